@@ -1,0 +1,1 @@
+"""The Inkfast service: requests in, drafts and records out."""

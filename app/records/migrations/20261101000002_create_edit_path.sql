@@ -1,0 +1,145 @@
+-- migrate:up
+SET LOCAL lock_timeout = '4s';
+SET LOCAL statement_timeout = '60s';
+
+-- The current value of each cell: the last applied edit of its chain. No index but the key, and room in each page,
+-- so that every new value is a heap-only (HOT) update.
+CREATE TABLE cell (
+  section_id bigint NOT NULL,
+  kind smallint NOT NULL,               -- app/model/kinds.py
+  item bigint NOT NULL,
+  student_id bigint NOT NULL,           -- 0: the whole section
+  cell_version int NOT NULL,
+  edit_id uuid NOT NULL,
+  value jsonb,
+  author_id bigint NOT NULL,
+  entered_at timestamptz NOT NULL,
+  PRIMARY KEY (section_id, kind, item, student_id)
+) WITH (fillfactor = 70);
+
+-- Append-only history: every edit that reached the server, whatever became of it.
+CREATE TABLE edit_log (
+  school_year smallint NOT NULL,
+  section_id bigint NOT NULL,
+  edit_id uuid NOT NULL,
+  kind smallint NOT NULL,
+  item bigint NOT NULL,
+  student_id bigint NOT NULL,
+  cell_version int,                     -- set only for applied edits
+  base_id uuid,
+  status "char" NOT NULL CHECK (status IN ('A', 'C', 'R', 'S')),  -- applied, open conflict, rejected, settled conflict
+  code text,                            -- why it was rejected
+  params jsonb,
+  value jsonb,
+  author_id bigint NOT NULL,
+  acting_as bigint,
+  client_id uuid NOT NULL,
+  client_seq int NOT NULL,
+  entered_at timestamptz NOT NULL,      -- as typed, by the teacher's clock
+  clock_skew_ms int NOT NULL DEFAULT 0, -- server clock minus client clock when it was sent
+  received_at timestamptz NOT NULL,
+  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  path "char" NOT NULL CHECK (path IN ('j', 'd', 'i')),           -- through the journal, directly, or by a roster import
+  resolves uuid[],
+  PRIMARY KEY (school_year, section_id, edit_id)
+) PARTITION BY LIST (school_year);
+CREATE TABLE edit_log_default PARTITION OF edit_log DEFAULT;
+-- A gap or a second edit with the same version of a cell cannot be stored.
+CREATE UNIQUE INDEX edit_log_chain ON edit_log (school_year, section_id, kind, item, student_id, cell_version)
+  WHERE status = 'A';
+-- Open conflicts are few; this index is what a section's conflict list and "typing on replaces my open conflict" read.
+CREATE INDEX edit_log_open_conflict ON edit_log (section_id, kind, item, student_id) WHERE status = 'C';
+CREATE INDEX edit_log_recorded_at ON edit_log USING brin (recorded_at);
+
+-- History can be added to; only the standing of a conflict may change afterwards.
+CREATE FUNCTION refuse_history_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  IF TG_OP = 'UPDATE' AND OLD.status = 'C' AND NEW.status = 'S'
+     AND to_jsonb(OLD) - 'status' = to_jsonb(NEW) - 'status' THEN
+    RETURN NEW;
+  END IF;
+  RAISE EXCEPTION 'edit_log is append-only (edit %)', OLD.edit_id USING ERRCODE = 'insufficient_privilege';
+END $$;
+CREATE TRIGGER edit_log_append_only BEFORE UPDATE OR DELETE ON edit_log
+  FOR EACH ROW EXECUTE FUNCTION refuse_history_change();
+
+-- A school year gets its own partition when its first section is made, unless its edits already live in DEFAULT.
+CREATE FUNCTION ensure_school_year(p_year smallint) RETURNS boolean LANGUAGE plpgsql AS $$
+DECLARE part text := format('edit_log_%s', p_year);
+BEGIN
+  IF to_regclass(part) IS NOT NULL THEN RETURN true; END IF;
+  PERFORM pg_advisory_xact_lock(hashtext('ensure_school_year'));
+  IF to_regclass(part) IS NOT NULL THEN RETURN true; END IF;
+  IF EXISTS (SELECT 1 FROM edit_log_default WHERE school_year = p_year) THEN RETURN false; END IF;
+  EXECUTE format('CREATE TABLE %I PARTITION OF edit_log FOR VALUES IN (%s)', part, p_year);
+  RETURN true;
+END $$;
+
+-- Where each client (one opening of an outbox) stands in each section. `recorded_seq` is contiguous;
+-- `ahead` holds the settled sequence numbers above a hole, which only a lost journal can make.
+CREATE TABLE client_position (
+  section_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  client_id uuid NOT NULL,
+  recorded_seq int NOT NULL,
+  ahead int[] NOT NULL DEFAULT '{}',
+  updated_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (section_id, user_id, client_id)
+) WITH (fillfactor = 70);
+
+-- Edits that were answered "drafted" and ended otherwise; repeated to the client until it says that it has seen them.
+CREATE TABLE edit_exception (
+  section_id bigint NOT NULL,
+  user_id bigint NOT NULL,
+  client_id uuid NOT NULL,
+  client_seq int NOT NULL,
+  edit_id uuid NOT NULL,
+  outcome text NOT NULL CHECK (outcome IN ('conflict', 'rejected', 'quarantined')),
+  code text,
+  params jsonb,
+  head jsonb,
+  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  PRIMARY KEY (section_id, user_id, client_id, edit_id)
+);
+
+-- Edits that could not be stored in the history, or that only the office may decide, with the bytes as they came.
+CREATE TABLE edit_quarantine (
+  section_id bigint NOT NULL,
+  quarantine_id bigint GENERATED BY DEFAULT AS IDENTITY,
+  edit_id uuid,
+  user_id bigint,
+  client_id uuid,
+  client_seq int,
+  code text NOT NULL,                   -- 'enrollment_ended', 'refused_by_database', 'unreadable'
+  sqlstate text,
+  message text,
+  raw bytea NOT NULL,
+  partition_id smallint NOT NULL,
+  stream_id text,
+  recorded_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+  settled_at timestamptz,
+  settled_by bigint,
+  PRIMARY KEY (section_id, quarantine_id)
+);
+CREATE INDEX edit_quarantine_edit ON edit_quarantine (section_id, edit_id);
+
+-- The lease of each journal partition. Every flush transaction updates its owner's rows: that fences a frozen owner,
+-- and makes sure that a retried commit has something to write (the synchronous-commit trap).
+CREATE TABLE flush_partition (
+  partition_id smallint PRIMARY KEY,
+  owner uuid,
+  lease_epoch bigint NOT NULL DEFAULT 0,
+  lease_until timestamptz,
+  batches bigint NOT NULL DEFAULT 0,
+  rows bigint NOT NULL DEFAULT 0,
+  last_flush_at timestamptz
+) WITH (fillfactor = 50);
+INSERT INTO flush_partition (partition_id) SELECT generate_series(0, 63);
+
+-- Flushers that are alive, so that each can work out its fair share of the partitions.
+CREATE TABLE flusher (
+  owner uuid PRIMARY KEY,
+  seen_until timestamptz NOT NULL
+);
+
+-- migrate:down

@@ -1,0 +1,1 @@
+"""OneRoster in and out, and the demo district."""

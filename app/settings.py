@@ -1,0 +1,100 @@
+"""One frozen Settings, the only reader of the environment. Every name ends in its unit; docs/settings.md lists them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+
+import msgspec
+from msgspec import Meta
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+class SettingsError(ValueError):
+    """A setting in the environment cannot be used; the message names the variable."""
+
+
+def _doc(text: str) -> Any:
+    return Meta(description=text)
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything that can be set. Environment names: DATABASE_URL, REDIS_URL, else INKFAST_<NAME>."""
+
+    database_url: Annotated[str, _doc("PostgreSQL DSN; several hosts are allowed.")]
+    redis_url: Annotated[
+        str, _doc("Valkey/Redis URL of the journal: redis://, unix://, or redis+cluster://.")
+    ]
+    secret_key: Annotated[
+        str, _doc("At least 32 characters; signs grants and receipts (keys are derived from it).")
+    ]
+    public_url: Annotated[
+        str, _doc("Address that browsers use; https:// turns on Secure and __Host- cookies.")
+    ] = "http://127.0.0.1:8000"
+
+    save_window_ms: Annotated[
+        int, _doc("`next_save_ms` in quiet times: how long a client collects edits.")
+    ] = 5_000
+    commit_queue_edits_max: Annotated[
+        int, _doc("Edits that may wait in one API process before it answers 503.")
+    ] = 20_000
+    commit_wait_ms_max: Annotated[
+        int, _doc("How long a save may wait for the journal before it answers 503.")
+    ] = 5_000
+    journal_replicas_min: Annotated[
+        int, _doc("Replica fsyncs (WAITAOF) an acknowledgement waits for; 0 without replicas.")
+    ] = 0
+    journal_memory_clean_percent_max: Annotated[
+        int, _doc("Above this share of maxmemory clean heads are evicted, oldest first.")
+    ] = 50
+    journal_unsafe: Annotated[
+        bool, _doc("Start although the journal's durability settings are wrong. For benchmarks only.")
+    ] = False
+
+    database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 8
+    database_acquire_ms_max: Annotated[
+        int, _doc("How long a request may wait for a PostgreSQL connection.")
+    ] = 2_000
+    database_statement_ms_max: Annotated[int, _doc("statement_timeout of reads made for requests.")] = 5_000
+
+    flush_batch_rows_max: Annotated[int, _doc("Edits in one flush transaction.")] = 2_000
+    flush_linger_ms: Annotated[int, _doc("Longest wait for a batch to fill before it is flushed.")] = 200
+    lease_ms: Annotated[
+        int, _doc("A flusher that does not renew its partitions for this long loses them.")
+    ] = 10_000
+
+    grant_minutes: Annotated[int, _doc("Term of a grant; the login session renews it.")] = 15
+    grant_grace_hours: Annotated[
+        int, _doc("How long past their term grants are honoured while PostgreSQL is away.")
+    ] = 24
+    login_session_idle_hours: Annotated[int, _doc("A login session unused for this long ends.")] = 72
+    login_session_days: Annotated[int, _doc("A login session ends at the latest after this.")] = 14
+    password_processes: Annotated[int, _doc("Processes that hash passwords, apart from those that save.")] = 1
+    roster_cache_s: Annotated[
+        int, _doc("How long an API process trusts its copy of a section's roster before a refresh.")
+    ] = 30
+
+    @classmethod
+    def from_env(cls, environ: Mapping[str, str]) -> Settings:
+        """Read the settings, or raise SettingsError naming the variable that is missing or unusable."""
+        values: dict[str, Any] = {}
+        for field, type_ in get_type_hints(cls).items():
+            name = env_name(field)
+            if name in environ:
+                try:
+                    values[field] = msgspec.convert(environ[name], type_, strict=False)
+                except msgspec.ValidationError as error:
+                    raise SettingsError(f"{name}: {error}") from None
+        for info in msgspec.structs.fields(cls):
+            if info.required and info.name not in values:
+                raise SettingsError(f"{env_name(info.name)} is not set")
+        settings = cls(**values)
+        if len(settings.secret_key) < 32:
+            raise SettingsError("INKFAST_SECRET_KEY: needs at least 32 characters")
+        return settings
+
+
+def env_name(field: str) -> str:
+    """Name of a field in the environment."""
+    return field.upper() if field in {"database_url", "redis_url"} else f"INKFAST_{field.upper()}"

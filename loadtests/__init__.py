@@ -1,0 +1,1 @@
+"""Black-box load: clients over HTTP in processes of their own."""

@@ -1,0 +1,1 @@
+"""The `inkfast` command: servers, checks, drills, audits."""

@@ -1,0 +1,1 @@
+"""Processes that move edits from drafts to records."""
