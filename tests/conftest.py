@@ -1,0 +1,97 @@
+"""Real servers for every test: one PostgreSQL and one Valkey a run, a database of its own for each test that asks."""
+
+from __future__ import annotations
+
+import itertools
+import os
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from app.settings import Settings
+from ops.migrate import migrate
+from ops.servers import PostgresServer, ValkeyServer, postgres_bin
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TEMPLATE = "inkfast_template"
+SECRET_KEY = "for-tests-only-and-long-enough-0123456789"
+_numbers = itertools.count(1)
+
+
+def psql(server: PostgresServer, statement: str) -> None:
+    """Run one statement as the superuser; a program of its own, so that it needs nobody's event loop."""
+    command: list[str | Path] = [postgres_bin() / "psql", server.dsn_of("postgres", "postgres"), "-qXc", statement]
+    subprocess.run(command, check=True, env={"PGOPTIONS": "-c client_min_messages=warning"})
+
+
+@pytest.fixture(scope="session")
+def server_dir() -> Iterator[Path]:
+    """A short path (sockets) that unprivileged servers can walk to (pytest's own is closed to them)."""
+    path = Path(tempfile.mkdtemp(prefix="ink-", dir="/tmp"))
+    path.chmod(0o711)
+    yield path
+    shutil.rmtree(path, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def postgres(server_dir: Path) -> Iterator[PostgresServer]:
+    """A server without fsync, holding the migrated database that the tests' databases are copied from."""
+    server = PostgresServer(server_dir / "pg", server_dir / "run", fast=True)
+    server.start()
+    try:
+        psql(server, f"CREATE DATABASE {TEMPLATE} OWNER inkfast")
+        migrate(server.dsn_of(TEMPLATE))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def database_url(postgres: PostgresServer) -> Iterator[str]:
+    """A fresh, migrated database; dropped afterwards, whoever is still connected."""
+    yield from _database(postgres)
+
+
+@pytest.fixture(scope="module")
+def module_database_url(postgres: PostgresServer) -> Iterator[str]:
+    """The same for all tests of one file: for those that only read, or keep to their own sections."""
+    yield from _database(postgres)
+
+
+def _database(server: PostgresServer) -> Iterator[str]:
+    name = f"test_{os.getpid()}_{next(_numbers)}"
+    psql(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER inkfast")
+    yield server.dsn_of(name)
+    psql(server, f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def valkey(server_dir: Path) -> Iterator[ValkeyServer]:
+    """One journal server, as durable as the service demands."""
+    server = ValkeyServer(server_dir / "valkey", server_dir / "run", config={"maxmemory": "256mb"})
+    server.start()
+    try:
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def redis_url(valkey: ValkeyServer) -> str:
+    """The journal server, empty."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    return valkey.url
+
+
+@pytest.fixture
+def settings(database_url: str, redis_url: str) -> Settings:
+    """Settings for a fresh database and an empty journal."""
+    return Settings(database_url=database_url, redis_url=redis_url, secret_key=SECRET_KEY)
