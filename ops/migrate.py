@@ -5,12 +5,18 @@ There is no way down: a migration that was wrong is followed by one that puts it
 
 from __future__ import annotations
 
+import difflib
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
+import click
+
+from ops.installation import data_dir_option, settings_environment
 from ops.processes import ServerError
+from ops.servers import PostgresServer, postgres_bin
 
 ROOT = Path(__file__).resolve().parent.parent
 MIGRATIONS = ROOT / "app" / "records" / "migrations"
@@ -39,7 +45,7 @@ def dbmate_url(dsn: str) -> str:
     return urlunsplit(("postgres", netloc, parts.path, urlencode(query, quote_via=quote), ""))
 
 
-def migrate(dsn: str) -> str:
+def apply_migrations(dsn: str) -> str:
     """Apply every pending migration, each in its own transaction, in order; return what dbmate said.
 
     On ServerError the migrations before the failing one stay applied, the failing one has left nothing.
@@ -58,3 +64,48 @@ def migrate(dsn: str) -> str:
     if done.returncode != 0:
         raise ServerError("migrate: " + (done.stderr.strip() or done.stdout.strip()))
     return done.stdout
+
+
+def dump_schema() -> str:
+    """Return the schema that the migrations make from nothing, from a server of its own; the same on every machine."""
+    with tempfile.TemporaryDirectory(prefix="ink-", dir="/tmp") as folder:
+        Path(folder).chmod(0o711)
+        server = PostgresServer(Path(folder) / "pg", Path(folder) / "run", fast=True)
+        server.start()
+        try:
+            apply_migrations(server.dsn)
+            dump = subprocess.run(
+                [postgres_bin() / "pg_dump", "--schema-only", "--no-owner", "--no-privileges", server.dsn],
+                capture_output=True,
+                text=True,
+                check=True,
+            )
+        finally:
+            server.stop()
+    # Left out: versions of server and program, and psql's guard with a random key.
+    noise = ("-- Dumped ", "\\restrict ", "\\unrestrict ")
+    lines = [line for line in dump.stdout.splitlines() if not line.startswith(noise)]
+    return "-- Made by `inkfast migrate --write` from the migrations; for reading.\n" + "\n".join(lines).strip() + "\n"
+
+
+@click.command()
+@click.option("--check", is_flag=True, help="Only check that app/records/schema.sql is what the migrations make.")
+@click.option("--write", is_flag=True, help="Write app/records/schema.sql anew from the migrations.")
+@data_dir_option
+def migrate(data_dir: Path, *, check: bool, write: bool) -> None:
+    """Bring the database to the newest schema, forward only, in order.
+
+    The database is DATABASE_URL, else the one that `inkfast up` is running in --data-dir.
+    """
+    if check or write:
+        made = dump_schema()
+        kept = SCHEMA.read_text() if SCHEMA.exists() else ""
+        if write:
+            SCHEMA.write_text(made)
+        elif made != kept:
+            names = ("schema.sql", "what the migrations make")
+            click.echo("\n".join(difflib.unified_diff(kept.splitlines(), made.splitlines(), *names, lineterm="")))
+            raise ServerError("app/records/schema.sql is not what the migrations make: run `inkfast migrate --write`")
+        return
+    said = apply_migrations(settings_environment(data_dir)["DATABASE_URL"])
+    click.echo(said.strip() or "the schema is the newest")

@@ -14,7 +14,7 @@ import pytest
 import redis
 
 from app.settings import Settings
-from ops.migrate import migrate
+from ops.migrate import apply_migrations
 from ops.servers import PostgresServer, ValkeyServer, postgres_bin
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def postgres(server_dir: Path) -> Iterator[PostgresServer]:
     server.start()
     try:
         psql(server, f"CREATE DATABASE {TEMPLATE} OWNER inkfast")
-        migrate(server.dsn_of(TEMPLATE))
+        apply_migrations(server.dsn_of(TEMPLATE))
         yield server
     finally:
         server.stop()
