@@ -112,6 +112,20 @@ def socket_dir(run_dir: Path, identity: Identity) -> Path:
     return folder
 
 
+def alive(pid: int) -> bool:
+    """Whether the process exists and has not ended; one that nobody has waited for yet has ended."""
+    try:
+        os.kill(pid, 0)
+        stat = Path(f"/proc/{pid}/stat").read_text()
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    except FileNotFoundError:
+        return not Path("/proc/self").exists()  # it ended between the two lines, or this is no Linux
+    return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
+
+
 class Process:
     """One child program in a session of its own, with its output in a log file."""
 
@@ -120,6 +134,7 @@ class Process:
         self.log_path = log_path
         self._popen: subprocess.Popen[bytes] | None = None
         self._log_offset = 0
+        self._sent: signals.Signals | None = None
 
     @property
     def pid(self) -> int:
@@ -168,6 +183,7 @@ class Process:
             stdin.write(statements.encode())
             stdin.seek(0)
             self._log_offset = log.tell()
+            self._sent = None
             self._popen = subprocess.Popen(
                 [*launch, *argv],
                 stdin=stdin,
@@ -192,6 +208,7 @@ class Process:
     def send(self, number: signals.Signals) -> None:
         """Send a signal, if it still runs."""
         if self._popen is not None:
+            self._sent = number
             self._popen.send_signal(number)
 
     def wait(self, timeout_s: float) -> bool:
@@ -206,7 +223,8 @@ class Process:
     def stop(self, *numbers: signals.Signals, timeout_s: float = 20.0) -> None:
         """Send each signal in turn until it has ended, SIGKILL last; nothing of its session is left."""
         for number in (*numbers, signals.SIGKILL):
-            self.send(number)
+            if number != self._sent:  # a second SIGTERM means "hurry" to some
+                self.send(number)
             if self.wait(timeout_s):
                 break
         self.kill_session()
@@ -219,11 +237,14 @@ class Process:
 
     def complaint(self) -> str:
         """Return the line of this run's output that says best why it ended."""
+        status = self.returncode
+        if status in {-signals.SIGKILL, -signals.SIGTERM, -signals.SIGINT}:
+            return f"killed by {signals.Signals(-status).name}"
         with self.log_path.open("rb") as log:
             log.seek(self._log_offset)
             lines = [line.strip() for line in log.read().decode(errors="replace").splitlines() if line.strip()]
-        for mark in ("PANIC", "FATAL", "Fatal", "ERROR", "error", "rror"):
+        for mark in ("PANIC: ", "FATAL: ", "Error", "error"):
             for line in reversed(lines):
                 if mark in line:
-                    return line
-        return lines[-1] if lines else f"exit status {self.returncode}"
+                    return line[line.index(mark) :] if mark.isupper() else line
+        return lines[-1] if lines else f"exit status {status}"

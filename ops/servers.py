@@ -94,6 +94,7 @@ class PostgresServer:
         fast: bool = False,
         bin_dir: Path | None = None,
         config: Mapping[str, str] | None = None,
+        log_dir: Path | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._run_dir = run_dir.absolute()
@@ -102,7 +103,7 @@ class PostgresServer:
         self._config = dict(config or {})
         self._sockets = self._run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
-        self.process = Process("PostgreSQL", self._run_dir / "postgres.log")
+        self.process = Process("PostgreSQL", (log_dir or self._run_dir) / "postgres.log")
 
     @property
     def pid(self) -> int:
@@ -127,13 +128,13 @@ class PostgresServer:
             self.kill()
             raise
 
-    def spawn(self) -> None:
+    def spawn(self, *, lock_wait_s: float = LOCK_S_MAX) -> None:
         """Start it without waiting (a restart by the supervisor)."""
         self.data_dir.parent.mkdir(parents=True, exist_ok=True)
         identity = choose_identity(self.data_dir, also=(self._bin,))
         self._sockets = socket_dir(self._run_dir / "postgres", identity)
         in_use = f"{self.data_dir} is in use by another PostgreSQL"
-        with locked(_lock_path(self.data_dir), wait_s=LOCK_S_MAX, in_use=in_use) as lock:
+        with locked(_lock_path(self.data_dir), wait_s=lock_wait_s, in_use=in_use) as lock:
             fresh = not self.data_dir.exists()
             if fresh:
                 self._make_cluster(identity)
@@ -210,7 +211,7 @@ class PostgresServer:
         unfinished.rename(self.data_dir)
 
     def _run_once(self, name: str, argv: list[str | Path], identity: Identity, *, statements: str = "") -> None:
-        process = Process(name, self._run_dir / "initdb.log")
+        process = Process(name, self.process.log_path.with_name("initdb.log"))
         process.spawn(argv, identity=identity, statements=statements)
         process.wait(START_S_MAX)
         if process.returncode != 0:
@@ -233,6 +234,7 @@ class ValkeyServer:
         port: int | None = None,
         cluster: bool = False,
         config: Mapping[str, str] | None = None,
+        log_dir: Path | None = None,
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._run_dir = run_dir.absolute()
@@ -242,7 +244,7 @@ class ValkeyServer:
         self._config = dict(config or {})
         self._sockets = self._run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
-        self.process = Process("Valkey", self._run_dir / "valkey.log")
+        self.process = Process("Valkey", (log_dir or self._run_dir) / "valkey.log")
 
     @property
     def pid(self) -> int:
@@ -270,14 +272,14 @@ class ValkeyServer:
             self.kill()
             raise
 
-    def spawn(self) -> None:
+    def spawn(self, *, lock_wait_s: float = LOCK_S_MAX) -> None:
         """Start it without waiting (a restart by the supervisor)."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         identity = choose_identity(self.data_dir, also=(self._binary,))
         self._sockets = socket_dir(self._run_dir / "valkey", identity)
         identity.owns(self.data_dir)
         in_use = f"{self.data_dir} is in use by another Valkey"
-        with locked(_lock_path(self.data_dir), wait_s=LOCK_S_MAX, in_use=in_use) as lock:
+        with locked(_lock_path(self.data_dir), wait_s=lock_wait_s, in_use=in_use) as lock:
             self.process.spawn([self._binary, *self._options()], identity=identity, pass_fds=(lock,))
 
     def wait_ready(self) -> None:
