@@ -1,0 +1,2 @@
+DELETE FROM grant_revocation
+WHERE forget_at < clock_timestamp()
