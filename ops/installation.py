@@ -17,7 +17,7 @@ from ops.processes import ServerError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-DEFAULT_DATA_DIR = Path("data")
+DEFAULT_DATA_DIR = Path(__file__).resolve().parent.parent / "data"
 
 
 class Installation:
