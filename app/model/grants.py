@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 PREFIX = "ikg1"
 TOKEN_CHARS_MAX = 3_600  # a cookie holds 4,096 bytes with its name and attributes
 SECTIONS_MAX = 50  # beyond this the sections are looked up, so that the token fits into a cookie
+GRANT_HOURS_MAX = 31 * 24  # no grant has a longer term, so that a revocation can be forgotten some day
 ADMINISTRATOR_ROLES = frozenset({"administrator", "districtAdministrator", "systemAdministrator"})
 
 

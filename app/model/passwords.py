@@ -41,6 +41,6 @@ def verify_password(password_hash: str, password: str) -> Verdict:
     return Verdict.RIGHT_BUT_OLD if _hasher.check_needs_rehash(password_hash) else Verdict.RIGHT
 
 
-def _normal(password: str) -> str:
-    # Keyboards differ in whether é is one character or two; the hash must not.
-    return unicodedata.normalize("NFC", password)
+def _normal(password: str) -> bytes:
+    # Keyboards differ in whether é is one character or two; the hash must not. Half a surrogate pair is no error here.
+    return unicodedata.normalize("NFC", password).encode("utf-8", "surrogatepass")

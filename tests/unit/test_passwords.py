@@ -28,3 +28,8 @@ def test_a_stored_text_that_is_no_hash_fits_no_password() -> None:
 
 def test_both_spellings_of_an_accented_letter_are_the_same_password() -> None:
     assert verify_password(hash_password("caf\u00e9"), "cafe\u0301") is Verdict.RIGHT
+
+
+def test_half_a_surrogate_pair_is_a_password_like_any_other() -> None:
+    assert verify_password(hash_password("\ud800"), "\ud800") is Verdict.RIGHT
+    assert verify_password(hash_password("\ud800"), "\udfff") is Verdict.WRONG
