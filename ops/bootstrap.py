@@ -43,8 +43,12 @@ def given_environment() -> dict[str, str]:
 
 
 def run(*command: str | Path, environment: dict[str, str] | None = None) -> bool:
-    """Run it with its chatter on stderr; whether it went well."""
-    done = subprocess.run(command, stdout=sys.stderr, check=False, env=environment, cwd=ROOT)
+    """Run it, showing what it said only when it failed; whether it went well."""
+    done = subprocess.run(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, env=environment, cwd=ROOT
+    )
+    if done.returncode != 0:
+        sys.stderr.write(done.stdout.decode(errors="replace"))
     return done.returncode == 0
 
 
@@ -144,9 +148,12 @@ def ensure(profile: str) -> None:
 
 def main() -> None:
     """Prepare, and become the command."""
+    began = time.time()
     name, *arguments = sys.argv[1:]
     profile, module = COMMANDS[name]
     ensure(profile)
+    if name == "test":
+        arguments.append(f"--began={began}")
     os.execv(PYTHON, [str(PYTHON), "-P", "-m", *module, *arguments])  # noqa: S606 -- no shell is wanted
 
 

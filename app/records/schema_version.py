@@ -7,7 +7,7 @@ from typing import Any
 
 import asyncpg
 
-from app.records import statements
+from app.records.statements import load
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
@@ -24,7 +24,7 @@ def newest_schema_version() -> str:
 async def read_schema_version(connection: asyncpg.Connection[Any]) -> str | None:
     """Return the newest applied migration; None in a database that was never migrated."""
     try:
-        version: str | None = await connection.fetchval(statements.load("read_schema_version"))
+        version: str | None = await connection.fetchval(load("read_schema_version"))
     except asyncpg.UndefinedTableError:
         return None
     return version

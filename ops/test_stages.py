@@ -1,0 +1,194 @@
+"""Everything CI checks: stages with a time budget each, all run whatever fails, and one closing line.
+
+`N passed, N failed` counts tests; a check that fails (format, types, …) counts as one failure. The exit status is 0
+only when nothing failed.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+from xml.etree import ElementTree as ET
+
+import click
+
+from ops.environment import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+ROOT = Path(__file__).resolve().parent.parent
+BIN = Path(sys.executable).parent
+REPORTS = ROOT / "build" / "test"
+# Debian package: a program that shows it is there.
+DEBIAN = {"strace": "strace", "redis-server": "redis-server", "chromium": "chromium"}
+POLICY = Path("/usr/sbin/policy-rc.d")
+HANG_FACTOR = 4  # a stage that takes this many budgets hangs
+MIGRATIONS = "app/records/migrations"
+
+
+class Count(NamedTuple):
+    """What a stage found."""
+
+    passed: int
+    failed: int
+
+    def plus(self, other: Count) -> Count:
+        """Add two."""
+        return Count(self.passed + other.passed, self.failed + other.failed)
+
+
+NOTHING = Count(0, 0)
+FAILURE = Count(0, 1)
+
+
+class Stage(NamedTuple):
+    """A named group of checks with the time it may take."""
+
+    name: str
+    budget_s: int
+    check: Callable[[float], Count]
+
+
+def _clean_environment() -> dict[str, str]:
+    # The tests start their own servers, whatever the developer's shell points at.
+    names = ("DATABASE_URL", "REDIS_URL", "PYTHONPATH")
+    return {key: value for key, value in environment().items() if key not in names and not key.startswith("INKFAST_")}
+
+
+def _run(title: str, command: list[str | Path], limit_s: float) -> bool:
+    began = time.monotonic()
+    click.echo(f"--- {title}")
+    try:
+        status = subprocess.run(command, cwd=ROOT, env=_clean_environment(), timeout=limit_s, check=False).returncode
+    except subprocess.TimeoutExpired:
+        click.echo(f"{title}: stopped after {limit_s:.0f} s")
+        return False
+    except OSError as error:
+        click.echo(f"{title}: {error}")
+        return False
+    click.echo(f"    {title}: {'ok' if status == 0 else 'FAILED'} in {time.monotonic() - began:.1f} s")
+    return status == 0
+
+
+def _checks(limit_s: float, commands: dict[str, list[str | Path]]) -> Count:
+    failed = [title for title, command in commands.items() if not _run(title, command, limit_s)]
+    return Count(0, len(failed))
+
+
+def _install(limit_s: float) -> Count:
+    """Install what is not Python: the floor's Redis, a tracer, a browser. Without root they have to be there."""
+    missing = [package for package, program in DEBIAN.items() if shutil.which(program) is None]
+    if not missing:
+        return NOTHING
+    command = ["apt-get", "install", "-y", "--no-install-recommends", *missing]
+    if shutil.which("apt-get") is None:
+        click.echo(f"missing, and this is no Debian: {' '.join(missing)}")
+        return FAILURE
+    with _no_services():
+        updated = _run("apt-get update", ["apt-get", "-qq", "update"], limit_s)
+        done = updated and _run(" ".join(command), [*command, "-qq"], limit_s)
+    return NOTHING if done else FAILURE
+
+
+@contextmanager
+def _no_services() -> Iterator[None]:
+    """Keep Debian from starting a redis service with the package."""
+    if POLICY.exists():
+        yield
+        return
+    try:
+        POLICY.write_text("#!/bin/sh\nexit 101\n")
+        POLICY.chmod(0o755)
+    except OSError:  # not root: apt-get will say so
+        yield
+        return
+    try:
+        yield
+    finally:
+        POLICY.unlink()
+
+
+def _static(limit_s: float) -> Count:
+    migrations: list[str | Path] = [*sorted((ROOT / MIGRATIONS).glob("*.sql"))]
+    return _checks(
+        limit_s,
+        {
+            "format": [BIN / "ruff", "format", "--check", "--quiet", "."],
+            "lint": [BIN / "ruff", "check", "--quiet", "."],
+            "types": [BIN / "mypy"],
+            "layers": [BIN / "lint-imports", "--no-logo"],
+            "schema.sql": [sys.executable, "-m", "ops.cli", "migrate", "--check"],
+            "migrations": [BIN / "squawk", "--config", ".squawk.toml", *migrations],
+        },
+    )
+
+
+def _pytest(name: str, *folders: str) -> Callable[[float], Count]:
+    def check(limit_s: float) -> Count:
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        report = REPORTS / f"{name}.xml"
+        report.unlink(missing_ok=True)
+        command: list[str | Path] = [sys.executable, "-m", "pytest", *folders, f"--junitxml={report}", "--durations=5"]
+        well = _run(f"pytest {' '.join(folders)}", command, limit_s)
+        count = _read_report(report)
+        return count if well or count.failed else count.plus(FAILURE)
+
+    return check
+
+
+def _read_report(report: Path) -> Count:
+    if not report.exists():
+        return NOTHING
+    suites = ET.parse(report).getroot().iter("testsuite")  # noqa: S314 -- pytest wrote it a moment ago
+    passed = failed = 0
+    for suite in suites:
+        # A skipped test shows nothing, so it counts as failed: there are none.
+        bad = sum(int(suite.get(key, "0")) for key in ("failures", "errors", "skipped"))
+        failed += bad
+        passed += max(0, int(suite.get("tests", "0")) - bad)
+    return Count(passed, failed)
+
+
+STAGES = (
+    Stage("install", 180, _install),
+    Stage("static", 60, _static),
+    Stage("unit", 180, _pytest("unit", "tests/unit", "tests/properties")),
+    Stage("api", 120, _pytest("api", "tests/api")),
+    Stage("integration", 240, _pytest("integration", "tests/integration", "tests/faults")),
+    Stage("documents", 60, _pytest("documents", "tests/tidy")),
+    Stage("browser", 240, _pytest("browser", "tests/web")),
+)
+
+
+@click.command(context_settings={"help_option_names": ["-h", "--help"]})
+@click.argument("stages", nargs=-1, type=click.Choice([stage.name for stage in STAGES]))
+@click.option("--began", type=float, hidden=True, help="When ./ops/test began to install, in unix seconds.")
+def run_stages(stages: tuple[str, ...], began: float | None) -> None:
+    """Run the named STAGES, or all of them; then print one line, `N passed, N failed`."""
+    total = NOTHING
+    times: list[str] = []
+    for stage in STAGES:
+        if stages and stage.name not in stages:
+            continue
+        click.echo(f"=== {stage.name}")
+        start = began if began is not None and stage.name == "install" else time.time()
+        count = stage.check(stage.budget_s * HANG_FACTOR)
+        total = total.plus(count)
+        took_s = time.time() - start
+        verdict = "ok" if count.failed == 0 else f"{count.failed} failed"
+        over = ", OVER ITS BUDGET" if took_s > stage.budget_s else ""
+        times.append(f"{stage.name:<12} {took_s:6.1f} s of {stage.budget_s:3} s   {verdict}{over}")
+        click.echo(times[-1])
+    click.echo("\n" + "\n".join(times))
+    click.echo(f"{total.passed} passed, {total.failed} failed")
+    sys.exit(1 if total.failed else 0)
+
+
+if __name__ == "__main__":
+    run_stages()
