@@ -15,9 +15,7 @@ class InkfastError(Exception):
     status: ClassVar[int] = 500
     retryable: ClassVar[bool] = False
 
-    def __init__(
-        self, detail: str, *, params: dict[str, Any] | None = None, retry_after_s: int | None = None
-    ) -> None:
+    def __init__(self, detail: str, *, params: dict[str, Any] | None = None, retry_after_s: int | None = None) -> None:
         super().__init__(detail)
         self.detail = detail
         self.params = params or {}

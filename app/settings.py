@@ -23,25 +23,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. Environment names: DATABASE_URL, REDIS_URL, else INKFAST_<NAME>."""
 
     database_url: Annotated[str, _doc("PostgreSQL DSN; several hosts are allowed.")]
-    redis_url: Annotated[
-        str, _doc("Valkey/Redis URL of the journal: redis://, unix://, or redis+cluster://.")
-    ]
-    secret_key: Annotated[
-        str, _doc("At least 32 characters; signs grants and receipts (keys are derived from it).")
-    ]
-    public_url: Annotated[
-        str, _doc("Address that browsers use; https:// turns on Secure and __Host- cookies.")
-    ] = "http://127.0.0.1:8000"
+    redis_url: Annotated[str, _doc("Valkey/Redis URL of the journal: redis://, unix://, or redis+cluster://.")]
+    secret_key: Annotated[str, _doc("At least 32 characters; signs grants and receipts (keys are derived from it).")]
+    public_url: Annotated[str, _doc("Address that browsers use; https:// turns on Secure and __Host- cookies.")] = (
+        "http://127.0.0.1:8000"
+    )
 
-    save_window_ms: Annotated[
-        int, _doc("`next_save_ms` in quiet times: how long a client collects edits.")
-    ] = 5_000
-    commit_queue_edits_max: Annotated[
-        int, _doc("Edits that may wait in one API process before it answers 503.")
-    ] = 20_000
-    commit_wait_ms_max: Annotated[
-        int, _doc("How long a save may wait for the journal before it answers 503.")
-    ] = 5_000
+    save_window_ms: Annotated[int, _doc("`next_save_ms` in quiet times: how long a client collects edits.")] = 5_000
+    commit_queue_edits_max: Annotated[int, _doc("Edits that may wait in one API process before it answers 503.")] = (
+        20_000
+    )
+    commit_wait_ms_max: Annotated[int, _doc("How long a save may wait for the journal before it answers 503.")] = 5_000
     journal_replicas_min: Annotated[
         int, _doc("Replica fsyncs (WAITAOF) an acknowledgement waits for; 0 without replicas.")
     ] = 0
@@ -53,16 +45,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = False
 
     database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 8
-    database_acquire_ms_max: Annotated[
-        int, _doc("How long a request may wait for a PostgreSQL connection.")
-    ] = 2_000
+    database_acquire_ms_max: Annotated[int, _doc("How long a request may wait for a PostgreSQL connection.")] = 2_000
     database_statement_ms_max: Annotated[int, _doc("statement_timeout of reads made for requests.")] = 5_000
 
     flush_batch_rows_max: Annotated[int, _doc("Edits in one flush transaction.")] = 2_000
     flush_linger_ms: Annotated[int, _doc("Longest wait for a batch to fill before it is flushed.")] = 200
-    lease_ms: Annotated[
-        int, _doc("A flusher that does not renew its partitions for this long loses them.")
-    ] = 10_000
+    lease_ms: Annotated[int, _doc("A flusher that does not renew its partitions for this long loses them.")] = 10_000
 
     grant_minutes: Annotated[int, _doc("Term of a grant; the login session renews it.")] = 15
     grant_grace_hours: Annotated[

@@ -81,6 +81,11 @@ class Event:
     PASSWORD_POOL_BROKEN = "password_pool.broken"  # noqa: S105 -- the name of an event
     REVOCATIONS_STALE = "revocations.stale"
     REVOCATIONS_FRESH = "revocations.fresh"
+    FLUSH_FAILED = "flush.failed"
+    PARTITION_HELD = "partition.held"
+    EDIT_QUARANTINED = "edit.quarantined"
+    INCARNATION_CHANGED = "incarnation.changed"
+    CLEAN_HEADS_EVICTED = "clean_heads.evicted"
 
 
 _logger = logging.getLogger("inkfast")

@@ -1,0 +1,68 @@
+"""Refuse to start on a journal that could lose an acknowledged edit (DESIGN, "The stores")."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.drafts.connection import ReplyError
+from app.errors import JournalUnavailableError
+
+if TYPE_CHECKING:
+    from app.drafts.topology import Node, Topology
+
+WANTED = {
+    "appendonly": ("yes", "without it nothing is on disk when the server stops"),
+    "appendfsync": ("always", "with everysec a power cut loses about a second of acknowledged edits"),
+    "no-appendfsync-on-rewrite": ("no", "with yes, appendfsync is switched off during every rewrite"),
+    "maxmemory-policy": ("noeviction", "an eviction would be a lost edit"),
+}
+VERSION_MIN = (7, 0)
+
+
+class Finding(NamedTuple):
+    """One thing that was looked at; `problem` says what to do, or is empty."""
+
+    subject: str
+    value: str
+    problem: str
+
+
+async def examine(topology: Topology) -> list[Finding]:
+    """Return a finding for each setting of each server, or raise JournalUnavailableError if one does not answer."""
+    findings: list[Finding] = []
+    for node in topology.nodes():
+        findings += await _examine_node(node)
+    return findings
+
+
+async def _examine_node(node: Node) -> list[Finding]:
+    connection = await node.connection()
+    info = await connection.call("INFO", "server")
+    assert info is not None  # noqa: S101 -- INFO always answers
+    names = [*WANTED, "maxmemory"]
+    reply = await connection.call("CONFIG", "GET", *names)
+    if isinstance(reply, ReplyError) or isinstance(info, ReplyError):
+        raise JournalUnavailableError(
+            f"journal at {node.address.name}: {reply if isinstance(reply, ReplyError) else info}"
+        )
+    config = {reply[i].decode(): reply[i + 1].decode() for i in range(0, len(reply), 2)}
+    fields = dict(line.split(":", 1) for line in info.decode().splitlines() if ":" in line)
+    where = f"journal {node.address.name}"
+    version = fields["redis_version"]
+    numbers = tuple(int(part) for part in version.split(".")[:2])
+    too_old = "" if numbers >= VERSION_MIN else "needs Redis 7.0 or newer, or Valkey 8 or newer"
+    findings = [Finding(f"{where} version", fields.get("valkey_version", version), too_old)]
+    for name, (wanted, why) in WANTED.items():
+        value = config.get(name, "")
+        findings.append(Finding(f"{where} {name}", value, "" if value == wanted else f"set it to {wanted}: {why}"))
+    memory = config.get("maxmemory", "0")
+    unlimited = "set it: without a limit the machine kills the server instead of the server refusing"
+    findings.append(Finding(f"{where} maxmemory", memory, unlimited if memory == "0" else ""))
+    return findings
+
+
+async def require_durable(topology: Topology) -> None:
+    """Raise JournalUnavailableError naming every setting that could lose an acknowledged edit."""
+    bad = [f"{f.subject} is {f.value!r}: {f.problem}" for f in await examine(topology) if f.problem]
+    if bad:
+        raise JournalUnavailableError("; ".join(bad))

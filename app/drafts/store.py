@@ -1,0 +1,244 @@
+"""Everything about the journal that is not a save: reading sections, reading and draining streams, upkeep."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.drafts.codec import Head, unpack_head
+from app.drafts.connection import Reply, ReplyError, pack_command
+from app.drafts.keys import (
+    EVENTS,
+    INCARNATION,
+    PARTITIONS,
+    REVOCATIONS,
+    STREAM,
+    partition_of,
+    section_key,
+    section_key_pattern,
+    section_of_key,
+)
+from app.drafts.topology import DRAIN, EVICT, Node, Topology
+from app.errors import JournalUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+DRAINS_PER_CALL_MAX = 100  # a script blocks the server: 100 entries are about 5 ms
+SCAN_COUNT = 500
+
+
+class SectionDrafts(NamedTuple):
+    """A section in the journal: heads by cell (codec.CELL), and how many of its edits are un-recorded."""
+
+    heads: dict[bytes, Head]
+    unrecorded: int
+
+
+class StreamEntry(NamedTuple):
+    """One raw entry of a partition's stream."""
+
+    partition: int
+    stream_id: bytes
+    raw: bytes
+
+
+class Incarnation(NamedTuple):
+    """The history of the database that a partition was written against (DESIGN, "Incarnation").
+
+    Entries up to `relink_until` were journaled before a restored database was noticed: their bases may be gone.
+    """
+
+    incarnation: str
+    relink_until: tuple[int, int]
+
+
+class DraftStore:
+    """The journal, apart from saving."""
+
+    def __init__(self, topology: Topology) -> None:
+        self.topology = topology
+
+    async def read_section(self, section_id: int) -> SectionDrafts:
+        """Return the heads of a section, drafted and recorded, or raise JournalUnavailableError."""
+        partition = partition_of(section_id)
+        fields = await self.topology.call(partition, b"HGETALL", section_key(partition, section_id))
+        heads: dict[bytes, Head] = {}
+        unrecorded = 0
+        for i in range(0, len(fields), 2):
+            letter = fields[i][:1]
+            if letter == b"h":
+                heads[fields[i][1:]] = unpack_head(fields[i + 1])
+            elif letter == b"u":
+                unrecorded += 1
+        return SectionDrafts(heads, unrecorded)
+
+    async def read_heads(self, section_id: int, cells: Sequence[bytes]) -> dict[bytes, Head]:
+        """Return the heads of some cells, where the journal has them."""
+        partition = partition_of(section_id)
+        names = [b"h" + cell for cell in cells]
+        values = await self.topology.call(partition, b"HMGET", section_key(partition, section_id), *names)
+        return {cell: unpack_head(raw) for cell, raw in zip(cells, values, strict=True) if raw is not None}
+
+    async def read_entries(self, partitions: Iterable[int], entries_max: int) -> list[StreamEntry]:
+        """Return the oldest un-recorded entries of these partitions, in stream order within each partition."""
+        wanted = list(partitions)
+        count = str(entries_max)
+        by_node: dict[Node, list[int]] = {}
+        for partition in wanted:
+            by_node.setdefault(self.topology.node(partition), []).append(partition)
+        found: list[StreamEntry] = []
+        for node, group in by_node.items():
+            packed = [pack_command((b"XRANGE", STREAM[p], b"-", b"+", b"COUNT", count)) for p in group]
+            for partition, command, reply in zip(group, packed, await self._send(node, packed), strict=True):
+                if isinstance(reply, ReplyError):
+                    reply = await self.topology.retry(partition, command, str(reply))  # noqa: PLW2901 -- redirected
+                found += [StreamEntry(partition, stream_id, fields[1]) for stream_id, fields in reply]
+        return found
+
+    async def lengths(self, partitions: Sequence[int]) -> list[int]:
+        """Return how many un-recorded entries each of these partitions holds."""
+        by_node: dict[Node, list[int]] = {}
+        for partition in partitions:
+            by_node.setdefault(self.topology.node(partition), []).append(partition)
+        found: dict[int, int] = {}
+        for node, group in by_node.items():
+            packed = [pack_command((b"XLEN", STREAM[p])) for p in group]
+            for partition, command, reply in zip(group, packed, await self._send(node, packed), strict=True):
+                if isinstance(reply, ReplyError):
+                    reply = await self.topology.retry(partition, command, str(reply))  # noqa: PLW2901 -- redirected
+                found[partition] = reply
+        return [found[p] for p in partitions]
+
+    async def _send(self, node: Node, packed: list[bytes]) -> list[Reply]:
+        try:
+            return await (await node.connection()).send(packed)
+        except ConnectionError as error:
+            raise JournalUnavailableError(str(error)) from None
+
+    async def drain(self, partition: int, settled: Sequence[tuple[int, bytes]]) -> int:
+        """Take settled entries (section id, packed verdicts) out of the journal; return how many were still there."""
+        removed = 0
+        for start in range(0, len(settled), DRAINS_PER_CALL_MAX):
+            part = settled[start : start + DRAINS_PER_CALL_MAX]
+            removed += await self.topology.call(
+                partition,
+                b"EVALSHA",
+                DRAIN.digest,
+                str(len(part) + 2),
+                STREAM[partition],
+                EVENTS[partition],
+                *[section_key(partition, section_id) for section_id, _ in part],
+                *[packed for _, packed in part],
+            )
+        return removed
+
+    async def remove_unreadable(self, entry: StreamEntry) -> None:
+        """Delete one entry that was quarantined whole, if it is still the same bytes."""
+        now = await self.topology.call(
+            entry.partition, b"XRANGE", STREAM[entry.partition], entry.stream_id, entry.stream_id
+        )
+        if now and now[0][1][1] == entry.raw:
+            await self.topology.call(entry.partition, b"XDEL", STREAM[entry.partition], entry.stream_id)
+
+    async def backlog(self, partitions: Iterable[int] | None = None) -> tuple[int, int | None]:
+        """Return (un-recorded entries, the oldest one's time in ms or None) over these partitions, else all of them."""
+        total, oldest = 0, None
+        for partition in range(PARTITIONS) if partitions is None else partitions:
+            length, first = await self.topology.pipeline(
+                partition, [(b"XLEN", STREAM[partition]), (b"XRANGE", STREAM[partition], b"-", b"+", b"COUNT", b"1")]
+            )
+            total += length
+            if first:
+                at = int(first[0][0].split(b"-")[0])
+                oldest = at if oldest is None else min(oldest, at)
+        return total, oldest
+
+    async def read_incarnation(self, partition: int) -> Incarnation | None:
+        """Return what the partition was written against, or None for a new partition."""
+        raw = await self.topology.call(partition, b"GET", INCARNATION[partition])
+        if raw is None:
+            return None
+        incarnation, ms, sequence = raw.decode().split(":")
+        return Incarnation(incarnation, (int(ms), int(sequence)))
+
+    async def write_incarnation(self, partition: int, incarnation: str, *, is_new: bool) -> Incarnation:
+        """Bind the partition to a database. After a restored one, what is in the stream now may be linked anew."""
+        until = (0, 0)
+        if not is_new:
+            last = await self.topology.call(partition, b"XREVRANGE", STREAM[partition], b"+", b"-", b"COUNT", b"1")
+            if last:
+                ms, sequence = last[0][0].split(b"-")
+                until = (int(ms), int(sequence))
+        value = f"{incarnation}:{until[0]}:{until[1]}"
+        await self.topology.call(partition, b"SET", INCARNATION[partition], value)
+        return Incarnation(incarnation, until)
+
+    async def sections(self, partition: int) -> list[int]:
+        """Return every section of which the partition holds something."""
+        found: set[int] = set()
+        cursor = b"0"
+        connection = await self.topology.node(partition).connection()
+        while True:
+            reply = await connection.call(
+                b"SCAN", cursor, b"MATCH", section_key_pattern(partition), b"COUNT", str(SCAN_COUNT)
+            )
+            if isinstance(reply, ReplyError):
+                raise JournalUnavailableError(str(reply))
+            cursor, keys = reply
+            found.update(section_of_key(key) for key in keys)
+            if cursor == b"0":
+                return sorted(found)
+
+    async def evict(self, partition: int, sections: Sequence[int], *, keep_positions: bool = False) -> int:
+        """Forget the clean heads of these sections; drafted edits stay. Returns the number of fields removed."""
+        removed = 0
+        for start in range(0, len(sections), 20):
+            keys = [section_key(partition, section) for section in sections[start : start + 20]]
+            removed += await self.topology.call(
+                partition, b"EVALSHA", EVICT.digest, str(len(keys)), *keys, b"1" if keep_positions else b"0"
+            )
+        return removed
+
+    async def idle_seconds(self, partition: int, sections: Sequence[int]) -> list[tuple[int, int]]:
+        """Return (seconds since it was last touched, section), longest first."""
+        commands = [(b"OBJECT", b"IDLETIME", section_key(partition, section)) for section in sections]
+        idle = await self.topology.pipeline(partition, commands) if commands else []
+        return sorted(((i or 0, s) for i, s in zip(idle, sections, strict=True)), reverse=True)
+
+    async def memory(self, partition: int) -> tuple[int, int]:
+        """Return (used bytes without replication and AOF buffers, maxmemory) of the server of a partition."""
+        info = await self._info(self.topology.node(partition), "memory")
+        used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", "0"))
+        return used, int(info["maxmemory"])
+
+    async def _info(self, node: Node, topic: str) -> dict[str, str]:
+        reply = (await self._send(node, [pack_command((b"INFO", topic))]))[0]
+        if isinstance(reply, ReplyError):
+            raise JournalUnavailableError(str(reply))
+        return dict(line.split(":", 1) for line in reply.decode().splitlines() if ":" in line)
+
+    async def is_writable(self) -> bool:
+        """Tell whether every server answers and its last write to the append-only file succeeded."""
+        try:
+            async with asyncio.timeout(1):
+                infos = [await self._info(n, "persistence") for n in self.topology.nodes()]
+        except (JournalUnavailableError, TimeoutError):
+            return False
+        return all(i.get("aof_last_write_status") == "ok" and i.get("loading") == "0" for i in infos)
+
+    async def mirror_revocations(self, revoked: dict[str, int]) -> None:
+        """Write the revocation set (subject → unix seconds until which it matters) beside the journal."""
+        pairs = [part for subject, until in revoked.items() for part in (subject, str(until))]
+        if pairs:
+            await self.topology.call(0, b"HSET", REVOCATIONS, *pairs)
+
+    async def read_revocations(self) -> dict[str, int]:
+        """Return the revocation set, for when PostgreSQL is away."""
+        fields = await self.topology.call(0, b"HGETALL", REVOCATIONS)
+        return {fields[i].decode(): int(fields[i + 1]) for i in range(0, len(fields), 2)}
+
+    async def forget_revocations(self, subjects: Sequence[str]) -> None:
+        """Remove subjects whose grants have all expired."""
+        if subjects:
+            await self.topology.call(0, b"HDEL", REVOCATIONS, *subjects)

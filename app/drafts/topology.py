@@ -1,0 +1,184 @@
+"""Which server holds which partition: one server, or the primaries of a Cluster.
+
+redis-py's cluster pipeline has no EVALSHA and its WAITAOF no key to route by, so the slot map is kept here: learnt
+from any node with CLUSTER SLOTS, corrected by MOVED. Each node has one pinned connection per use (committing, reading).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from redis.crc import key_slot
+
+from app.drafts.connection import Address, JournalProtocol, Reply, ReplyError, pack_command
+from app.drafts.keys import PARTITIONS, STREAM
+from app.errors import JournalUnavailableError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_SCRIPTS = Path(__file__).parent / "scripts"
+SLOT_OF_PARTITION = tuple(key_slot(key) for key in STREAM)
+REDIRECT_RETRIES_MAX = 40
+REDIRECT_PAUSE_S = 0.025
+
+
+class Script:
+    """A Lua script of scripts/, known to servers by its digest."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.text = (_SCRIPTS / f"{name}.lua").read_bytes()
+        self.digest = hashlib.sha1(self.text, usedforsecurity=False).hexdigest().encode()
+
+
+ACCEPT, DRAIN, EVICT = Script("accept"), Script("drain"), Script("evict")
+SCRIPTS = (ACCEPT, DRAIN, EVICT)
+
+
+class Node:
+    """One server: a connection that is opened on first use, and again after it was lost."""
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self._protocol: JournalProtocol | None = None
+        self._opening = asyncio.Lock()
+
+    async def connection(self) -> JournalProtocol:
+        """Return an open connection with every script loaded, or raise JournalUnavailableError."""
+        protocol = self._protocol
+        if protocol is not None and protocol.is_open:
+            return protocol
+        async with self._opening:
+            if self._protocol is None or not self._protocol.is_open:
+                protocol = JournalProtocol()
+                await self.address.open(protocol)
+                await self.load_scripts(protocol)
+                self._protocol = protocol
+            return self._protocol
+
+    async def load_scripts(self, protocol: JournalProtocol) -> None:
+        """Make every script known to the server (it forgets them when it restarts)."""
+        try:
+            replies = await protocol.send([pack_command(("SCRIPT", "LOAD", script.text)) for script in SCRIPTS])
+        except ConnectionError as error:
+            raise JournalUnavailableError(f"journal at {self.address.name}: {error}") from None
+        for reply in replies:
+            if isinstance(reply, ReplyError):
+                protocol.close()
+                raise JournalUnavailableError(f"journal at {self.address.name}: {reply}")
+
+    def close(self) -> None:
+        """Close the connection."""
+        if self._protocol is not None:
+            self._protocol.close()
+
+
+class Topology:
+    """The slot map, and one Node per server."""
+
+    def __init__(self, url: str) -> None:
+        self.seed = Address(url)
+        self._nodes: dict[str, Node] = {}
+        self._of_partition: list[str] = [self.seed.name] * PARTITIONS
+        self._learning = asyncio.Lock()
+        self._add(self.seed)
+
+    def _add(self, address: Address) -> Node:
+        if address.name not in self._nodes:
+            self._nodes[address.name] = Node(address)
+        return self._nodes[address.name]
+
+    def node(self, partition: int) -> Node:
+        """Return the server that holds a partition, as far as is known."""
+        return self._nodes[self._of_partition[partition]]
+
+    def nodes(self) -> list[Node]:
+        """Return every server that holds a partition."""
+        return [self._nodes[name] for name in dict.fromkeys(self._of_partition)]
+
+    async def learn(self) -> None:
+        """Read the slot map from any node that answers; on a single server there is nothing to learn."""
+        if not self.seed.is_cluster:
+            return
+        async with self._learning:
+            for node in [*self.nodes(), *self._nodes.values()]:
+                try:
+                    slots = await (await node.connection()).call("CLUSTER", "SLOTS")
+                except (JournalUnavailableError, ConnectionError):
+                    continue
+                if isinstance(slots, list) and slots:
+                    self._take(slots)
+                    return
+        raise JournalUnavailableError("no node of the journal's cluster answers")
+
+    def _take(self, slots: list[Reply]) -> None:
+        for first, last, primary, *_ in slots:
+            host = primary[0].decode() or self.seed.host
+            name = self._add(self.seed.at(host, int(primary[1]))).address.name
+            for partition, slot in enumerate(SLOT_OF_PARTITION):
+                if first <= slot <= last:
+                    self._of_partition[partition] = name
+
+    def moved(self, partition: int, error: str) -> None:
+        """Take over what a MOVED error says: `MOVED slot host:port`."""
+        self._of_partition[partition] = self.at_redirect(error).address.name
+
+    def at_redirect(self, error: str) -> Node:
+        """Return the node that a MOVED or ASK error names."""
+        host, _, port = error.split()[2].rpartition(":")
+        return self._add(self.seed.at(host or self.seed.host, int(port)))
+
+    async def call(self, partition: int, *command: bytes | str) -> Reply:
+        """Run one command on the server of a partition, following redirections.
+
+        Raises JournalUnavailableError when the server cannot be reached or refuses; whether the command took effect
+        is then unknown.
+        """
+        return (await self.pipeline(partition, [command]))[0]
+
+    async def pipeline(self, partition: int, commands: Sequence[tuple[bytes | str, ...]]) -> list[Reply]:
+        """Run commands of one partition in one round trip; redirected ones are repeated where they belong."""
+        packed = [pack_command(command) for command in commands]
+        node = self.node(partition)
+        try:
+            replies = await (await node.connection()).send(packed)
+        except ConnectionError as error:
+            raise JournalUnavailableError(str(error)) from None
+        for i, reply in enumerate(replies):
+            if isinstance(reply, ReplyError):
+                replies[i] = await self.retry(partition, packed[i], str(reply))
+        return replies
+
+    async def retry(self, partition: int, packed: bytes, error: str) -> Reply:
+        """Repeat one refused command: after NOSCRIPT, MOVED, ASK, TRYAGAIN; other errors are raised."""
+        for _ in range(REDIRECT_RETRIES_MAX):
+            node, ask = self.node(partition), False
+            try:
+                if error.startswith("MOVED"):
+                    self.moved(partition, error)
+                    node = self.node(partition)
+                elif error.startswith("ASK"):
+                    node, ask = self.at_redirect(error), True
+                elif error.startswith("NOSCRIPT"):
+                    await node.load_scripts(await node.connection())
+                elif error.startswith(("TRYAGAIN", "CLUSTERDOWN")):
+                    await asyncio.sleep(REDIRECT_PAUSE_S)
+                else:
+                    raise JournalUnavailableError(error)
+                connection = await node.connection()
+                reply = (await connection.send([pack_command(("ASKING",)), packed] if ask else [packed]))[-1]
+            except ConnectionError as lost:
+                raise JournalUnavailableError(str(lost)) from None
+            if not isinstance(reply, ReplyError):
+                return reply
+            error = str(reply)
+        raise JournalUnavailableError(error)
+
+    def close(self) -> None:
+        """Close every connection."""
+        for node in self._nodes.values():
+            node.close()

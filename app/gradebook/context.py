@@ -1,0 +1,119 @@
+"""What PostgreSQL knows of one save, loaded when accept.lua asks: position, exceptions, columns, and earlier edits."""
+
+from __future__ import annotations
+
+import datetime as dt
+from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
+
+import msgspec
+
+from app.drafts.codec import CELL, NO_ID, Context, Head, Settled, pack_exception
+from app.errors import NotFoundError
+from app.records.edits import find_edits, read_client_positions, read_columns, read_edit_exceptions, read_school_years
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from app.records.edits import ExceptionRow, FoundEdit, FullHeadRow
+    from app.records.pool import Connection, Pool
+
+_LINKS_MAX = 10
+_encode = msgspec.json.Encoder().encode
+
+
+class LoadedContext(NamedTuple):
+    """The context for accept.lua, and what became of each edit that PostgreSQL knows."""
+
+    context: Context
+    found: dict[bytes, FoundEdit]
+
+
+def rfc3339(ms: int) -> str:
+    """Return a moment as the protocol writes it."""
+    return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def exception_body(
+    edit_id: bytes, seq: int, outcome: str, code: str | None, params: str | bytes | None, head: str | bytes | None
+) -> bytes:
+    """Return an exception as it stands in an answer (DESIGN §5); `params` and `head` are JSON."""
+    body: dict[str, Any] = {"edit_id": str(UUID(bytes=edit_id)), "seq": seq, "outcome": outcome}
+    if code:
+        body["code"] = code
+    for name, text in (("params", params), ("head", head)):
+        if text and text != "{}":
+            body[name] = msgspec.Raw(text.encode() if isinstance(text, str) else text)
+    return _encode(body)
+
+
+def packed_exceptions(rows: Iterable[ExceptionRow]) -> bytes:
+    """Return exceptions as the section hash keeps them."""
+    return b"".join(
+        pack_exception(r.client_seq, exception_body(r.edit_id, r.client_seq, r.outcome, r.code, r.params, r.head))
+        for r in rows
+    )
+
+
+def head_of_row(row: FullHeadRow) -> Head:
+    """Return a recorded cell as a head of the journal."""
+    value = b"null" if row.value is None else row.value.encode()
+    return Head(row.cell_version, row.edit_id, row.author_id, max(0, row.entered_ms), value)
+
+
+def head_json(row: FullHeadRow) -> str:
+    """Return a recorded head as the protocol shows it beside a conflict."""
+    head = {
+        "edit_id": str(UUID(bytes=row.edit_id)),
+        "cell_version": row.cell_version,
+        "value": msgspec.Raw((row.value or "null").encode()),
+        "author_id": row.author_id,
+        "entered_at": rfc3339(row.entered_ms),
+    }
+    return _encode(head).decode()
+
+
+async def load_context(
+    pool: Pool, section_id: int, client: bytes, cells: Sequence[bytes], edit_ids: Sequence[bytes]
+) -> LoadedContext:
+    """Return what PostgreSQL knows; raise RecordsUnavailableError if it cannot be asked.
+
+    `client` is the packed client. The bases of the edits are followed through own edits that never applied.
+    """
+    user_id, client_id = int.from_bytes(client[:4], "big"), client[4:]
+    columns = sorted({CELL.unpack(cell)[:2] for cell in cells})
+    async with pool.acquire() as connection:
+        year = (await read_school_years(connection, [section_id])).get(section_id)
+        if year is None:
+            raise NotFoundError("no such section")
+        key = (section_id, user_id, client_id)
+        position = (await read_client_positions(connection, [key])).get(key)
+        exceptions = await read_edit_exceptions(connection, section_id, user_id, client_id)
+        heads = await read_columns(connection, section_id, columns)
+        found = await find_with_bases(connection, year, section_id, edit_ids)
+    context = Context(
+        recorded_seq=position.recorded_seq if position else 0,
+        exceptions=packed_exceptions(exceptions),
+        columns=[CELL.pack(kind, item, 0)[:5] for kind, item in columns],
+        heads={CELL.pack(h.kind, h.item, h.student_id): head_of_row(h) for h in heads},
+        settled={i: Settled(ord(f.status), f.author_id, f.base) for i, f in found.items()},
+    )
+    return LoadedContext(context, found)
+
+
+async def find_with_bases(
+    connection: Connection, year: int, section_id: int, edit_ids: Iterable[bytes]
+) -> dict[bytes, FoundEdit]:
+    """Return what became of edits, and of the edits that they were based on where those never applied."""
+    found: dict[bytes, FoundEdit] = {}
+    asked: set[bytes] = set()
+    wanted = set(edit_ids)
+    for _ in range(_LINKS_MAX):
+        wanted -= asked | {NO_ID}
+        if not wanted:
+            break
+        rows = await find_edits(connection, [(year, section_id, i) for i in wanted])
+        asked |= wanted
+        found.update({edit_id: edit for (_, edit_id), edit in rows.items()})
+        wanted = {edit.base for edit in found.values() if edit.status != "A"}
+    return found

@@ -1,0 +1,137 @@
+"""Loads and keeps the rules of sections. A refusal is never made from a stale copy: it is looked up first."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime as dt
+import time
+from collections import OrderedDict
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from app.drafts.codec import CELL
+from app.errors import JournalUnavailableError, NotFoundError
+from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
+from app.model.section_rules import ScoreRange, SectionRules
+from app.records.sections import (
+    read_line_item_reservations,
+    read_line_items,
+    read_section_facts,
+    read_section_students,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from app.drafts.codec import Head
+    from app.drafts.store import DraftStore
+    from app.records.pool import Connection, Pool
+    from app.settings import Settings
+
+SECTIONS_KEPT_MAX = 20_000
+REFRESH_S_MIN = 1.0  # a client that sends nonsense makes us look it up at most once a second and section
+
+
+async def load_rules(connection: Connection, section_id: int, now: float) -> SectionRules | None:
+    """Return the rules as recorded in PostgreSQL; None if there is no such section."""
+    facts = await read_section_facts(connection, section_id)
+    if facts is None:
+        return None
+    return SectionRules(
+        section_id=section_id,
+        school_year=facts["school_year"],
+        students=frozenset(
+            row["student_id"]
+            for row in await read_section_students(connection, section_id, today_in(facts["time_zone"]))
+        ),
+        line_items={
+            row["line_item_id"]: ScoreRange(row["result_value_min"], row["result_value_max"], row["is_extra_credit"])
+            for row in await read_line_items(connection, section_id)
+        },
+        reserved=frozenset(await read_line_item_reservations(connection, section_id)),
+        loaded_at=now,
+    )
+
+
+def today_in(time_zone: str) -> dt.date:
+    """Return today's date where the school is: `org.time_zone` decides what "today" is."""
+    return dt.datetime.now(ZoneInfo(time_zone)).date()
+
+
+def drafted_line_items(heads: dict[bytes, Head]) -> dict[int, LineItemValue]:
+    """Return the columns whose definitions are in the journal, perhaps not yet recorded."""
+    found = {}
+    for cell, head in heads.items():
+        kind, item, _ = CELL.unpack(cell)
+        if kind == Kind.LINE_ITEM:
+            try:
+                value = parse_value(kind, head.value)
+            except ValueRejectedError:
+                continue
+            assert isinstance(value, LineItemValue)  # noqa: S101 -- parse_value gave it for this kind
+            found[item] = value
+    return found
+
+
+class RulesCache:
+    """The rules of the sections that this process has served lately."""
+
+    def __init__(
+        self, settings: Settings, pool: Pool, store: DraftStore, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._pool = pool
+        self._store = store
+        self._clock = clock
+        self._keep_s = settings.roster_cache_s
+        self._rules: OrderedDict[int, SectionRules] = OrderedDict()
+        self._refreshing: dict[int, asyncio.Task[SectionRules]] = {}
+
+    def known(self, section_id: int) -> SectionRules | None:
+        """Return what is known now, however old; a copy past its time is refreshed in the background."""
+        rules = self._rules.get(section_id)
+        if rules is not None and self._clock() - rules.loaded_at > self._keep_s:
+            self._refresh(section_id)
+        return rules
+
+    async def fresh(self, section_id: int, *, than: SectionRules | None = None) -> SectionRules:
+        """Return rules newer than the ones given (or any), looked up at most once a second.
+
+        Raises NotFoundError if there is no such section, RecordsUnavailableError if PostgreSQL cannot be asked.
+        """
+        rules = self._rules.get(section_id)
+        if rules is not None and (than is None or rules is not than or self._clock() - rules.loaded_at < REFRESH_S_MIN):
+            return rules
+        return await asyncio.shield(self._refresh(section_id))
+
+    def _refresh(self, section_id: int) -> asyncio.Task[SectionRules]:
+        task = self._refreshing.get(section_id)
+        if task is None:
+            task = asyncio.get_running_loop().create_task(self._load(section_id))
+            self._refreshing[section_id] = task
+            task.add_done_callback(lambda done: self._finished(section_id, done))
+        return task
+
+    def _finished(self, section_id: int, task: asyncio.Task[SectionRules]) -> None:
+        self._refreshing.pop(section_id, None)
+        if not task.cancelled():
+            task.exception()  # a failed background refresh keeps the old copy; whoever waits gets the error
+
+    async def _load(self, section_id: int) -> SectionRules:
+        now = self._clock()
+        async with self._pool.acquire() as connection:
+            rules = await load_rules(connection, section_id, now)
+        if rules is None:
+            raise NotFoundError("no such section")
+        # A column made through another process may be drafted and not yet recorded.
+        try:
+            drafts = await self._store.read_section(section_id)
+        except JournalUnavailableError:
+            pass
+        else:
+            for item, value in drafted_line_items(drafts.heads).items():
+                rules.made[item] = ScoreRange.of(value)
+        self._rules[section_id] = rules
+        self._rules.move_to_end(section_id)
+        while len(self._rules) > SECTIONS_KEPT_MAX:
+            self._rules.popitem(last=False)
+        return rules

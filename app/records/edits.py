@@ -1,0 +1,278 @@
+"""The edit path in PostgreSQL: heads, history, current values, positions. One typed coroutine per statement."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, NamedTuple
+
+from asyncpg.pgproto.pgproto import UUID as PgUUID
+
+from app.records.statements import load
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    import asyncpg
+
+    from app.records.pool import Connection
+
+CellKey = tuple[int, int, int, int]  # section, kind, item, student
+NO_ID = bytes(16)
+
+
+def pg_uuid(raw: bytes) -> UUID:
+    """Return 16 bytes as the driver's own UUID, the cheapest that it encodes."""
+    return PgUUID(raw)
+
+
+def _optional_uuid(raw: bytes) -> UUID | None:
+    return None if raw == NO_ID else PgUUID(raw)
+
+
+class HeadRow(NamedTuple):
+    """The head of a cell."""
+
+    cell_version: int
+    edit_id: bytes
+
+
+class FullHeadRow(NamedTuple):
+    """The head of a cell with its value (JSON text)."""
+
+    kind: int
+    item: int
+    student_id: int
+    cell_version: int
+    edit_id: bytes
+    author_id: int
+    entered_ms: int
+    value: str | None
+
+
+class FoundEdit(NamedTuple):
+    """What became of an edit: A, C, R, S, or Q for quarantined."""
+
+    status: str
+    author_id: int
+    base: bytes
+    cell_version: int
+    code: str | None
+    params: str | None
+
+
+class HistoryRow(NamedTuple):
+    """One row of edit_log, in the order of apply_edits.sql's columns."""
+
+    school_year: int
+    section_id: int
+    edit_id: bytes
+    kind: int
+    item: int
+    student_id: int
+    cell_version: int | None
+    base: bytes
+    status: str
+    code: str | None
+    params: str | None
+    value: str | None
+    author_id: int
+    acting_as: int | None
+    client_id: bytes
+    client_seq: int
+    entered_ms: int
+    clock_skew_ms: int
+    received_ms: int
+    path: str
+    resolves: str | None
+    is_head: bool
+
+
+class PositionRow(NamedTuple):
+    """Where a client stands in a section."""
+
+    section_id: int
+    user_id: int
+    client_id: bytes
+    recorded_seq: int
+    ahead: tuple[int, ...]
+
+
+class ExceptionRow(NamedTuple):
+    """An edit that was answered "drafted" and ended otherwise; params and head are JSON text."""
+
+    section_id: int
+    user_id: int
+    client_id: bytes
+    client_seq: int
+    edit_id: bytes
+    outcome: str
+    code: str | None
+    params: str | None
+    head: str | None
+
+
+class QuarantineRow(NamedTuple):
+    """An edit set aside, with its bytes as they came."""
+
+    section_id: int
+    edit_id: bytes | None
+    user_id: int | None
+    client_id: bytes | None
+    client_seq: int | None
+    code: str
+    sqlstate: str | None
+    message: str | None
+    raw: bytes
+    partition_id: int
+    stream_id: str
+
+
+def _full(row: asyncpg.Record) -> FullHeadRow:
+    return FullHeadRow(
+        row["kind"],
+        row["item"],
+        row["student_id"],
+        row["cell_version"],
+        row["edit_id"].bytes,
+        row["author_id"],
+        row["entered_ms"],
+        row["value"],
+    )
+
+
+async def read_heads(connection: Connection, cells: Sequence[CellKey]) -> dict[CellKey, HeadRow]:
+    """Return the heads of these cells; an empty cell is absent."""
+    if not cells:
+        return {}
+    rows = await connection.fetch(load("read_heads"), *zip(*cells, strict=True))
+    return {(r[0], r[1], r[2], r[3]): HeadRow(r[4], r[5].bytes) for r in rows}
+
+
+async def read_full_heads(connection: Connection, cells: Sequence[CellKey]) -> dict[CellKey, FullHeadRow]:
+    """Return the heads of these cells with their values."""
+    if not cells:
+        return {}
+    rows = await connection.fetch(load("read_full_heads"), *zip(*cells, strict=True))
+    return {(r["section_id"], r["kind"], r["item"], r["student_id"]): _full(r) for r in rows}
+
+
+async def read_columns(
+    connection: Connection, section_id: int, columns: Sequence[tuple[int, int]]
+) -> list[FullHeadRow]:
+    """Return every recorded cell of some columns (kind, item) of a section."""
+    if not columns:
+        return []
+    kinds, items = zip(*columns, strict=True)
+    return [_full(row) for row in await connection.fetch(load("read_columns"), section_id, kinds, items)]
+
+
+async def read_section_cells(connection: Connection, section_id: int) -> list[FullHeadRow]:
+    """Return every recorded cell of a section, ordered by kind, item and student."""
+    return [_full(row) for row in await connection.fetch(load("read_section_cells"), section_id)]
+
+
+async def read_open_conflicts(connection: Connection, school_year: int, section_id: int) -> list[asyncpg.Record]:
+    """Return a section's open conflicts, oldest first."""
+    return await connection.fetch(load("read_open_conflicts"), school_year, section_id)
+
+
+async def find_edits(
+    connection: Connection, wanted: Sequence[tuple[int, int, bytes]]
+) -> dict[tuple[int, bytes], FoundEdit]:
+    """Return what became of edits, each given as (school_year, section_id, edit_id); unknown ones are absent."""
+    if not wanted:
+        return {}
+    years, sections, ids = zip(*wanted, strict=True)
+    rows = await connection.fetch(load("find_edits"), years, sections, [PgUUID(i) for i in ids])
+    return {
+        (r["section_id"], r["edit_id"].bytes): FoundEdit(
+            r["status"],
+            r["author_id"] or 0,
+            r["base_id"].bytes if r["base_id"] else NO_ID,
+            r["cell_version"] or 0,
+            r["code"],
+            r["params"],
+        )
+        for r in rows
+    }
+
+
+async def apply_edits(connection: Connection, rows: Sequence[HistoryRow]) -> None:
+    """Write the history and the current values of a batch, all or nothing; call it in a transaction.
+
+    Raises asyncpg's UniqueViolationError if an edit or a version is recorded already, and a data error if a value cannot
+    be stored: the transaction is then to be rolled back, and nothing of it is left behind.
+    """
+    if not rows:
+        return
+    columns = list(zip(*rows, strict=True))
+    columns[2] = [PgUUID(raw) for raw in columns[2]]  # type: ignore[call-overload]  # asyncpg takes any sequence
+    columns[7] = [_optional_uuid(raw) for raw in columns[7]]  # type: ignore[call-overload]
+    columns[14] = [PgUUID(raw) for raw in columns[14]]  # type: ignore[call-overload]
+    await connection.execute(load("apply_edits"), *columns)
+
+
+async def settle_conflicts(connection: Connection, settled: Sequence[tuple[int, int, bytes]]) -> None:
+    """Close open conflicts, each given as (school_year, section_id, edit_id)."""
+    if settled:
+        years, sections, ids = zip(*settled, strict=True)
+        await connection.execute(load("settle_conflicts"), years, sections, [PgUUID(i) for i in ids])
+
+
+async def read_client_positions(
+    connection: Connection, clients: Sequence[tuple[int, int, bytes]]
+) -> dict[tuple[int, int, bytes], PositionRow]:
+    """Return the positions of clients, each given as (section_id, user_id, client_id)."""
+    if not clients:
+        return {}
+    sections, users, ids = zip(*clients, strict=True)
+    rows = await connection.fetch(load("read_client_positions"), sections, users, [PgUUID(i) for i in ids])
+    return {(r[0], r[1], r[2].bytes): PositionRow(r[0], r[1], r[2].bytes, r[3], tuple(r[4])) for r in rows}
+
+
+async def write_client_positions(connection: Connection, positions: Sequence[PositionRow]) -> None:
+    """Store positions; each client at most once in a call."""
+    if positions:
+        sections, users, ids, seqs, ahead = zip(*positions, strict=True)
+        literals = ["{" + ",".join(map(str, a)) + "}" for a in ahead]
+        await connection.execute(
+            load("write_client_positions"), sections, users, [PgUUID(i) for i in ids], seqs, literals
+        )
+
+
+async def write_edit_exceptions(connection: Connection, rows: Sequence[ExceptionRow]) -> None:
+    """Store exceptions until their client has seen them."""
+    if rows:
+        columns = list(zip(*rows, strict=True))
+        columns[2] = [PgUUID(raw) for raw in columns[2]]  # type: ignore[call-overload]
+        columns[4] = [PgUUID(raw) for raw in columns[4]]  # type: ignore[call-overload]
+        await connection.execute(load("write_edit_exceptions"), *columns)
+
+
+async def read_edit_exceptions(
+    connection: Connection, section_id: int, user_id: int, client_id: bytes
+) -> list[ExceptionRow]:
+    """Return a client's exceptions, oldest first."""
+    rows = await connection.fetch(load("read_edit_exceptions"), section_id, user_id, PgUUID(client_id))
+    return [ExceptionRow(section_id, user_id, client_id, r[0], r[1].bytes, *r[2:]) for r in rows]
+
+
+async def quarantine_edits(connection: Connection, rows: Sequence[QuarantineRow]) -> None:
+    """Set edits aside."""
+    if rows:
+        columns = list(zip(*rows, strict=True))
+        for at in (1, 3):
+            columns[at] = [PgUUID(raw) if raw else None for raw in columns[at]]  # type: ignore[call-overload]
+        await connection.execute(load("quarantine_edits"), *columns)
+
+
+async def write_line_items(connection: Connection, rows: Sequence[tuple[object, ...]]) -> None:
+    """Store columns that were made or changed by edits; each line item at most once in a call."""
+    if rows:
+        await connection.execute(load("write_line_items"), *zip(*rows, strict=True))
+
+
+async def read_school_years(connection: Connection, sections: Sequence[int]) -> dict[int, int]:
+    """Return the school year of each section; unknown sections are absent."""
+    rows = await connection.fetch(load("read_school_years"), sections)
+    return {r[0]: r[1] for r in rows}

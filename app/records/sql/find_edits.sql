@@ -1,0 +1,9 @@
+-- What became of these edits, wherever they ended: in the history, or in quarantine.
+SELECT e.section_id, e.edit_id, e.status::text AS status, e.author_id, e.base_id, e.cell_version, e.code,
+       e.params::text AS params
+FROM unnest($1::smallint[], $2::bigint[], $3::uuid[]) AS wanted (school_year, section_id, edit_id)
+JOIN edit_log AS e USING (school_year, section_id, edit_id)
+UNION ALL
+SELECT q.section_id, q.edit_id, 'Q', q.user_id, NULL, NULL, q.code, NULL
+FROM unnest($2::bigint[], $3::uuid[]) AS wanted (section_id, edit_id)
+JOIN edit_quarantine AS q USING (section_id, edit_id);

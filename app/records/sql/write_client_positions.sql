@@ -1,0 +1,8 @@
+-- Move clients' positions, in the order of their keys. `ahead` arrives as an array literal: usually '{}'.
+INSERT INTO client_position AS p (section_id, user_id, client_id, recorded_seq, ahead)
+SELECT section_id, user_id, client_id, recorded_seq, ahead::int[]
+FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::int[], $5::text[])
+  AS moved (section_id, user_id, client_id, recorded_seq, ahead)
+ORDER BY section_id, user_id, client_id
+ON CONFLICT (section_id, user_id, client_id) DO UPDATE
+SET recorded_seq = EXCLUDED.recorded_seq, ahead = EXCLUDED.ahead, updated_at = clock_timestamp();

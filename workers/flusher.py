@@ -1,0 +1,204 @@
+"""drafted -> recorded: read the journal in order, commit in PostgreSQL, then take out of the journal what was committed.
+
+One transaction covers all partitions that this flusher holds. Its first statement locks and renews their leases: a flusher
+that was frozen past its lease finds fewer rows and rolls back, and a commit that is tried again always has something to
+write. No timeout is ever put on COMMIT. After the commit the journal is drained by compare-and-delete; a flusher that dies
+between the two leaves entries that its successor recognises as recorded.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import time
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from app.errors import InkfastError, JournalUnavailableError, RecordsUnavailableError
+from app.records import leases
+from app.records.pool import Connection, connect, is_infrastructure
+from app.telemetry import Event, log
+from workers.batches import Batch, build_batch
+from workers.recording import IncarnationChangedError, LeaseLostError, Recorder
+
+if TYPE_CHECKING:
+    from app.drafts.store import DraftStore, Incarnation, StreamEntry
+    from app.settings import Settings
+
+PARTITIONS = 64
+POLL_S = 0.025
+LINGER_S_MIN = 0.01
+LINGER_S_PER_ROW = 0.0002  # 1,000 rows a batch: 0.2 s; small transactions fall below the design load (durability §9)
+BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 5.0
+ENTRIES_PER_PARTITION_MIN = 8
+
+
+class Flusher:
+    """One flusher process. Several share the partitions, and take over from one that is gone."""
+
+    def __init__(self, settings: Settings, store: DraftStore) -> None:
+        self._settings = settings
+        self._store = store
+        self.owner = uuid4()
+        self._connection: Connection | None = None
+        self._recorder: Recorder | None = None
+        self._epochs: leases.Epochs = {}
+        self._incarnations: dict[int, Incarnation] = {}
+        self._renew_at = 0.0
+        self._linger_s = LINGER_S_MIN
+        self._held: set[int] = set()
+        self.recorded_rows = 0
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Flush until `stop` is set; then record what is there, and give the partitions back."""
+        backoff_s = BACKOFF_S_MIN
+        while not stop.is_set():
+            try:
+                await self._keep_leases()
+                rows = await self.flush()
+                backoff_s = BACKOFF_S_MIN
+                if not rows:
+                    await _wait(stop, POLL_S)
+            except Exception as error:  # noqa: BLE001 -- a flusher goes on; what cannot pass is counted and backed off
+                self._forget(error)
+                await _wait(stop, backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+                backoff_s = min(BACKOFF_S_MAX, backoff_s * 2)
+        await self._finish()
+
+    async def _finish(self) -> None:
+        with contextlib.suppress(Exception):
+            while await self.flush(is_last=True):
+                pass
+        with contextlib.suppress(Exception):
+            if self._connection is not None:
+                await leases.retire_flusher(self._connection, self.owner)
+        if self._connection is not None:
+            self._connection.terminate()
+
+    def _forget(self, error: Exception) -> None:
+        """After a failure nothing is assumed: a new connection, and the leases are taken again."""
+        level = logging.WARNING if _is_expected(error) else logging.ERROR
+        log(Event.FLUSH_FAILED, level=level, error=error)
+        if not isinstance(error, JournalUnavailableError):
+            if self._connection is not None:
+                self._connection.terminate()
+            self._connection = self._recorder = None
+            self._epochs.clear()
+            self._incarnations.clear()
+        self._renew_at = 0.0
+
+    async def _connect(self) -> Connection:
+        if self._connection is None or self._connection.is_closed():
+            self._connection = await connect(self._settings.database_url, application_name="inkfast-flusher")
+            self._recorder = Recorder(self._connection, self.owner, self._settings.lease_ms)
+            self._epochs.clear()
+            self._incarnations.clear()
+        return self._connection
+
+    async def _keep_leases(self) -> None:
+        """Renew, take what is free up to a fair share, give back what is above it; a third of a lease apart."""
+        now = time.monotonic()
+        if now < self._renew_at and self._connection is not None and not self._connection.is_closed():
+            return
+        connection = await self._connect()
+        lease_ms = self._settings.lease_ms
+        await leases.announce_flusher(connection, self.owner, lease_ms)
+        if self._epochs:
+            held = await leases.renew_leases(connection, self.owner, self._epochs, lease_ms)
+            self._epochs = {p: e for p, e in self._epochs.items() if p in held}
+        share = -(-PARTITIONS // max(1, await leases.count_flushers(connection)))
+        surplus = sorted(self._epochs)[share:]
+        if surplus:
+            await leases.release_leases(connection, self.owner, surplus)
+            for partition in surplus:
+                del self._epochs[partition]
+        elif len(self._epochs) < share:
+            taken = await leases.take_leases(connection, self.owner, share - len(self._epochs), lease_ms)
+            self._epochs |= taken
+            for partition in taken:
+                self._incarnations.pop(partition, None)
+        await self._bind(connection)
+        self._renew_at = now + lease_ms / 3000
+
+    async def _bind(self, connection: Connection) -> None:
+        """Bind each newly taken partition to this history of the database, healing it after a restore."""
+        unbound = [p for p in self._epochs if p not in self._incarnations]
+        if not unbound:
+            return
+        incarnation = await leases.read_incarnation(connection)
+        if self._recorder is not None:
+            self._recorder.incarnation = incarnation
+        for partition in unbound:
+            now = await self._store.read_incarnation(partition)
+            if now is None:
+                now = await self._store.write_incarnation(partition, incarnation, is_new=True)
+            elif now.incarnation != incarnation:
+                await self._store.evict(partition, await self._store.sections(partition), keep_positions=True)
+                now = await self._store.write_incarnation(partition, incarnation, is_new=False)
+                log(Event.INCARNATION_CHANGED, level=logging.WARNING, partition=partition)
+            self._incarnations[partition] = now
+
+    async def flush(self, *, is_last: bool = False) -> int:
+        """Record one batch; return how many edits it held. 0: nothing to do."""
+        partitions = [p for p in self._epochs if p in self._incarnations]
+        if not partitions:
+            return 0
+        rows_max = self._settings.flush_batch_rows_max
+        found = await self._read(partitions, rows_max)
+        if not found:
+            return 0
+        oldest_s = time.time() - min(int(f.stream_id.split(b"-")[0]) for f in found) / 1000
+        if not is_last and len(found) < rows_max and 0 <= oldest_s < self._linger_s:
+            await asyncio.sleep(self._linger_s - oldest_s)
+            found = await self._read(partitions, rows_max)
+        batch = build_batch(found, rows_max, self._incarnations)
+        self._report_held(batch)
+        if not batch.edits and not batch.unreadable:
+            return 0
+        await self._record(batch)
+        self._linger_s = min(self._settings.flush_linger_ms / 1000, LINGER_S_MIN + LINGER_S_PER_ROW * len(batch.edits))
+        return max(1, len(batch.edits))
+
+    async def _read(self, partitions: list[int], rows_max: int) -> list[StreamEntry]:
+        lengths = await self._store.lengths(partitions)
+        full = [p for p, length in zip(partitions, lengths, strict=True) if length]
+        if not full:
+            return []
+        return await self._store.read_entries(full, max(ENTRIES_PER_PARTITION_MIN, -(-rows_max // len(full))))
+
+    async def _record(self, batch: Batch) -> None:
+        assert self._recorder is not None  # noqa: S101 -- partitions are held, so there is a connection
+        try:
+            settled = await self._recorder.record(batch, self._epochs)
+        except IncarnationChangedError:
+            self._incarnations.clear()
+            self._renew_at = 0.0
+            return
+        except LeaseLostError as lost:
+            for partition in lost.partitions:
+                self._epochs.pop(partition, None)
+                self._incarnations.pop(partition, None)
+            self._renew_at = 0.0
+            return
+        self.recorded_rows += len(batch.edits)
+        for partition, drains in settled.items():
+            await self._store.drain(partition, drains)
+        for raw in batch.unreadable:
+            await self._store.remove_unreadable(raw)
+
+    def _report_held(self, batch: Batch) -> None:
+        for partition in batch.held - self._held:
+            log(Event.PARTITION_HELD, level=logging.ERROR, partition=partition)
+        self._held = set(batch.held)
+
+
+def _is_expected(error: Exception) -> bool:
+    return isinstance(error, RecordsUnavailableError | InkfastError) or is_infrastructure(error)
+
+
+async def _wait(stop: asyncio.Event, seconds: float) -> None:
+    """Wait until `stop` is set, at most `seconds`."""
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(stop.wait(), seconds)

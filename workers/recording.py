@@ -1,0 +1,366 @@
+"""One flush transaction: judge a batch against PostgreSQL, write it, and say what to take out of the journal."""
+
+from __future__ import annotations
+
+import time
+from typing import TYPE_CHECKING
+
+from app.drafts.codec import CELL, EditVerdict, pack_drain, pack_exception
+from app.gradebook.context import exception_body, head_json, head_of_row
+from app.gradebook.rules import load_rules
+from app.model.chain import Head, Link, Verdict, walk
+from app.model.kinds import ValueRejectedError, parse_value
+from app.records import edits as records
+from app.records.leases import Epochs, touch_leases
+from app.records.pool import is_duplicate, is_poison, sqlstate_of
+from app.telemetry import Event, log
+from workers.batches import (
+    Batch,
+    Refusal,
+    history_rows,
+    is_refused,
+    line_item_rows,
+    moved_positions,
+    note_of,
+    settled_conflicts,
+    unchecked,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from uuid import UUID
+
+    from app.drafts.codec import Entry, JournaledEdit
+    from app.drafts.store import StreamEntry
+    from app.model.chain import CellKey
+    from app.records.pool import Connection
+
+Drains = dict[int, list[tuple[int, bytes]]]  # partition -> (section, packed verdicts) of each settled entry
+_LOOKUPS_MAX = 12
+_OUTCOME = {"C": "conflict", "S": "conflict", "R": "rejected", "Q": "quarantined"}
+# What PostgreSQL says when a client's cancel has cut short its wait for the standby: committed here, perhaps not there.
+_SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
+
+
+class LeaseLostError(Exception):
+    """Somebody else holds some of the partitions; nothing was written."""
+
+    def __init__(self, partitions: set[int]) -> None:
+        super().__init__(f"lost {sorted(partitions)}")
+        self.partitions = partitions
+
+
+class IncarnationChangedError(Exception):
+    """The database was restored since the partitions were bound to it; nothing was written."""
+
+
+class UnknownOutcomeError(Exception):
+    """COMMIT returned, but the standby may not have it: do not drain; the same batch is committed again."""
+
+
+class _Judged:
+    """A batch with PostgreSQL's verdicts."""
+
+    def __init__(
+        self, batch: Batch, verdicts: list[Verdict], refusals: dict[bytes, Refusal], years: dict[int, int]
+    ) -> None:
+        self.batch = batch
+        self.verdicts = verdicts
+        self.refusals = refusals
+        self.years = years
+
+
+class Recorder:
+    """Writes batches over one connection that it alone uses."""
+
+    def __init__(self, connection: Connection, owner: UUID, lease_ms: int) -> None:
+        self._connection = connection
+        self._owner = owner
+        self._lease_ms = lease_ms
+        self._years: dict[int, int] = {}
+        self._is_sync_doubtful = False
+        self.incarnation = ""
+        connection.add_log_listener(self._listen)
+
+    def _listen(self, _connection: object, message: object) -> None:
+        if _SYNC_WAIT_CANCELLED in str(message):
+            self._is_sync_doubtful = True
+
+    async def record(self, batch: Batch, epochs: Epochs) -> Drains:
+        """Commit a batch; on return everything in it is settled in PostgreSQL.
+
+        Raises LeaseLostError or IncarnationChangedError with nothing written. On any other error the outcome is unknown;
+        recording the same batch again is harmless.
+        """
+        refusals: dict[bytes, Refusal] = {}
+        is_looked_up = False
+        while True:
+            try:
+                return await self._transact(batch, epochs, refusals, look_up_all=is_looked_up)
+            except Exception as error:
+                if is_duplicate(error) and not is_looked_up:
+                    is_looked_up = True  # recorded already, though its base fits: ask the history for every edit
+                elif is_poison(error):
+                    found = await self._find_poison(batch, epochs, refusals, look_up_all=is_looked_up)
+                    if not found:
+                        raise
+                    refusals |= found
+                else:
+                    raise
+
+    async def _transact(
+        self, batch: Batch, epochs: Epochs, refusals: dict[bytes, Refusal], *, look_up_all: bool
+    ) -> Drains:
+        self._is_sync_doubtful = False
+        async with self._connection.transaction():
+            await self._fence(batch, epochs)
+            judged = await self._judge(batch, refusals, look_up_all=look_up_all)
+            drains = await self._write(judged)
+        if self._is_sync_doubtful:
+            raise UnknownOutcomeError
+        return drains
+
+    async def _fence(self, batch: Batch, epochs: Epochs) -> None:
+        held, incarnation = await touch_leases(
+            self._connection, self._owner, epochs, self._lease_ms, batch.rows_by_partition
+        )
+        if held != set(epochs):
+            raise LeaseLostError(set(epochs) - held)
+        if incarnation != self.incarnation:
+            raise IncarnationChangedError
+
+    async def _judge(self, batch: Batch, refusals: dict[bytes, Refusal], *, look_up_all: bool) -> _Judged:
+        years = await self._school_years(batch, refusals)
+        await self._check_unchecked(batch, refusals)
+        edits = [
+            edit._replace(accepted="Q" if refusals[edit.edit_id].sqlstate or not years.get(edit.section_id) else "R")
+            if edit.edit_id in refusals
+            else edit
+            for edit in batch.edits
+        ]
+        cells: list[CellKey] = list(dict.fromkeys(edit.cell for edit in edits))
+        heads = {c: Head(*h) for c, h in (await records.read_heads(self._connection, cells)).items()}
+        known: dict[tuple[int, bytes], Link] = {}
+        asked: set[tuple[int, bytes]] = set()
+        wanted = {(e.section_id, e.edit_id) for e in edits} if look_up_all else set()
+        for _ in range(_LOOKUPS_MAX):
+            if wanted:
+                known |= await self._look_up(wanted, years)
+                asked |= wanted
+            verdicts, missing = walk(edits, dict(heads), dict(known))
+            wanted = missing - asked
+            if not wanted:
+                break
+        else:
+            raise RuntimeError("the chain of a batch does not come to an end")
+        return _Judged(batch._replace(edits=edits), verdicts, refusals, years)
+
+    async def _school_years(self, batch: Batch, refusals: dict[bytes, Refusal]) -> dict[int, int]:
+        unknown = {edit.section_id for edit in batch.edits} - self._years.keys()
+        if unknown:
+            self._years |= await records.read_school_years(self._connection, sorted(unknown))
+        for edit in batch.edits:
+            if edit.section_id not in self._years:
+                refusals[edit.edit_id] = Refusal("unknown_section", message="no such section")
+        return self._years
+
+    async def _look_up(self, wanted: set[tuple[int, bytes]], years: dict[int, int]) -> dict[tuple[int, bytes], Link]:
+        found = await records.find_edits(
+            self._connection, [(years[s], s, edit_id) for s, edit_id in sorted(wanted) if s in years]
+        )
+        return {k: Link(f.status, f.author_id, f.base, f.cell_version, f.code) for k, f in found.items()}
+
+    async def _check_unchecked(self, batch: Batch, refusals: dict[bytes, Refusal]) -> None:
+        """Check what was accepted while the roster could not be asked."""
+        rules: dict[int, object] = {}
+        for _, section_id, edit in unchecked(batch):
+            if section_id not in self._years or edit.edit_id in refusals:
+                continue
+            if section_id not in rules:
+                rules[section_id] = await load_rules(self._connection, section_id, time.monotonic())
+            kind, item, student = CELL.unpack(edit.cell)
+            try:
+                rules[section_id].check(kind, item, student, parse_value(kind, edit.value))  # type: ignore[attr-defined]
+            except ValueRejectedError as error:
+                reason = "{" + ",".join(f'"{k}":"{v}"' for k, v in error.params.items()) + "}"
+                refusals[edit.edit_id] = Refusal(error.code, reason)
+
+    async def _write(self, judged: _Judged) -> Drains:
+        batch, connection = judged.batch, self._connection
+        rows = history_rows(batch, judged.verdicts, judged.refusals, judged.years)
+        await records.apply_edits(connection, rows)
+        await records.write_line_items(connection, line_item_rows(rows))
+        await records.settle_conflicts(connection, settled_conflicts(batch, judged.verdicts, judged.years))
+        keys = list(dict.fromkeys((e.section_id, e.user_id, e.client[4:]) for _, e in batch.entries))
+        positions = moved_positions(batch, await records.read_client_positions(connection, keys))
+        await records.write_client_positions(connection, list(positions.values()))
+        await records.quarantine_edits(connection, _quarantine_rows(judged))
+        heads = await records.read_full_heads(connection, _cells_with_other_heads(judged))
+        exceptions: list[records.ExceptionRow] = []
+        drains: Drains = {}
+        at = 0
+        for partition, entry in batch.entries:
+            verdicts = judged.verdicts[at : at + len(entry.edits)]
+            at += len(entry.edits)
+            own = _exceptions(entry, verdicts, judged.refusals, heads)
+            exceptions += own
+            position = positions[entry.section_id, entry.user_id, entry.client[4:]].recorded_seq
+            drains.setdefault(partition, []).append((entry.section_id, _drain(entry, verdicts, own, heads, position)))
+        await records.write_edit_exceptions(connection, exceptions)
+        return drains
+
+    async def _find_poison(
+        self, batch: Batch, epochs: Epochs, refusals: dict[bytes, Refusal], *, look_up_all: bool
+    ) -> dict[bytes, Refusal]:
+        """Return the edits that PostgreSQL refuses to store, found by halving in transactions that are rolled back."""
+        transaction = self._connection.transaction()
+        await transaction.start()
+        try:
+            await self._fence(batch, epochs)
+            judged = await self._judge(batch, refusals, look_up_all=look_up_all)
+            rows = history_rows(batch, judged.verdicts, judged.refusals, judged.years)
+            found: dict[bytes, Refusal] = {}
+            await self._halve(rows, found)
+        finally:
+            await transaction.rollback()
+        for edit_id, refusal in found.items():
+            log(Event.EDIT_QUARANTINED, edit_id=edit_id.hex(), sqlstate=refusal.sqlstate)
+        return found
+
+    async def _halve(self, rows: Sequence[records.HistoryRow], found: dict[bytes, Refusal]) -> None:
+        error = await self._probe(rows)
+        if error is None:
+            return
+        if len(rows) == 1:
+            found[rows[0].edit_id] = Refusal(
+                "refused_by_database", None, sqlstate_of(error) or "XX000", str(error)[:500]
+            )
+            return
+        middle = len(rows) // 2
+        await self._halve(rows[:middle], found)
+        await self._halve(rows[middle:], found)
+
+    async def _probe(self, rows: Sequence[records.HistoryRow]) -> Exception | None:
+        """Try rows inside a savepoint that is always rolled back; return what PostgreSQL had against them."""
+        savepoint = self._connection.transaction()
+        await savepoint.start()
+        try:
+            await records.apply_edits(self._connection, rows)
+        except Exception as error:
+            if is_poison(error):
+                return error
+            raise
+        finally:
+            await savepoint.rollback()
+        return None
+
+
+def _other_head(accepted: int, verdict: Verdict) -> bool:
+    """Tell whether the journal's head may differ from PostgreSQL's after this verdict."""
+    return (chr(accepted), verdict.status) not in {("A", "A"), ("C", "C"), ("R", "R"), ("Q", "Q")}
+
+
+def _cells_with_other_heads(judged: _Judged) -> list[CellKey]:
+    cells: dict[CellKey, None] = {}
+    at = 0
+    for _, entry in judged.batch.entries:
+        for edit in entry.edits:
+            verdict = judged.verdicts[at]
+            if _other_head(edit.accepted, verdict):
+                cells[judged.batch.edits[at].cell] = None
+            at += 1
+    return list(cells)
+
+
+def _exceptions(
+    entry: Entry,
+    verdicts: Sequence[Verdict],
+    refusals: dict[bytes, Refusal],
+    heads: dict[CellKey, records.FullHeadRow],
+) -> list[records.ExceptionRow]:
+    """Return the edits of an entry that their client believes drafted, and that ended otherwise."""
+    found = []
+    for edit, verdict in zip(entry.edits, verdicts, strict=True):
+        if not is_refused(edit.accepted, verdict):
+            continue
+        refusal = _refusal(edit, verdict, refusals)
+        head = heads.get((entry.section_id, *CELL.unpack(edit.cell)))
+        found.append(
+            records.ExceptionRow(
+                entry.section_id,
+                entry.user_id,
+                entry.client[4:],
+                edit.seq,
+                edit.edit_id,
+                _OUTCOME[verdict.status],
+                refusal.code if refusal else None,
+                refusal.params if refusal else None,
+                head_json(head) if head else None,
+            )
+        )
+    return found
+
+
+def _refusal(edit: JournaledEdit, verdict: Verdict, refusals: dict[bytes, Refusal]) -> Refusal | None:
+    if verdict.status == "Q":
+        return refusals.get(edit.edit_id) or Refusal("enrollment_ended")
+    if verdict.status == "R":
+        return refusals.get(edit.edit_id) or note_of(edit)
+    return None
+
+
+def _drain(
+    entry: Entry,
+    verdicts: Sequence[Verdict],
+    exceptions: Sequence[records.ExceptionRow],
+    heads: dict[CellKey, records.FullHeadRow],
+    position: int,
+) -> bytes:
+    packed = b"".join(
+        pack_exception(e.client_seq, exception_body(e.edit_id, e.client_seq, e.outcome, e.code, e.params, e.head))
+        for e in exceptions
+    )
+    settled = []
+    for edit, verdict in zip(entry.edits, verdicts, strict=True):
+        head: bytes | None = None
+        if _other_head(edit.accepted, verdict):
+            row = heads.get((entry.section_id, *CELL.unpack(edit.cell)))
+            head = head_of_row(row).pack() if row else b""
+        settled.append(
+            EditVerdict(edit.accepted, ord(verdict.status), verdict.cell_version, edit.cell, edit.edit_id, head)
+        )
+    return pack_drain(entry.stream_id, entry.edits[0].edit_id, entry.client, position, packed, settled)
+
+
+def _quarantine_rows(judged: _Judged) -> list[records.QuarantineRow]:
+    rows, at = [], 0
+    for partition, entry in judged.batch.entries:
+        for edit in entry.edits:
+            verdict = judged.verdicts[at]
+            at += 1
+            if verdict.status != "Q" or verdict.is_duplicate:
+                continue
+            refusal = judged.refusals.get(edit.edit_id) or Refusal("enrollment_ended")
+            rows.append(
+                records.QuarantineRow(
+                    entry.section_id,
+                    edit.edit_id,
+                    entry.user_id,
+                    entry.client[4:],
+                    edit.seq,
+                    refusal.code,
+                    refusal.sqlstate,
+                    refusal.message,
+                    edit.raw,
+                    partition,
+                    entry.stream_id.decode(),
+                )
+            )
+    rows += [_unreadable_row(raw) for raw in judged.batch.unreadable]
+    return rows
+
+
+def _unreadable_row(raw: StreamEntry) -> records.QuarantineRow:
+    return records.QuarantineRow(
+        0, None, None, None, None, "unreadable", None, "damaged entry", raw.raw, raw.partition, raw.stream_id.decode()
+    )
