@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import click
 
+from app.errors import InkfastError
 from app.settings import SettingsError
 from ops.processes import ServerError
 
@@ -73,7 +74,7 @@ def main() -> NoReturn:
     """Run the command line; a failure that a person can mend is one sentence on stderr and exit status 1."""
     try:
         inkfast.main(prog_name="inkfast")
-    except (ServerError, SettingsError) as error:
+    except (ServerError, SettingsError, InkfastError) as error:
         click.echo(f"inkfast: {error}", err=True)
     sys.exit(1)
 

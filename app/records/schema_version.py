@@ -7,12 +7,13 @@ from typing import Any
 
 import asyncpg
 
+from app.errors import RecordsUnavailableError
 from app.records.statements import load
 
 MIGRATIONS = Path(__file__).with_name("migrations")
 
 
-class OldSchemaError(Exception):
+class OldSchemaError(RecordsUnavailableError):
     """The database lacks a migration of this release: run `inkfast migrate`. The process does not start."""
 
 
