@@ -113,7 +113,17 @@ def install(profile: str) -> None:
     uv = VENV / "bin" / "uv"
     if not uv.exists():
         run(PYTHON, *PIP, *LOCKED, REQUIREMENTS / "installer.lock")
-    with_uv: tuple[str | Path, ...] = (uv, "pip", "install", "--quiet", "--python", PYTHON, *LOCKED, lock)
+    with_uv: tuple[str | Path, ...] = (
+        uv,
+        "--system-certs",
+        "pip",
+        "install",
+        "--quiet",
+        "--python",
+        PYTHON,
+        *LOCKED,
+        lock,
+    )
     if not (uv.exists() and run(*with_uv, environment=uv_environment())):
         say("uv could not; trying pip, which takes a minute …")
         if not run(PYTHON, *PIP, *LOCKED, lock):

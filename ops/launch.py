@@ -14,7 +14,8 @@ import os
 import sys
 
 PR_SET_PDEATHSIG = 1
-PR_SET_KEEPCAPS = 8
+PR_SET_SECUREBITS = 28
+NO_SETUID_FIXUP = 1 << 2
 PR_CAP_AMBIENT = 47
 PR_CAP_AMBIENT_RAISE = 2
 CAPABILITY_VERSION_3 = 0x20080522
@@ -62,7 +63,8 @@ def _become(libc: ctypes.CDLL, uid: int, gid: int, *, reach: bool) -> None:
     if reach:
         if _held_capabilities() & (1 << CAP_DAC_READ_SEARCH):
             capability = CAP_DAC_READ_SEARCH
-        _check(libc.prctl(PR_SET_KEEPCAPS, 1, 0, 0, 0), "prctl(PR_SET_KEEPCAPS)")
+        # Keeps capabilities over the change of user, and makes access(2) count them (initdb finds `postgres` by it).
+        _check(libc.prctl(PR_SET_SECUREBITS, NO_SETUID_FIXUP, 0, 0, 0), "prctl(PR_SET_SECUREBITS)")
     os.setgroups([])
     os.setgid(gid)
     os.setuid(uid)

@@ -48,7 +48,7 @@ SAME_USER = Identity(None, None)
 def choose_identity(data_dir: Path, *, also: Sequence[Path] = ()) -> Identity:
     """Root's servers run as the data's owner, or as `nobody` (PostgreSQL refuses root); others as themselves.
 
-    Everybody must be able to walk to `also` (binaries, sockets), else the server gets a capability for just that.
+    Where `nobody` cannot walk to the data or to `also` (binaries), the server gets a capability for just that.
     """
     if os.geteuid() != 0:
         return SAME_USER

