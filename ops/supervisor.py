@@ -6,6 +6,7 @@ One thread and no busy loop: it sleeps until a child ends, a signal comes, or a 
 from __future__ import annotations
 
 import contextlib
+import resource
 import select
 import signal
 import socket
@@ -29,6 +30,7 @@ RESTART_S_MIN = 0.1
 RESTART_S_MAX = 5.0
 STEADY_S = 30.0  # having run this long, a service starts again without the wait earned by earlier ends
 STOP_S_MAX = 20.0
+OPEN_FILES_MAX = 65_536
 
 
 class Service(Protocol):
@@ -83,6 +85,14 @@ class _Watched:
         self.due_at: float | None = None
 
 
+def _raise_open_files_limit() -> None:
+    # Every browser that is signed on keeps a connection open; the usual limit is 1,024.
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = OPEN_FILES_MAX if hard == resource.RLIM_INFINITY else min(hard, OPEN_FILES_MAX)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+
+
 class StopRequestedError(Exception):
     """Ctrl-C or SIGTERM came before everything was running."""
 
@@ -103,6 +113,7 @@ class Supervisor:
     def __enter__(self) -> Self:
         self._wake_read.settimeout(0)
         self._wake_write.settimeout(0)
+        _raise_open_files_limit()
         signal.set_wakeup_fd(self._wake_write.fileno(), warn_on_full_buffer=False)
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, self._request_stop)

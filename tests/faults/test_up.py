@@ -162,6 +162,19 @@ def test_a_damaged_database_is_said(server_dir: Path) -> None:
     assert "PostgreSQL did not start: PANIC" in _refused(data_dir, "--port", "0")
 
 
+@pytest.mark.parametrize("command", ["up", "test"])
+def test_a_missing_python_is_said(tmp_path: Path, command: str) -> None:
+    old = tmp_path / "python3"
+    old.write_text("#!/bin/sh\nexit 1\n")  # what the probe answers under Python 3.10
+    old.chmod(0o755)
+    done = subprocess.run(
+        ["/bin/bash", ROOT / "ops" / command], env={"PATH": str(tmp_path)}, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.count("\n") == 1
+    assert "Python 3.11" in done.stderr
+
+
 def test_a_full_disk_is_said(server_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ops.up, "FREE_MIB_MIN", 10**12)
     result = CliRunner().invoke(ops.up.up, ["--data-dir", str(server_dir / "full")])

