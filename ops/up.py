@@ -67,6 +67,7 @@ class Wanted(NamedTuple):
     roster: Path | None
     demo_teachers: int
     workers: int | None
+    metrics_port: int | None
 
 
 @click.command()
@@ -81,6 +82,11 @@ class Wanted(NamedTuple):
 )
 @click.option("--demo-teachers", type=click.IntRange(1), default=20, show_default=True, help="Size of the district.")
 @click.option("--workers", type=click.IntRange(1), help="API processes  [default: one for each core, 2 to 4]")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(1, 65000),
+    help="First API process's own port on loopback; the next ones follow.",
+)
 def up(**options: Any) -> None:
     """Start PostgreSQL, Valkey, the API, the flusher and housekeeping, and keep them running until Ctrl-C.
 
@@ -197,7 +203,7 @@ def _start(
     installation.write(database_url=database_url, redis_url=redis_url, public_url=settings.public_url, port=port)
     accounts = _load_district(installation, database_url, wanted)
     clock.step("district")
-    _start_application(supervisor, installation, listener, wanted.workers or _workers(), child_environment)
+    _start_application(supervisor, installation, listener, wanted, child_environment)
     clock.step("API")
     _say(f"Inkfast is running at {settings.public_url}")
     for line in accounts:
@@ -238,7 +244,7 @@ def _start_application(
     supervisor: Supervisor,
     installation: Installation,
     listener: socket.socket,
-    workers: int,
+    wanted: Wanted,
     child_environment: dict[str, str],
 ) -> None:
     log_dir = installation.log_dir
@@ -248,11 +254,12 @@ def _start_application(
     ]
     supervisor.start(background, lock_wait_s=0)
     descriptor = listener.fileno()
-    arguments = ["app.main", "--fd", str(descriptor)]
-    api = [
-        PythonService(f"api-{number}", log_dir, arguments, child_environment, pass_fds=(descriptor,))
-        for number in range(1, workers + 1)
-    ]
+    api: list[PythonService] = []
+    for number in range(1, (wanted.workers or _workers()) + 1):
+        arguments = ["app.main", "--fd", str(descriptor), "--worker", str(number)]
+        if wanted.metrics_port is not None:
+            arguments += ["--own-port", str(wanted.metrics_port + number - 1)]
+        api.append(PythonService(f"api-{number}", log_dir, arguments, child_environment, pass_fds=(descriptor,)))
     supervisor.start([(service.process.name, service) for service in api], lock_wait_s=0)
     host, port = listener.getsockname()[:2]
     api[0].process.wait_until(lambda: _answers(host, port), timeout_s=READY_S_MAX)
