@@ -20,6 +20,7 @@ from typing import NoReturn
 ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
+MADE_IN = VENV / "made-in"
 REQUIREMENTS = ROOT / "requirements"
 COMMANDS = {"up": ("run", ["ops.cli", "up"]), "test": ("dev", ["ops.test_stages"])}
 PIP = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input"]
@@ -58,6 +59,19 @@ def have_venv_module() -> bool:
     return subprocess.run(probe, capture_output=True, check=False).returncode == 0
 
 
+def usable_venv() -> bool:
+    """Whether .venv is of this interpreter and was made here (the programs of a moved one point into its old place)."""
+    with contextlib.suppress(FileNotFoundError):
+        if MADE_IN.read_text() != str(ROOT):
+            return False
+    probe: list[str | Path] = [PYTHON, "-I", "-c", "import sys; print(sys.version, sys.prefix)"]
+    try:
+        said = subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip()
+    except OSError:
+        return False
+    return bool(said == f"{sys.version} {VENV}")
+
+
 def make_venv() -> None:
     """Make .venv anew, with Debian's missing package first where that needs no questions."""
     if not have_venv_module():
@@ -74,6 +88,7 @@ def make_venv() -> None:
     say("making .venv …")
     if not run(sys.executable, "-m", "venv", "--clear", VENV):
         give_up(f"cannot make {VENV}")
+    MADE_IN.write_text(str(ROOT))
 
 
 def fingerprint(profile: str) -> str:
@@ -112,6 +127,8 @@ def install(profile: str) -> None:
     say(f"installing {lock.relative_to(ROOT)} …")
     uv = VENV / "bin" / "uv"
     if not uv.exists():
+        if not list(VENV.glob("lib/python*/site-packages/pip")):
+            run(PYTHON, "-m", "ensurepip")
         run(PYTHON, *PIP, *LOCKED, REQUIREMENTS / "installer.lock")
     with_uv: tuple[str | Path, ...] = (
         uv,
@@ -148,7 +165,7 @@ def ensure(profile: str) -> None:
     descriptor = os.open(ROOT, os.O_RDONLY)
     fcntl.flock(descriptor, fcntl.LOCK_EX)
     if not installed(profile):
-        if not any(installed(other) for other in ("run", "dev")):
+        if not usable_venv():
             make_venv()
         install(profile)
         write_command()
