@@ -26,7 +26,7 @@ HEAD = struct.Struct(">BBI16sIQ")
 ENTRY = struct.Struct(">BI20sIiQIB")
 CELL = struct.Struct(">BII")
 _CONTEXT = struct.Struct(">BII")
-_COUNTS = struct.Struct(">HIH")
+_COUNTS = struct.Struct(">HIHI")
 _OUTCOMES = struct.Struct(">cII")
 _U32 = struct.Struct(">I")
 _SETTLED = struct.Struct(">16sBI16s")
@@ -81,19 +81,21 @@ class Context(NamedTuple):
     columns: Sequence[bytes]
     heads: dict[bytes, Head]
     settled: dict[bytes, Settled]
+    recorded_columns: Sequence[bytes] = ()  # every column of the section that holds anything
 
     def pack(self) -> bytes:
         """Append this to a save that is sent again after the script has asked for it."""
         parts = [
             _CONTEXT.pack(1, self.recorded_seq, len(self.exceptions)),
             self.exceptions,
-            _COUNTS.pack(len(self.columns), len(self.heads), len(self.settled)),
+            _COUNTS.pack(len(self.columns), len(self.heads), len(self.settled), len(self.recorded_columns)),
             *self.columns,
         ]
         for cell, head in self.heads.items():
             raw = head.pack()
             parts += (cell, _U32.pack(len(raw)), raw)
         parts += (_SETTLED.pack(i, s.status, s.author_id, s.base) for i, s in self.settled.items())
+        parts += self.recorded_columns
         return b"".join(parts)
 
 

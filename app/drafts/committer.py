@@ -21,19 +21,20 @@ if TYPE_CHECKING:
 PIPELINES_IN_FLIGHT_MAX = 2  # one being fsynced, one being read by the server; a third would only wait
 SAVES_PER_CALL_MAX = 64
 RECONNECT_PAUSE_S = 0.05
+SWEEP_S = 0.25
 _EVALSHA = b"EVALSHA"
 
 
 class Waiting:
     """A save that waits for its reply."""
 
-    __slots__ = ("edits", "future", "key", "partition", "save")
+    __slots__ = ("deadline", "future", "key", "partition", "save")
 
-    def __init__(self, partition: int, key: bytes, save: bytes, edits: int, future: asyncio.Future[bytes]) -> None:
+    def __init__(self, partition: int, key: bytes, save: bytes, deadline: float, future: asyncio.Future[bytes]) -> None:
         self.partition = partition
         self.key = key
         self.save = save
-        self.edits = edits
+        self.deadline = deadline
         self.future = future
 
 
@@ -56,6 +57,9 @@ class Committer:
         self._observe = observe
         self._lanes: dict[Node, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._outstanding: dict[Waiting, None] = {}
+        self._is_closed = False
         self.waiting_edits = 0
 
     async def commit(self, partition: int, section_id: int, save: bytes, edits: int) -> bytes:
@@ -66,16 +70,34 @@ class Committer:
         """
         if self.waiting_edits + edits > self._queue_edits_max:
             raise OverloadedError("too many edits wait for the journal", retry_after_s=2)
-        loop = asyncio.get_running_loop()
-        waiting = Waiting(partition, section_key(partition, section_id), save, edits, loop.create_future())
+        loop = self._loop or self._start()
+        waiting = Waiting(
+            partition, section_key(partition, section_id), save, loop.time() + self._wait_s_max, loop.create_future()
+        )
         self.waiting_edits += edits
-        timeout = loop.call_later(self._wait_s_max, _expire, waiting.future)
+        self._outstanding[waiting] = None
         try:
             self.enqueue(waiting)
             return await waiting.future
         finally:
-            timeout.cancel()
+            del self._outstanding[waiting]
             self.waiting_edits -= edits
+
+    def _start(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        self._loop.call_later(SWEEP_S, self._sweep)
+        return self._loop
+
+    def _sweep(self) -> None:
+        """Fail what has waited too long: one timer for all, since each waits equally long."""
+        assert self._loop is not None  # noqa: S101 -- it runs on it
+        now = self._loop.time()
+        for waiting in list(self._outstanding):
+            if waiting.deadline > now:
+                break
+            _fail(waiting, JournalUnavailableError("the journal did not answer in time", retry_after_s=5))
+        if not self._is_closed:
+            self._loop.call_later(SWEEP_S, self._sweep)
 
     def enqueue(self, waiting: Waiting) -> None:
         """Put a save into the lane of the server that holds its partition."""
@@ -119,6 +141,7 @@ class Committer:
 
     async def close(self) -> None:
         """Wait for what is in flight."""
+        self._is_closed = True
         pending = list(self._tasks)
         if pending:
             await asyncio.wait(pending, timeout=self._wait_s_max)
@@ -239,8 +262,3 @@ def _answer(waiting: Waiting, reply: bytes) -> None:
 def _fail(waiting: Waiting, error: Exception) -> None:
     if not waiting.future.done():
         waiting.future.set_exception(error)
-
-
-def _expire(future: asyncio.Future[bytes]) -> None:
-    if not future.done():
-        future.set_exception(JournalUnavailableError("the journal did not answer in time", retry_after_s=5))

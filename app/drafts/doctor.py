@@ -53,9 +53,9 @@ async def _examine_node(node: Node) -> list[Finding]:
     too_old = "" if numbers >= VERSION_MIN else "needs Redis 7.0 or newer, or Valkey 8 or newer"
     findings = [Finding(f"{where} version", fields.get("valkey_version", version), too_old)]
     for name, (wanted, why) in WANTED.items():
-        value = config.get(name, "")
+        value = str(config.get(name, ""))
         findings.append(Finding(f"{where} {name}", value, "" if value == wanted else f"set it to {wanted}: {why}"))
-    memory = config.get("maxmemory", "0")
+    memory = str(config.get("maxmemory", "0"))
     unlimited = "set it: without a limit the machine kills the server instead of the server refusing"
     findings.append(Finding(f"{where} maxmemory", memory, unlimited if memory == "0" else ""))
     return findings

@@ -10,7 +10,14 @@ import msgspec
 
 from app.drafts.codec import CELL, NO_ID, Context, Head, Settled, pack_exception
 from app.errors import NotFoundError
-from app.records.edits import find_edits, read_client_positions, read_columns, read_edit_exceptions, read_school_years
+from app.records.edits import (
+    find_edits,
+    list_recorded_columns,
+    read_client_positions,
+    read_columns,
+    read_edit_exceptions,
+    read_school_years,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -90,6 +97,7 @@ async def load_context(
         position = (await read_client_positions(connection, [key])).get(key)
         exceptions = await read_edit_exceptions(connection, section_id, user_id, client_id)
         heads = await read_columns(connection, section_id, columns)
+        recorded = await list_recorded_columns(connection, section_id)
         found = await find_with_bases(connection, year, section_id, edit_ids)
     context = Context(
         recorded_seq=position.recorded_seq if position else 0,
@@ -97,6 +105,7 @@ async def load_context(
         columns=[CELL.pack(kind, item, 0)[:5] for kind, item in columns],
         heads={CELL.pack(h.kind, h.item, h.student_id): head_of_row(h) for h in heads},
         settled={i: Settled(ord(f.status), f.author_id, f.base) for i, f in found.items()},
+        recorded_columns=[CELL.pack(kind, item, 0)[:5] for kind, item in recorded],
     )
     return LoadedContext(context, found)
 

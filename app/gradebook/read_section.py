@@ -1,7 +1,7 @@
 """What a teacher sees: recorded cells with the drafts laid over them, so that reads see one's own writes.
 
-Order matters: the journal is read first, then PostgreSQL. The other way round, an edit that is recorded and drained between
-the two reads would be in neither. At equal versions PostgreSQL wins.
+Order matters: the journal is read first, then PostgreSQL. The other way round, an edit that is recorded and drained
+between the two reads would be in neither. At equal versions PostgreSQL wins.
 """
 
 from __future__ import annotations

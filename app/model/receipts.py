@@ -14,7 +14,7 @@ from hashlib import sha256
 from typing import NamedTuple
 from uuid import UUID
 
-_BODY = struct.Struct(">4sIQ16sIIQ16s")
+_BODY = struct.Struct(">4sI20sIIQ16s")
 _MAC_BYTES = 16
 _CROCKFORD = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 _PREFIX = "r1."
@@ -39,21 +39,24 @@ class ReceiptError(ValueError):
 
 
 def issue(
-    key_id: str, secret: bytes, section_id: int, client: bytes, first_seq: int, last_seq: int, at_ms: int, said: bytes
+    key: bytes, secret: bytes, section_id: int, client: bytes, first_seq: int, last_seq: int, at_ms: int, said: bytes
 ) -> str:
-    """Return a receipt. `client` is user (4 bytes) and client id (16); `said` is the edit ids and outcomes, in order."""
+    """Return a receipt.
+
+    `key` is the public id of the key (4 bytes), `client` user (4 bytes) and client id (16), `said` the edit ids and
+    outcomes in order.
+    """
     body = _BODY.pack(
-        bytes.fromhex(key_id),
+        key,
         section_id,
-        int.from_bytes(client[:4], "big"),
-        client[4:],
+        client,
         first_seq,
         last_seq,
         at_ms,
         sha256(said).digest()[:16],
     )
     mac = hmac.digest(secret, body, "sha256")[:_MAC_BYTES]
-    return _PREFIX + urlsafe_b64encode(body + mac).rstrip(b"=").decode()
+    return _PREFIX + urlsafe_b64encode(body + mac).decode().rstrip("=")
 
 
 def read(receipt: str, secrets: dict[str, bytes]) -> Receipt:
@@ -65,13 +68,14 @@ def read(receipt: str, secrets: dict[str, bytes]) -> Receipt:
     if not receipt.strip().startswith(_PREFIX) or len(raw) != _BODY.size + _MAC_BYTES:
         raise ReceiptError("this is not a receipt, or not a whole one")
     body, mac = raw[: _BODY.size], raw[_BODY.size :]
-    key, section, user, client, first, last, at_ms, digest = _BODY.unpack(body)
+    key, section, client, first, last, at_ms, digest = _BODY.unpack(body)
+    user = int.from_bytes(client[:4], "big")
     secret = secrets.get(key.hex())
     if secret is None:
         raise ReceiptError(f"made with a key that this installation does not have ({key.hex()})")
     if not hmac.compare_digest(hmac.digest(secret, body, "sha256")[:_MAC_BYTES], mac):
         raise ReceiptError("altered: its mark does not fit what it says")
-    return Receipt(key.hex(), section, user, UUID(bytes=client), first, last, at_ms, digest, short_form(mac))
+    return Receipt(key.hex(), section, user, UUID(bytes=client[4:]), first, last, at_ms, digest, short_form(mac))
 
 
 def short_form(mac: bytes) -> str:

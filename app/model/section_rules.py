@@ -1,4 +1,4 @@
-"""What may be typed into a section: its students, its columns and their ranges. Pure; loaded by app/gradebook/rules.py."""
+"""What may be typed into a section: its students, its columns and their ranges. Loaded by app/gradebook/rules.py."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class SectionRules:
         if kind == Kind.LINE_ITEM:
             self._check_line_item(item, value)
         elif kind in LINE_ITEM_KINDS and not (kind == Kind.COMMENT and item == 0):
-            limits = self.line_items.get(item) or self.made.get(item)
+            limits = self.made.get(item) or self.line_items.get(item)
             if limits is None:
                 raise ValueRejectedError("unknown_line_item", {"item": str(item)})
             if isinstance(value, ScoreValue) and value.score is not None:

@@ -13,6 +13,8 @@ local NONE = string.rep('\0', 16)
 local APPLIED, CONFLICT, REJECTED, QUARANTINE, PROVISIONAL = 65, 67, 82, 81, 80 -- A C R Q P
 local DIRTY, HEAD_PROVISIONAL, HAS_ROOT = 1, 2, 4
 local stream, channel = KEYS[1], KEYS[2]
+local NO_VERSION = 'd' .. pack('>I4', 0)
+local EMPTY = { flags = 0, version = 0, id = NONE, root = NONE }
 
 -- A head: format, flags, version, edit_id, author, entered, [root], value.
 -- `root` is the recorded edit that a dirty chain started from; drain.lua tells by it whether the chain still stands.
@@ -24,7 +26,8 @@ local function read_head(raw)
   return { flags = flags, version = version, id = edit_id, root = root, raw = raw }
 end
 
--- What PostgreSQL knows, loaded by the API after an 'N': position, exceptions, known columns, their heads, settled edits.
+-- What PostgreSQL knows, loaded by the API after an 'N': position, exceptions, known columns, their heads, settled edits,
+-- and (`recorded_columns`) which columns of the section hold anything at all.
 local function read_context(a, p)
   local ctx = { columns = {}, heads = {}, settled = {} }
   local known, recorded, exceptions_len
@@ -32,8 +35,8 @@ local function read_context(a, p)
   ctx.position_known, ctx.recorded = known == 1, recorded
   ctx.exceptions = sub(a, p, p + exceptions_len - 1)
   p = p + exceptions_len
-  local columns, heads, settled
-  columns, heads, settled, p = unpack_('>I2I4I2', a, p)
+  local columns, heads, settled, recorded_columns
+  columns, heads, settled, recorded_columns, p = unpack_('>I2I4I2I4', a, p)
   for _ = 1, columns do
     ctx.columns[sub(a, p, p + 4)] = true
     p = p + 5
@@ -47,32 +50,8 @@ local function read_context(a, p)
     ctx.settled[sub(a, p, p + 15)] = { status = byte(a, p + 16), author = sub(a, p + 17, p + 20), base = sub(a, p + 21, p + 36) }
     p = p + 37
   end
+  ctx.recorded_columns = sub(a, p, p + 5 * recorded_columns - 1)
   return ctx
-end
-
--- The edits of a save, and the fields of the section hash that they need, for one HMGET.
-local function read_edits(a, p, n, fields)
-  local edits, column_at = {}, {}
-  for i = 1, n do
-    local extra_len, value_len = unpack_('>I2I4', a, p + 54)
-    local cell, id = sub(a, p + 5, p + 13), sub(a, p + 14, p + 29)
-    local column = sub(cell, 1, 5)
-    local f = #fields
-    fields[f + 1], fields[f + 2] = 'h' .. cell, 'u' .. id
-    if not column_at[column] then
-      column_at[column] = f + 3
-      fields[f + 3] = 'm' .. column
-    end
-    edits[i] = {
-      status = byte(a, p), seq = unpack_('>I4', a, p + 1), cell = cell, id = id, base = sub(a, p + 30, p + 45),
-      entered = sub(a, p + 46, p + 53), value = sub(a, p + 60, p + 59 + value_len),
-      extra = sub(a, p + 60 + value_len, p + 59 + value_len + extra_len),
-      blob = sub(a, p, p + 59 + value_len + extra_len),
-      column = column, head_at = f + 1, unrecorded_at = f + 2, column_at = column_at[column],
-    }
-    p = p + 60 + value_len + extra_len
-  end
-  return edits, p
 end
 
 -- An edit based on an own edit that never applied counts as based on that edit's base (repeatedly).
@@ -98,24 +77,42 @@ local function effective_base(s, base)
   return base
 end
 
+-- True where every recorded cell of the column is among the heads, so that an absent head means an empty cell.
+-- 'm' marks a column whose heads were loaded; 'a' lists the columns that held anything when the section was first met:
+-- all others were empty then, and what came since came through here.
+local function is_known(s, i)
+  local column = sub(s.cells[i], 1, 5)
+  if s.got[s.column_at[i]] or (s.ctx and s.ctx.columns[column]) then return true end
+  local listed = s.got[3]
+  if not listed then return false end
+  local at = string.find(listed, column, 1, true)
+  while at and at % 5 ~= 1 do at = string.find(listed, column, at + 1, true) end
+  return not at
+end
+
 -- The head of an edit's cell, an empty one where the column is known to hold none, or nil where only PostgreSQL knows.
-local function head_of(s, e)
-  local head = s.heads[e.cell]
+local function head_of(s, i)
+  local cell = s.cells[i]
+  local head = s.heads[cell]
   if head == nil then
-    local raw = s.got[e.head_at]
+    local raw = s.got[s.head_at[i]]
     head = raw and read_head(raw)
-    local newer = s.ctx and s.ctx.heads[e.cell]
+    local newer = s.ctx and s.ctx.heads[cell]
     -- Hydration never overwrites a dirty head; a clean one gives way to a later version.
     if newer and (not head or (head.flags % 2 == 0 and head.version < newer.version)) then head = newer end
-    if not head and (s.got[e.column_at] or (s.ctx and s.ctx.columns[e.column])) then
-      head = { flags = 0, version = 0, id = NONE, root = NONE }
-    end
-    s.heads[e.cell] = head or nil
+    if not head and is_known(s, i) then head = EMPTY end
+    s.heads[cell] = head or nil
   end
   return head
 end
 
-local function apply(s, e, head, base)
+local function write(s, field, value)
+  local w = s.writes
+  w[#w + 1] = field
+  w[#w + 1] = value
+end
+
+local function apply(s, i, p, value_len, head, base)
   local flags, version, root = DIRTY, 0, base
   if head then
     if head.flags % 2 == 1 then root = head.root end
@@ -126,73 +123,78 @@ local function apply(s, e, head, base)
   if root ~= NONE then
     flags, root_bytes = flags + HAS_ROOT, root
   end
-  local raw = pack('>I1I1I4', 1, flags, version) .. e.id .. s.author .. e.entered .. root_bytes .. e.value
-  s.heads[e.cell] = { flags = flags, version = version, id = e.id, root = root, raw = raw }
-  s.writes[#s.writes + 1] = 'h' .. e.cell
-  s.writes[#s.writes + 1] = raw
+  local id = s.ids[i]
+  local raw = pack('>I1I1I4', 1, flags, version) .. id .. s.author .. sub(s.a, p + 46, p + 53) .. root_bytes
+    .. sub(s.a, p + 60, p + 59 + value_len)
+  s.heads[s.cells[i]] = { flags = flags, version = version, id = id, root = root, raw = raw }
+  write(s, 'h' .. s.cells[i], raw)
   return version
 end
 
-local function journal(s, e, status, version, note)
-  s.count = s.count + 1
-  s.entry[#s.entry + 1] = pack('>I1I4', status, version)
-  s.entry[#s.entry + 1] = e.blob
+local function journal(s, i, p, length, status, version, note)
+  local entry = s.entry
+  entry[#entry + 1] = pack('>I1I4', status, version)
+  entry[#entry + 1] = sub(s.a, p, p + length - 1)
   local u
-  if status == APPLIED then u = pack('>I1I4', status, version) else u = string.char(status) .. s.author .. e.base .. note end
-  s.unrecorded[e.id] = u
-  s.writes[#s.writes + 1] = 'u' .. e.id
-  s.writes[#s.writes + 1] = u
+  if status == APPLIED then u = entry[#entry - 1]
+  else u = string.char(status) .. s.author .. sub(s.a, p + 30, p + 45) .. note end
+  s.unrecorded[s.ids[i]] = u
+  write(s, 'u' .. s.ids[i], u)
 end
 
-local function conflict_reply(s, e)
-  local head = head_of(s, e)
+local function conflict_reply(s, i)
+  local head = head_of(s, i)
   local raw = head and head.raw or ''
   return 'c' .. pack('>I4', #raw) .. raw
 end
 
 -- The outcome of an edit that is already in the journal.
-local function found(s, e, u)
+local function found(s, i, u)
   local status = byte(u)
   if status == APPLIED then return 'd' .. sub(u, 2, 5) end
-  if status == CONFLICT then return conflict_reply(s, e) end
+  if status == CONFLICT then return conflict_reply(s, i) end
   if status == REJECTED then
     local note = sub(u, 22)
     return 'r' .. pack('>I4', #note) .. note
   end
-  return 'd' .. pack('>I4', 0)
+  return NO_VERSION
 end
 
--- One edit. Returns its reply, or nil when PostgreSQL has to be asked first.
-local function judge(s, e)
-  local u = s.unrecorded[e.id]
-  if u == nil then u = s.got[e.unrecorded_at] end
-  if u then return found(s, e, u) end
-  if s.ctx and s.ctx.settled[e.id] then return 's' end
-  if e.seq <= s.drafted and not s.ctx and not s.away then return nil end
-  if e.status == REJECTED then
-    journal(s, e, REJECTED, 0, e.extra)
-    return 'r' .. pack('>I4', #e.extra) .. e.extra
+-- One edit, at byte `p` of the save. Returns its reply, or nil when PostgreSQL has to be asked first.
+local function judge(s, i, p)
+  local u = s.unrecorded[s.ids[i]]
+  if u == nil then u = s.got[s.head_at[i] + 1] end
+  if u then return found(s, i, u) end
+  if s.ctx and s.ctx.settled[s.ids[i]] then return 's' end
+  local status, seq = unpack_('>I1I4', s.a, p)
+  if seq <= s.drafted and not s.ctx and not s.away then return nil end
+  local extra_len, value_len = unpack_('>I2I4', s.a, p + 54)
+  local length = 60 + value_len + extra_len
+  if status == REJECTED then
+    local note = sub(s.a, p + 60 + value_len, p + length - 1)
+    journal(s, i, p, length, REJECTED, 0, note)
+    return 'r' .. pack('>I4', #note) .. note
   end
-  if e.status == QUARANTINE then
-    journal(s, e, QUARANTINE, 0, '')
-    return 'd' .. pack('>I4', 0)
+  if status == QUARANTINE then
+    journal(s, i, p, length, QUARANTINE, 0, '')
+    return NO_VERSION
   end
-  local head = head_of(s, e)
+  local head = head_of(s, i)
   if not head and not s.away then return nil end
-  local base, unjudged = e.base, false
+  local base, unjudged = sub(s.a, p + 30, p + 45), false
   if head and base ~= head.id then base, unjudged = effective_base(s, base) end
   if not head or base == head.id then
-    local version = apply(s, e, head, base)
-    journal(s, e, APPLIED, version, '')
+    local version = apply(s, i, p, value_len, head, base)
+    journal(s, i, p, length, APPLIED, version, '')
     return 'd' .. pack('>I4', version)
   end
   if unjudged or s.away then
-    journal(s, e, PROVISIONAL, 0, '')
-    return 'd' .. pack('>I4', 0)
+    journal(s, i, p, length, PROVISIONAL, 0, '')
+    return NO_VERSION
   end
   if not s.ctx then return nil end
-  journal(s, e, CONFLICT, 0, '')
-  return conflict_reply(s, e)
+  journal(s, i, p, length, CONFLICT, 0, '')
+  return conflict_reply(s, i)
 end
 
 -- Exceptions above `seen`; the rest is forgotten (PostgreSQL keeps them). `loaded`: they come from PostgreSQL just now.
@@ -210,11 +212,10 @@ local function unseen_exceptions(s, raw, seen, loaded)
   return rest
 end
 
+-- Keep what PostgreSQL said. A mark is written only with all the heads that it vouches for.
 local function hydrate(s)
-  for column in pairs(s.ctx.columns) do
-    s.writes[#s.writes + 1] = 'm' .. column
-    s.writes[#s.writes + 1] = '1'
-  end
+  if not s.got[3] then redis.call('HSET', s.key, 'a', s.ctx.recorded_columns) end
+  for column in pairs(s.ctx.columns) do redis.call('HSET', s.key, 'm' .. column, '1') end
   for cell, head in pairs(s.ctx.heads) do
     local raw = redis.call('HGET', s.key, 'h' .. cell)
     local have = raw and read_head(raw)
@@ -224,14 +225,39 @@ local function hydrate(s)
   end
 end
 
+-- The fields of the section hash that a save needs, for one HMGET; returns them and the byte after the last edit.
+local function locate(s, n)
+  local a, cells, ids, head_at, column_at, starts = s.a, s.cells, s.ids, s.head_at, s.column_at, s.starts
+  local fields = { 'c' .. s.client, 'x' .. s.client, 'a' }
+  local f, p, column, column_field = 3, 52, nil, nil
+  for i = 1, n do
+    local extra_len, value_len = unpack_('>I2I4', a, p + 54)
+    local cell, id = sub(a, p + 5, p + 13), sub(a, p + 14, p + 29)
+    cells[i], ids[i], starts[i] = cell, id, p
+    fields[f + 1], fields[f + 2] = 'h' .. cell, 'u' .. id
+    head_at[i] = f + 1
+    f = f + 2
+    local this = sub(cell, 1, 5)
+    if this ~= column then -- edits of a save mostly stay in one column
+      f = f + 1
+      fields[f], column, column_field = 'm' .. this, this, f
+    end
+    column_at[i] = column_field
+    p = p + 60 + value_len + extra_len
+  end
+  return fields, p
+end
+
 local function accept(key, a)
   local format, flags, n, first, seen, client = unpack_('>I1I1I1I4I4c20', a)
   if format ~= 1 then error('unknown save format ' .. format) end
-  local fields = { 'c' .. client, 'x' .. client }
-  local edits, p = read_edits(a, 52, n, fields)
-  local s = { key = key, client = client, author = sub(client, 1, 4), away = flags % 4 >= 2, heads = {}, unrecorded = {},
-              writes = {}, entry = {}, count = 0, got = redis.call('HMGET', key, unpack(fields)) }
-  if flags % 2 == 1 then s.ctx = read_context(a, p) end
+  local s = {
+    a = a, key = key, client = client, author = sub(client, 1, 4), away = flags % 4 >= 2, heads = {}, unrecorded = {},
+    writes = {}, entry = {}, cells = {}, ids = {}, head_at = {}, column_at = {}, starts = {},
+  }
+  local fields, after = locate(s, n)
+  s.got = redis.call('HMGET', key, unpack(fields))
+  if flags % 2 == 1 then s.ctx = read_context(a, after) end
 
   local recorded
   if s.got[1] then
@@ -247,19 +273,18 @@ local function accept(key, a)
 
   local results = {}
   for i = 1, n do
-    local result = judge(s, edits[i])
+    local result = judge(s, i, s.starts[i])
     if not result then return 'N' end
     results[i] = result
   end
 
   if s.ctx then hydrate(s) end
   if n > 0 and first + n - 1 > s.drafted then s.drafted = first + n - 1 end
-  local position = pack('>I1I4I4', 1, s.drafted, recorded)
-  local w = s.writes
-  w[#w + 1], w[#w + 2] = 'c' .. client, position
-  redis.call('HSET', key, unpack(w))
-  if s.count > 0 then
-    local entry = '\1' .. sub(a, 32, 35) .. client .. pack('>I4', recorded) .. sub(a, 36, 51) .. string.char(s.count) .. concat(s.entry)
+  write(s, 'c' .. client, pack('>I1I4I4', 1, s.drafted, recorded))
+  redis.call('HSET', key, unpack(s.writes))
+  if #s.entry > 0 then
+    local entry = '\1' .. sub(a, 32, 35) .. client .. pack('>I4', recorded) .. sub(a, 36, 51)
+      .. string.char(#s.entry / 2) .. concat(s.entry)
     redis.call('XADD', stream, '*', 'd', entry)
     redis.call('SPUBLISH', channel, entry)
   end

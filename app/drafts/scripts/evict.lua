@@ -1,6 +1,6 @@
 #!lua flags=allow-oom
 -- Forget what PostgreSQL knows too: clean heads, known-column marks, and positions of clients that have nothing pending.
--- Drafted heads and the edits behind them stay. A column loses its mark with its heads: absent no longer means empty.
+-- Drafted heads and the edits behind them stay. Columns lose their marks with their heads: absent no longer means empty.
 --
 -- KEYS: 1.. section hashes of one partition       ARGV: 1 '1' to keep the clients' positions (after a restored database)
 -- Reply: number of fields removed
@@ -11,7 +11,7 @@ local removed = 0
 local function gone(field, value)
   local kind = byte(field)
   if kind == 104 then return byte(value, 2) % 2 == 0 end -- h: a head that is clean
-  if kind == 109 then return true end -- m: a column's mark
+  if kind == 109 or kind == 97 then return true end -- m, a: which columns are known
   if kind == 99 and not keep_positions then -- c: a client's position
     local drafted, recorded = unpack_('>xI4I4', value)
     return drafted == recorded
