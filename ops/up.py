@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import errno
 import http.client
-import importlib
 import os
 import shutil
 import socket
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from app.settings import Settings
+from ops.district import load_district
 from ops.environment import environment
 from ops.installation import Installation, data_dir_option
 from ops.migrate import apply_migrations
@@ -80,7 +80,9 @@ class Wanted(NamedTuple):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Import this OneRoster folder instead of the demo district.",
 )
-@click.option("--demo-teachers", type=click.IntRange(1), default=20, show_default=True, help="Size of the district.")
+@click.option(
+    "--demo-teachers", type=click.IntRange(0), default=20, show_default=True, help="Size of the demo; 0: none."
+)
 @click.option("--workers", type=click.IntRange(1), help="API processes  [default: one for each core, 2 to 4]")
 @click.option(
     "--metrics-port",
@@ -201,7 +203,7 @@ def _start(
     apply_migrations(database_url)
     clock.step("schema")
     installation.write(database_url=database_url, redis_url=redis_url, public_url=settings.public_url, port=port)
-    accounts = _load_district(installation, database_url, wanted)
+    accounts = load_district(installation, child_environment, wanted.roster, wanted.demo_teachers, _say)
     clock.step("district")
     _start_application(supervisor, installation, listener, wanted, child_environment)
     clock.step("API")
@@ -231,13 +233,6 @@ def _start_servers(supervisor: Supervisor, installation: Installation, given: di
         given["DATABASE_URL"] if postgres is None else postgres.dsn,
         given["REDIS_URL"] if valkey is None else valkey.url,
     )
-
-
-def _load_district(installation: Installation, database_url: str, wanted: Wanted) -> list[str]:
-    # Imported by name: the roster code is needed on the first start only, and takes time to load.
-    district = importlib.import_module("ops.district")
-    lines: list[str] = district.load(installation, database_url, wanted.roster, wanted.demo_teachers, _say)
-    return lines
 
 
 def _start_application(

@@ -1,0 +1,206 @@
+"""`inkfast roster`: import OneRoster packages, approve held runs, make a demo district.
+
+Exit status of `import` and `approve`: 0 imported, 3 imported but some rows were refused, 4 the package was refused and
+nothing was changed, 5 held for approval and nothing was changed, 6 another import is running, 1 anything else.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import codecs
+import datetime as dt
+import sys
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from app.errors import RecordsUnavailableError
+from app.model.passwords import hash_password
+from app.records import rosters
+from app.rosters.importer import (
+    ApprovalError,
+    ImportBusyError,
+    ImportOptions,
+    Progress,
+    approve_import,
+    import_package,
+)
+from app.rosters.report import text_lines
+from ops.environment import environment
+from ops.installation import DEFAULT_DATA_DIR, Installation
+from ops.processes import ServerError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+    from types import TracebackType
+    from typing import Any, Self
+
+    from app.rosters.report import ImportReport
+
+EXIT_STATUS = {"imported": 0, "refused": 4, "held": 5, "failed": 1}
+EXIT_ROWS_REFUSED = 3
+EXIT_BUSY = 6
+
+
+@click.group()
+def roster() -> None:
+    """Import OneRoster packages, approve held runs, make a demo district."""
+
+
+def _database_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    return click.option(
+        "--data-dir",
+        type=click.Path(file_okay=False, path_type=Path),
+        default=DEFAULT_DATA_DIR,
+        show_default=True,
+        help="Where `inkfast up` keeps its data, if DATABASE_URL is not set.",
+    )(function)
+
+
+def database_url(data_dir: Path) -> str:
+    """Return DATABASE_URL, else the database that `inkfast up` runs in `data_dir`; ServerError when there is neither."""
+    url = environment().get("DATABASE_URL") or Installation(data_dir).read().get("database_url")
+    if not url:
+        raise ServerError(f"no database: set DATABASE_URL, or run `inkfast up` (nothing in {data_dir})")
+    return str(url)
+
+
+def _encoding(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
+    try:
+        return codecs.lookup(value).name if value else None
+    except LookupError:
+        raise click.BadParameter(f"no encoding is called {value!r}") from None
+
+
+_import_options = (
+    click.option("--hide-share-max", type=click.FloatRange(0, 100), default=5.0, show_default=True, metavar="PERCENT",
+                 help="Hold a run that would hide a larger share of the sections, students or enrollments."),
+    click.option("--refused-share-max", type=click.FloatRange(0, 100), default=1.0, show_default=True, metavar="PERCENT",
+                 help="Refuse the package when a larger share of the rows of one of its files is refused."),
+    click.option("--encoding", callback=_encoding, metavar="NAME",
+                 help="Encoding of files without a byte order mark, such as windows-1252. Default: UTF-8."),
+    click.option("--report", "report_path", type=click.Path(dir_okay=False, path_type=Path), metavar="FILE",
+                 help="Write the report with every refused row to this JSON file."),
+    click.option("--rows", "rows_max", type=click.IntRange(min=0), default=20, show_default=True,
+                 help="How many refused rows to print."),
+)  # fmt: skip
+
+
+def _with_import_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(_import_options):
+        function = option(function)
+    return _database_option(function)
+
+
+@roster.command("import")
+@click.argument("package", metavar="DIR_OR_ZIP", type=click.Path(path_type=Path))
+@click.option("--approve", is_flag=True, help="Import also if the run would be held.")
+@_with_import_options
+def import_command(
+    package: Path,
+    data_dir: Path,
+    hide_share_max: float,
+    refused_share_max: float,
+    encoding: str | None,
+    report_path: Path | None,
+    rows_max: int,
+    *,
+    approve: bool,
+) -> None:
+    """Import a OneRoster 1.1 or 1.2 CSV package, bulk or delta.
+
+    Exit status: 0 imported, 3 imported but some rows were refused, 4 package refused, 5 held for approval,
+    6 another import is running. Refused or held: nothing was changed.
+    """
+    options = ImportOptions(
+        hide_share_max=hide_share_max,
+        refused_share_max=refused_share_max,
+        approve=approve,
+        encoding=encoding,
+        report_path=report_path,
+    )
+    with _shown_progress() as progress:
+        report = _run(import_package(database_url(data_dir), package, options, progress))
+    _finish(report, rows_max)
+
+
+@roster.command()
+@click.argument("roster_import_id", metavar="ID", type=int)
+@_with_import_options
+def approve(
+    roster_import_id: int,
+    data_dir: Path,
+    hide_share_max: float,
+    refused_share_max: float,
+    encoding: str | None,
+    report_path: Path | None,
+    rows_max: int,
+) -> None:
+    """Import the package of a held run after all; it must not have changed since."""
+    options = ImportOptions(
+        hide_share_max=hide_share_max,
+        refused_share_max=refused_share_max,
+        encoding=encoding,
+        report_path=report_path,
+    )
+    with _shown_progress() as progress:
+        report = _run(approve_import(database_url(data_dir), roster_import_id, options, progress))
+    _finish(report, rows_max)
+
+
+@roster.command("list")
+@click.option("--limit", type=click.IntRange(min=1), default=20, show_default=True)
+@_database_option
+def list_command(limit: int, data_dir: Path) -> None:
+    """List the latest imports."""
+
+    async def read() -> list[rosters.ImportRun]:
+        connection = await rosters.connect_for_import(database_url(data_dir))
+        try:
+            return await rosters.roster_list_imports(connection, limit)
+        finally:
+            await connection.close()
+
+    for run in _run(read()):
+        click.echo(f"{run.roster_import_id:>6}  {run.started_at:%Y-%m-%d %H:%M}  {run.outcome:<9} {run.source}")
+
+
+@roster.command("set-password")
+@click.argument("username")
+@click.option("--password", prompt=True, hide_input=True, confirmation_prompt=True, help="Asked for if not given.")
+@_database_option
+def set_password(username: str, password: str, data_dir: Path) -> None:
+    """Give an imported account a password, so that it can sign in."""
+
+    async def write() -> bool:
+        connection = await rosters.connect_for_import(database_url(data_dir))
+        try:
+            return await rosters.roster_set_password(connection, username, hash_password(password))
+        finally:
+            await connection.close()
+
+    if not _run(write()):
+        raise ServerError(f"nobody is called {username!r}")
+    click.echo(f"{username} can sign in")
+
+
+def _run[T](work: Coroutine[Any, Any, T]) -> T:
+    try:
+        return asyncio.run(work)
+    except ImportBusyError as error:
+        click.echo(f"inkfast: {error}", err=True)
+        sys.exit(EXIT_BUSY)
+    except (ApprovalError, RecordsUnavailableError) as error:
+        raise ServerError(str(error)) from None
+
+
+def _finish(report: ImportReport, rows_max: int) -> NoReturn:
+    for line in text_lines(report, rows_max):
+        click.echo(line)
+    status = EXIT_STATUS[report.outcome]
+    sys.exit(EXIT_ROWS_REFUSED if not status and report.refused_total else status)
