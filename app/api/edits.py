@@ -1,0 +1,41 @@
+"""`POST /api/v1/sections/{section_id}/edits`: the save path. Stop 1 of an edit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from litestar import Controller, Request, post
+
+from app.api import problems
+from app.api.exchange import Answer, read_body
+from app.api.services import services_of
+from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest
+
+
+class EditController(Controller):
+    """Edits of one section."""
+
+    path = "/api/v1/sections/{section_id:int}/edits"
+    tags = ("edits",)
+
+    @post(
+        "/",
+        operation_id="SaveEdits",
+        status_code=200,
+        responses=problems.documented(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
+    )
+    async def save_edits(self, request: Request[Any, Any, Any], section_id: int) -> Answer:
+        """Save 0 to 200 edits and answer what became of each, as soon as all are durable.
+
+        The body is decoded here and not by the framework: values stay the bytes that the client sent, and a body that
+        is too large is refused before it has been read.
+        """
+        scope = request.scope
+        services = services_of(scope)
+        grant = services.guard.teacher(scope)
+        body = await read_body(request.receive, BODY_BYTES_MAX)
+        return Answer(await services.edit_cells.save(grant, section_id, body))
+
+
+# What the OpenAPI document says of the body and of the answer (app/api/openapi.py).
+REQUEST, ANSWER = SaveRequest, SaveAnswer
