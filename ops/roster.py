@@ -8,16 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import codecs
-import datetime as dt
 import sys
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
-from rich.progress import Progress as Bar
 
 from app.errors import RecordsUnavailableError
 from app.model.passwords import hash_password
@@ -25,8 +20,8 @@ from app.records import rosters
 from app.rosters.importer import (
     ApprovalError,
     ImportBusyError,
+    ImportFailedError,
     ImportOptions,
-    Progress,
     approve_import,
     import_package,
 )
@@ -34,17 +29,19 @@ from app.rosters.report import text_lines
 from ops.environment import environment
 from ops.installation import DEFAULT_DATA_DIR, Installation
 from ops.processes import ServerError
+from ops.roster_progress import shown_progress
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
-    from types import TracebackType
-    from typing import Any, Self
+    from typing import Any
 
     from app.rosters.report import ImportReport
 
 EXIT_STATUS = {"imported": 0, "refused": 4, "held": 5, "failed": 1}
 EXIT_ROWS_REFUSED = 3
 EXIT_BUSY = 6
+PERCENT = click.FloatRange(0, 100)
+Result = TypeVar("Result")
 
 
 @click.group()
@@ -63,7 +60,7 @@ def _database_option(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def database_url(data_dir: Path) -> str:
-    """Return DATABASE_URL, else the database that `inkfast up` runs in `data_dir`; ServerError when there is neither."""
+    """Return DATABASE_URL, else the database that `inkfast up` runs in `data_dir`; ServerError without either."""
     url = environment().get("DATABASE_URL") or Installation(data_dir).read().get("database_url")
     if not url:
         raise ServerError(f"no database: set DATABASE_URL, or run `inkfast up` (nothing in {data_dir})")
@@ -78,9 +75,9 @@ def _encoding(_context: click.Context, _option: click.Parameter, value: str | No
 
 
 _import_options = (
-    click.option("--hide-share-max", type=click.FloatRange(0, 100), default=5.0, show_default=True, metavar="PERCENT",
+    click.option("--hide-share-max", type=PERCENT, default=5.0, show_default=True, metavar="PERCENT",
                  help="Hold a run that would hide a larger share of the sections, students or enrollments."),
-    click.option("--refused-share-max", type=click.FloatRange(0, 100), default=1.0, show_default=True, metavar="PERCENT",
+    click.option("--refused-share-max", type=PERCENT, default=1.0, show_default=True, metavar="PERCENT",
                  help="Refuse the package when a larger share of the rows of one of its files is refused."),
     click.option("--encoding", callback=_encoding, metavar="NAME",
                  help="Encoding of files without a byte order mark, such as windows-1252. Default: UTF-8."),
@@ -124,7 +121,7 @@ def import_command(
         encoding=encoding,
         report_path=report_path,
     )
-    with _shown_progress() as progress:
+    with shown_progress() as progress:
         report = _run(import_package(database_url(data_dir), package, options, progress))
     _finish(report, rows_max)
 
@@ -148,7 +145,7 @@ def approve(
         encoding=encoding,
         report_path=report_path,
     )
-    with _shown_progress() as progress:
+    with shown_progress() as progress:
         report = _run(approve_import(database_url(data_dir), roster_import_id, options, progress))
     _finish(report, rows_max)
 
@@ -189,13 +186,13 @@ def set_password(username: str, password: str, data_dir: Path) -> None:
     click.echo(f"{username} can sign in")
 
 
-def _run[T](work: Coroutine[Any, Any, T]) -> T:
+def _run(work: Coroutine[Any, Any, Result]) -> Result:
     try:
         return asyncio.run(work)
     except ImportBusyError as error:
         click.echo(f"inkfast: {error}", err=True)
         sys.exit(EXIT_BUSY)
-    except (ApprovalError, RecordsUnavailableError) as error:
+    except (ApprovalError, ImportFailedError, RecordsUnavailableError) as error:
         raise ServerError(str(error)) from None
 
 
@@ -204,3 +201,11 @@ def _finish(report: ImportReport, rows_max: int) -> NoReturn:
         click.echo(line)
     status = EXIT_STATUS[report.outcome]
     sys.exit(EXIT_ROWS_REFUSED if not status and report.refused_total else status)
+
+
+if __name__ == "__main__":
+    try:
+        roster(prog_name="inkfast roster")
+    except ServerError as failure:
+        click.echo(f"inkfast: {failure}", err=True)
+        sys.exit(1)

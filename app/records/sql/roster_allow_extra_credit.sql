@@ -1,4 +1,5 @@
--- A score above the maximum is extra credit, and the line item says so; unless its teacher has defined it ($1: the kind).
+-- A score above the maximum is extra credit, and the line item says so; unless its teacher has defined it ($1: the
+-- kind).
 UPDATE line_item AS target SET is_extra_credit = true
 FROM (
   SELECT DISTINCT line_item.section_id, line_item.line_item_id

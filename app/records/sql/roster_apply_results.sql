@@ -1,9 +1,10 @@
--- Results in lines $1 to $2 become cells and history (path i, author 0: the import). $3, $4: kinds of score and comment;
--- $5: the run. A cell whose last edit is a person's stays as it is, also while a conflict about it is open.
+-- Results in lines $1 to $2 become cells and history (path i, author 0: the import). $3, $4: kinds of score and
+-- comment; $5: the run. A cell whose last edit is a person's stays as it is, also while a conflict about it is open.
 WITH located AS MATERIALIZED (
   SELECT staged.line, staged.sourced_id, staged.is_deleted, line_item.section_id, section.school_year,
          line_item.line_item_id AS item, student.user_id AS student_id, staged.score_value, staged.comment_value,
-         coalesce(staged.modified_at, (staged.score_date + time '12:00') AT TIME ZONE org.time_zone, now()) AS entered_at
+         coalesce(staged.modified_at, (staged.score_date + time '12:00') AT TIME ZONE org.time_zone,
+           now()) AS entered_at
   FROM roster_stage.result AS staged
   JOIN line_item ON line_item.sourced_id = staged.line_item_sourced_id
   JOIN section USING (section_id)
@@ -23,8 +24,12 @@ WITH located AS MATERIALIZED (
          CASE
            WHEN head.edit_id IS NULL THEN CASE WHEN is_empty THEN 'same' ELSE 'new' END
            WHEN wanted.value - 'score' = head.value - 'score'
-             AND (wanted.value ->> 'score')::numeric IS NOT DISTINCT FROM (head.value ->> 'score')::numeric THEN 'same'
-           WHEN head.author_id = 0 AND head.open_conflicts = 0 THEN 'changed'
+             AND (wanted.value ->> 'score')::numeric IS NOT DISTINCT
+               FROM (head.value ->> 'score')::numeric THEN 'same'
+           WHEN head.author_id = 0 AND NOT EXISTS (
+             SELECT FROM edit_log AS open
+             WHERE open.status = 'C' AND open.section_id = wanted.section_id AND open.kind = wanted.kind
+               AND open.item = wanted.item AND open.student_id = wanted.student_id) THEN 'changed'
            WHEN is_empty AND NOT is_deleted THEN 'same'
            ELSE 'kept'
          END AS verdict
@@ -48,10 +53,12 @@ WITH located AS MATERIALIZED (
   RETURNING cell.edit_id
 ), history AS (
   INSERT INTO edit_log (
-    school_year, section_id, edit_id, kind, item, student_id, cell_version, base_id, status, value, author_id, client_id,
+    school_year, section_id, edit_id, kind, item, student_id, cell_version, base_id, status, value, author_id,
+      client_id,
     client_seq, entered_at, received_at, path
   )
-  SELECT school_year, section_id, edit_id, kind, item, student_id, cell_version, base_id, 'A', value, 0, $5::uuid, line,
+  SELECT school_year, section_id, edit_id, kind, item, student_id, cell_version, base_id, 'A', value, 0, $5::uuid,
+    line,
          entered_at, now(), 'i'
   FROM judged WHERE verdict IN ('new', 'changed')
 ), kept AS (

@@ -1,7 +1,8 @@
 -- What this package would hide, and how much there is. $1 to $4: whether what is not in the file is to be hidden, for
 -- sections, users, roles, enrollments.
 SELECT 'sections' AS what, count(*) AS visible,
-       count(*) FILTER (WHERE (staged.is_deleted AND staged.refused IS NULL) OR (staged.line IS NULL AND $1::boolean)) AS hiding
+       count(*) FILTER (WHERE (staged.is_deleted AND staged.refused IS NULL)
+         OR (staged.line IS NULL AND $1::boolean)) AS hiding
 FROM section LEFT JOIN roster_stage.section AS staged USING (sourced_id)
 WHERE hidden_at IS NULL
 UNION ALL

@@ -1,9 +1,12 @@
--- One academic session of the package that is its own ancestor, if there is any. Reached are those from which a root is found.
+-- One academic session of the package that is its own ancestor, if there is any. Reached: those with a root above
+-- them.
 WITH RECURSIVE parent AS (
-  SELECT sourced_id, parent_sourced_id, line FROM roster_stage.academic_session WHERE refused IS NULL AND NOT is_deleted
+  SELECT sourced_id, parent_sourced_id, line FROM roster_stage.academic_session
+    WHERE refused IS NULL AND NOT is_deleted
   UNION ALL
   SELECT child.sourced_id, above.sourced_id, 0
-  FROM academic_session AS child LEFT JOIN academic_session AS above ON above.academic_session_id = child.parent_academic_session_id
+  FROM academic_session AS child
+  LEFT JOIN academic_session AS above ON above.academic_session_id = child.parent_academic_session_id
   WHERE NOT EXISTS (
     SELECT FROM roster_stage.academic_session AS staged
     WHERE staged.sourced_id = child.sourced_id AND staged.refused IS NULL AND NOT staged.is_deleted)

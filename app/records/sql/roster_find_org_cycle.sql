@@ -1,4 +1,4 @@
--- One org of the package that is its own ancestor, if there is any. Reached are those from which a root is found.
+-- One org of the package that is its own ancestor, if there is any. Reached: those with a root above them.
 WITH RECURSIVE parent AS (
   SELECT sourced_id, parent_sourced_id, line FROM roster_stage.org WHERE refused IS NULL AND NOT is_deleted
   UNION ALL

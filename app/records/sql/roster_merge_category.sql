@@ -7,7 +7,8 @@ WITH incoming AS MATERIALIZED (
   UPDATE category AS target SET title = incoming.title, weight = incoming.weight, hidden_at = NULL
   FROM incoming JOIN category AS was USING (sourced_id)
   WHERE was.category_id = target.category_id
-    AND (target.hidden_at IS NOT NULL OR (target.title, target.weight) IS DISTINCT FROM (incoming.title, incoming.weight))
+    AND (target.hidden_at IS NOT NULL OR (target.title, target.weight) IS DISTINCT FROM (incoming.title,
+      incoming.weight))
   RETURNING was.hidden_at IS NOT NULL AS is_back
 ), added AS (
   INSERT INTO category (sourced_id, title, weight)

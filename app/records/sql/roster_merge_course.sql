@@ -4,10 +4,12 @@ WITH incoming AS MATERIALIZED (
   FROM roster_stage.course AS staged JOIN org ON org.sourced_id = staged.org_sourced_id
   WHERE staged.refused IS NULL AND NOT staged.is_deleted
 ), changed AS (
-  UPDATE course AS target SET title = incoming.title, course_code = incoming.course_code, org_id = incoming.org_id, hidden_at = NULL
+  UPDATE course AS target SET title = incoming.title, course_code = incoming.course_code, org_id = incoming.org_id,
+    hidden_at = NULL
   FROM incoming JOIN course AS was USING (sourced_id)
   WHERE was.course_id = target.course_id
-    AND (target.hidden_at IS NOT NULL OR (target.title, target.course_code, target.org_id) IS DISTINCT FROM (incoming.title, incoming.course_code, incoming.org_id))
+    AND (target.hidden_at IS NOT NULL OR (target.title, target.course_code, target.org_id) IS DISTINCT
+      FROM (incoming.title, incoming.course_code, incoming.org_id))
   RETURNING was.hidden_at IS NOT NULL AS is_back
 ), added AS (
   INSERT INTO course (sourced_id, title, course_code, org_id)

@@ -1,13 +1,16 @@
--- Adds, changes, hides and brings back orgs. A parent that is new itself is set afterwards. $1: whether what is not in the file is to be hidden.
+-- Adds, changes, hides and brings back orgs. A parent that is new itself is set afterwards.
+-- $1: whether what is not in the file is to be hidden.
 WITH incoming AS MATERIALIZED (
   SELECT staged.sourced_id, staged.name, staged.type, staged.identifier, parent.org_id AS parent_org_id
   FROM roster_stage.org AS staged LEFT JOIN org AS parent ON parent.sourced_id = staged.parent_sourced_id
   WHERE staged.refused IS NULL AND NOT staged.is_deleted
 ), changed AS (
-  UPDATE org AS target SET name = incoming.name, type = incoming.type, identifier = incoming.identifier, parent_org_id = incoming.parent_org_id, hidden_at = NULL
+  UPDATE org AS target SET name = incoming.name, type = incoming.type, identifier = incoming.identifier,
+    parent_org_id = incoming.parent_org_id, hidden_at = NULL
   FROM incoming JOIN org AS was USING (sourced_id)
   WHERE was.org_id = target.org_id
-    AND (target.hidden_at IS NOT NULL OR (target.name, target.type, target.identifier, target.parent_org_id) IS DISTINCT FROM (incoming.name, incoming.type, incoming.identifier, incoming.parent_org_id))
+    AND (target.hidden_at IS NOT NULL OR (target.name, target.type, target.identifier, target.parent_org_id)
+      IS DISTINCT FROM (incoming.name, incoming.type, incoming.identifier, incoming.parent_org_id))
   RETURNING was.hidden_at IS NOT NULL AS is_back
 ), added AS (
   INSERT INTO org (sourced_id, name, type, identifier, parent_org_id)

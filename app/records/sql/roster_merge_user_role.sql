@@ -1,5 +1,5 @@
--- Adds, changes, hides and brings back roles; two rows for the same user, org and role are one. What is not in the file is
--- hidden for all users ($1), or only for users who are in the file ($2, OneRoster 1.1).
+-- Adds, changes, hides and brings back roles; two rows for the same user, org and role are one. What is not in the
+-- file is hidden for all users ($1), or only for users who are in the file ($2, OneRoster 1.1).
 WITH staged AS MATERIALIZED (
   SELECT DISTINCT ON (user_account.user_id, org.org_id, role.role)
          user_account.user_id, org.org_id, role.role, role.is_primary, role.begin_date, role.end_date, role.is_deleted
@@ -10,9 +10,11 @@ WITH staged AS MATERIALIZED (
   ORDER BY user_account.user_id, org.org_id, role.role, role.is_deleted, role.is_primary DESC, role.line
 ), changed AS (
   UPDATE user_role AS target
-  SET is_primary = incoming.is_primary, begin_date = incoming.begin_date, end_date = incoming.end_date, hidden_at = NULL
+  SET is_primary = incoming.is_primary, begin_date = incoming.begin_date, end_date = incoming.end_date,
+    hidden_at = NULL
   FROM staged AS incoming JOIN user_role AS was USING (user_id, org_id, role)
-  WHERE was.user_id = target.user_id AND was.org_id = target.org_id AND was.role = target.role AND NOT incoming.is_deleted
+  WHERE was.user_id = target.user_id AND was.org_id = target.org_id AND was.role = target.role
+    AND NOT incoming.is_deleted
     AND (target.hidden_at IS NOT NULL OR (target.is_primary, target.begin_date, target.end_date)
          IS DISTINCT FROM (incoming.is_primary, incoming.begin_date, incoming.end_date))
   RETURNING was.hidden_at IS NOT NULL AS is_back

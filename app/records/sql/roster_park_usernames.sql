@@ -1,5 +1,5 @@
--- Users may swap names, or one take the name that another gives up. Those who give one up get a name for the moment that
--- nobody else can have, so that the unique index sees no clash half way.
+-- Users may swap names, or one take the name that another gives up. Those who give one up get a name for the moment
+-- that nobody else can have, so that the unique index sees no clash half way.
 UPDATE user_account AS holder SET username = 'renamed/' || holder.user_id
 FROM roster_stage.user_account AS own, roster_stage.user_account AS taker
 WHERE own.sourced_id = holder.sourced_id AND own.refused IS NULL AND NOT own.is_deleted

@@ -1,19 +1,26 @@
--- Refuses sessions whose id is used twice, that end before they begin, or whose parent is not there. Repeat as for orgs.
+-- Refuses sessions whose id is used twice, that end before they begin, or whose parent is not there. Repeat as for
+-- orgs.
 UPDATE roster_stage.academic_session AS staged SET refused = fault.code, reason = fault.reason
 FROM (
   SELECT line, min(code) AS code, string_agg(reason, '; ' ORDER BY reason) AS reason
   FROM (
     SELECT line, 'duplicate_sourced_id' AS code,
-      format('sourcedId "%s" is in %s lines of the file, first in line %s', sourced_id, twice.lines, twice.first) AS reason
+      format('sourcedId "%s" is in %s lines of the file, first in line %s', sourced_id, twice.lines,
+        twice.first) AS reason
     FROM roster_stage.academic_session JOIN (
       SELECT sourced_id, count(*) AS lines, min(line) AS first FROM roster_stage.academic_session
       WHERE sourced_id IS NOT NULL GROUP BY sourced_id HAVING count(*) > 1
     ) AS twice USING (sourced_id)
     UNION ALL
-    SELECT line, 'missing_target', format('parentSourcedId "%s": there is no such academic session', staged.parent_sourced_id)
+    SELECT DISTINCT staged.line, 'missing_target', format('parentSourcedId "%s": %s', staged.parent_sourced_id,
+      CASE WHEN target.line IS NULL THEN 'there is no such academic session'
+        ELSE 'its row in academicSessions.csv is refused' END)
     FROM roster_stage.academic_session AS staged
-    WHERE refused IS NULL AND NOT is_deleted AND parent_sourced_id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM roster_stage.known_academic_session AS known WHERE known.sourced_id = staged.parent_sourced_id)
+    LEFT JOIN roster_stage.academic_session AS target
+      ON target.sourced_id = staged.parent_sourced_id AND target.refused IS NOT NULL
+    WHERE staged.refused IS NULL AND NOT staged.is_deleted AND staged.parent_sourced_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM roster_stage.known_academic_session AS known
+        WHERE known.sourced_id = staged.parent_sourced_id)
     UNION ALL
     SELECT line, 'dates', format('endDate %s is before startDate %s', end_date, start_date)
     FROM roster_stage.academic_session WHERE end_date < start_date

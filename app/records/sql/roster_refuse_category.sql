@@ -4,7 +4,8 @@ FROM (
   SELECT line, min(code) AS code, string_agg(reason, '; ' ORDER BY reason) AS reason
   FROM (
     SELECT line, 'duplicate_sourced_id' AS code,
-      format('sourcedId "%s" is in %s lines of the file, first in line %s', sourced_id, twice.lines, twice.first) AS reason
+      format('sourcedId "%s" is in %s lines of the file, first in line %s', sourced_id, twice.lines,
+        twice.first) AS reason
     FROM roster_stage.category JOIN (
       SELECT sourced_id, count(*) AS lines, min(line) AS first FROM roster_stage.category
       WHERE sourced_id IS NOT NULL GROUP BY sourced_id HAVING count(*) > 1

@@ -4,21 +4,30 @@ FROM (
   SELECT line, min(code) AS code, string_agg(reason, '; ' ORDER BY reason) AS reason
   FROM (
     SELECT line, 'duplicate_sourced_id' AS code,
-      format('sourcedId "%s" is in %s lines of the file, first in line %s', sourced_id, twice.lines, twice.first) AS reason
+      format('sourcedId "%s" is in %s lines of the file, first in line %s', sourced_id, twice.lines,
+        twice.first) AS reason
     FROM roster_stage.course JOIN (
       SELECT sourced_id, count(*) AS lines, min(line) AS first FROM roster_stage.course
       WHERE sourced_id IS NOT NULL GROUP BY sourced_id HAVING count(*) > 1
     ) AS twice USING (sourced_id)
     UNION ALL
-    SELECT line, 'missing_target', format('orgSourcedId "%s": there is no such org', staged.org_sourced_id)
+    SELECT DISTINCT staged.line, 'missing_target', format('orgSourcedId "%s": %s', staged.org_sourced_id,
+      CASE WHEN target.line IS NULL THEN 'there is no such org' ELSE 'its row in orgs.csv is refused' END)
     FROM roster_stage.course AS staged
-    WHERE refused IS NULL AND NOT is_deleted AND org_sourced_id IS NOT NULL
+    LEFT JOIN roster_stage.org AS target
+      ON target.sourced_id = staged.org_sourced_id AND target.refused IS NOT NULL
+    WHERE staged.refused IS NULL AND NOT staged.is_deleted AND staged.org_sourced_id IS NOT NULL
       AND NOT EXISTS (SELECT FROM roster_stage.known_org AS known WHERE known.sourced_id = staged.org_sourced_id)
     UNION ALL
-    SELECT line, 'missing_target', format('schoolYearSourcedId "%s": there is no such academic session', staged.school_year_sourced_id)
+    SELECT DISTINCT staged.line, 'missing_target', format('schoolYearSourcedId "%s": %s', staged.school_year_sourced_id,
+      CASE WHEN target.line IS NULL THEN 'there is no such academic session'
+        ELSE 'its row in academicSessions.csv is refused' END)
     FROM roster_stage.course AS staged
-    WHERE refused IS NULL AND NOT is_deleted AND school_year_sourced_id IS NOT NULL
-      AND NOT EXISTS (SELECT FROM roster_stage.known_academic_session AS known WHERE known.sourced_id = staged.school_year_sourced_id)
+    LEFT JOIN roster_stage.academic_session AS target
+      ON target.sourced_id = staged.school_year_sourced_id AND target.refused IS NOT NULL
+    WHERE staged.refused IS NULL AND NOT staged.is_deleted AND staged.school_year_sourced_id IS NOT NULL
+      AND NOT EXISTS (SELECT FROM roster_stage.known_academic_session AS known
+        WHERE known.sourced_id = staged.school_year_sourced_id)
   ) AS found
   GROUP BY line
 ) AS fault
