@@ -43,6 +43,13 @@ class RequestTooLargeError(InkfastError):
     status = 413
 
 
+class UnsupportedMediaTypeError(InkfastError):
+    """The body has to be application/json."""
+
+    code = "unsupported_media_type"
+    status = 415
+
+
 class SignInRequiredError(InkfastError):
     """No grant, or one that has expired or was revoked; the outbox is kept."""
 

@@ -25,6 +25,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_url: Annotated[str, _doc("PostgreSQL DSN; several hosts are allowed.")]
     redis_url: Annotated[str, _doc("Valkey/Redis URL of the journal: redis://, unix://, or redis+cluster://.")]
     secret_key: Annotated[str, _doc("At least 32 characters; signs grants and receipts (keys are derived from it).")]
+    secret_key_previous: Annotated[
+        str | None, _doc("The secret_key before this one: its grants are honoured until they end.")
+    ] = None
     public_url: Annotated[str, _doc("Address that browsers use; https:// turns on Secure and __Host- cookies.")] = (
         "http://127.0.0.1:8000"
     )

@@ -62,6 +62,9 @@ GRANTS_IN_GRACE: Final = Counter(
 UNEXPECTED_ERRORS: Final = Counter(
     "inkfast_unexpected_errors", "Requests answered 500, by exception.", ["type"], registry=REGISTRY
 )
+JOURNAL_IS_WRITABLE: Final = Gauge(
+    "inkfast_journal_is_writable", "1 if this process last found the journal safe and writable.", registry=REGISTRY
+)
 EVENT_LOOP_LAG: Final = Histogram(
     "inkfast_event_loop_lag_seconds", "How late a timer fired: what every request had to wait.",
     buckets=SECONDS, registry=REGISTRY,
@@ -81,6 +84,7 @@ class Event:
     PASSWORD_POOL_BROKEN = "password_pool.broken"  # noqa: S105 -- the name of an event
     REVOCATIONS_STALE = "revocations.stale"
     REVOCATIONS_FRESH = "revocations.fresh"
+    JOURNAL_AWAY = "journal.away"
     FLUSH_FAILED = "flush.failed"
     PARTITION_HELD = "partition.held"
     EDIT_QUARANTINED = "edit.quarantined"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from litestar import Controller, Request, post
+from litestar.params import FromPath
 
 from app.api import problems
 from app.api.exchange import Answer, read_body
@@ -24,7 +25,7 @@ class EditController(Controller):
         status_code=200,
         responses=problems.documented(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
     )
-    async def save_edits(self, request: Request[Any, Any, Any], section_id: int) -> Answer:
+    async def save_edits(self, request: Request[Any, Any, Any], section_id: FromPath[int]) -> Answer:
         """Save 0 to 200 edits and answer what became of each, as soon as all are durable.
 
         The body is decoded here and not by the framework: values stay the bytes that the client sent, and a body that

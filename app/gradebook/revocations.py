@@ -102,23 +102,27 @@ class Revocations:
         if is_whole:
             await self._mirror_whole({r.subject: int(r.forget_at.timestamp()) for r in found})
 
+    async def look(self) -> None:
+        """Refresh once and never raise; while PostgreSQL is away, note it and take what the mirror has."""
+        try:
+            await self.refresh()
+        except RecordsUnavailableError:
+            await self._notice_absence()
+        except InkfastError as error:  # no free connection: PostgreSQL is busy, not away
+            telemetry.log(telemetry.Event.REVOCATIONS_STALE, level=logging.WARNING, error=error)
+        except Exception as error:  # noqa: BLE001 -- the task must outlive whatever a refresh can meet
+            telemetry.log(telemetry.Event.REVOCATIONS_STALE, level=logging.ERROR, error=error)
+        else:
+            if self.records_are_away:
+                telemetry.log(telemetry.Event.REVOCATIONS_FRESH)
+            self.records_are_away = False
+        telemetry.REVOCATIONS_AGE.set(time.monotonic() - self._read_at)
+
     async def run(self) -> None:
-        """Keep the set fresh for ever; while PostgreSQL is away, say so and take what the mirror has."""
+        """Keep the set fresh for ever."""
         while True:
-            try:
-                await self.refresh()
-            except RecordsUnavailableError:
-                await self._notice_absence()
-            except InkfastError as error:  # no free connection: PostgreSQL is busy, not away
-                telemetry.log(telemetry.Event.REVOCATIONS_STALE, level=logging.WARNING, error=error)
-            except Exception as error:  # noqa: BLE001 -- this task must outlive whatever a refresh can meet
-                telemetry.log(telemetry.Event.REVOCATIONS_STALE, level=logging.ERROR, error=error)
-            else:
-                if self.records_are_away:
-                    telemetry.log(telemetry.Event.REVOCATIONS_FRESH)
-                self.records_are_away = False
-            telemetry.REVOCATIONS_AGE.set(time.monotonic() - self._read_at)
             await asyncio.sleep(REFRESH_S * random.uniform(0.8, 1.2))  # noqa: S311 -- so that processes do not march in step
+            await self.look()
 
     async def _notice_absence(self) -> None:
         if not self.records_are_away:

@@ -37,7 +37,11 @@ def is_infrastructure(error: BaseException) -> bool:
 
     23514 without a constraint's name is a missing partition: infrastructure too, although its class is 23.
     """
-    if isinstance(error, OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.PostgresConnectionError):
+    # InternalClientError is what a statement meets on a connection that PostgreSQL has ended a moment ago.
+    if isinstance(
+        error,
+        OSError | TimeoutError | asyncpg.InterfaceError | asyncpg.InternalClientError | asyncpg.PostgresConnectionError,
+    ):
         return True
     if not isinstance(error, asyncpg.PostgresError):
         return False

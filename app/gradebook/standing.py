@@ -1,0 +1,119 @@
+"""How the service stands, looked at in the background, so that asking costs nothing.
+
+Saving depends on the journal alone: while PostgreSQL is away, edits are taken and recorded later.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+import time
+from typing import TYPE_CHECKING, Final, Literal
+
+from app import telemetry
+from app.drafts.doctor import examine
+from app.errors import InkfastError, JournalUnavailableError
+
+if TYPE_CHECKING:
+    from app.drafts.committer import Committer
+    from app.drafts.store import DraftStore
+    from app.gradebook.revocations import Revocations
+    from app.settings import Settings
+
+Saving = Literal["ok", "delayed", "unavailable"]
+Recording = Literal["ok", "delayed", "away"]
+
+LOOK_S: Final = 2.0
+BACKLOG_LOOKS: Final = 3  # the backlog is 64 round trips: every third look
+RECORDING_DELAYED_S: Final = 15.0  # the flusher lingers for a fraction of a second; this is long after that
+QUEUE_DELAYED_SHARE: Final = 0.5
+
+
+class Standing:
+    """What one API process last saw of the journal and the records."""
+
+    def __init__(self, settings: Settings, store: DraftStore, committer: Committer, revocations: Revocations) -> None:
+        self._settings = settings
+        self._store = store
+        self._committer = committer
+        self._revocations = revocations
+        self._is_durable = settings.journal_unsafe
+        self._is_noted = False
+        self.journal_is_writable = False
+        self._oldest_unrecorded_ms: int | None = None
+        self._backlog_is_known = False
+
+    async def require_durable(self) -> None:
+        """Raise JournalUnavailableError if the journal answers and could lose an acknowledged edit.
+
+        Return if it is safe, and also if it does not answer: then it is looked at when it does, and until then this
+        process is not ready.
+        """
+        if self._is_durable:
+            return
+        try:
+            findings = await examine(self._store.topology)
+        except (JournalUnavailableError, ConnectionError) as error:
+            self._note_away(error)
+            return
+        bad = [f"{f.subject} is {f.value!r}: {f.problem}" for f in findings if f.problem]
+        if bad:
+            raise JournalUnavailableError("; ".join(bad))
+        self._is_durable = True
+
+    async def look(self, *, with_backlog: bool = True) -> None:
+        """See how things stand now; never raises."""
+        try:
+            await self.require_durable()
+            is_writable = self._is_durable and await self._store.is_writable()
+            if with_backlog and is_writable:
+                _, self._oldest_unrecorded_ms = await self._store.backlog()
+                self._backlog_is_known = True
+        except (InkfastError, OSError) as error:
+            is_writable = False
+            self._note_away(error)
+        if is_writable:
+            self._is_noted = False
+        else:
+            self._backlog_is_known = False
+        self.journal_is_writable = is_writable
+        telemetry.JOURNAL_IS_WRITABLE.set(is_writable)
+
+    def _note_away(self, error: Exception) -> None:
+        if not self._is_noted:  # once, not at every look
+            telemetry.log(telemetry.Event.JOURNAL_AWAY, level=logging.WARNING, error=error)
+        self._is_noted = True
+
+    async def run(self) -> None:
+        """Look for ever."""
+        looks = 0
+        while True:
+            await asyncio.sleep(LOOK_S * random.uniform(0.8, 1.2))  # noqa: S311 -- so that processes do not march in step
+            looks += 1
+            await self.look(with_backlog=looks % BACKLOG_LOOKS == 0)
+
+    @property
+    def saving(self) -> Saving:
+        """Whether edits are taken."""
+        if not self.journal_is_writable:
+            return "unavailable"
+        queue_max = self._settings.commit_queue_edits_max * QUEUE_DELAYED_SHARE
+        return "delayed" if self._committer.waiting_edits > queue_max else "ok"
+
+    @property
+    def recording(self) -> Recording:
+        """Whether edits that were taken reach PostgreSQL."""
+        if self._revocations.records_are_away:
+            return "away"
+        age_s = self.oldest_unrecorded_s
+        return "delayed" if age_s is not None and age_s > RECORDING_DELAYED_S else "ok"
+
+    @property
+    def oldest_unrecorded_s(self) -> float | None:
+        """Age of the oldest edit not recorded yet: 0 if there is none, None while the journal cannot be asked."""
+        if not self._backlog_is_known:
+            return None
+        if self._oldest_unrecorded_ms is None:
+            return 0.0
+        return max(0.0, time.time() - self._oldest_unrecorded_ms / 1000)

@@ -1,0 +1,198 @@
+"""Composition root: settings in, ASGI application out, and `python -m app.main` that serves it.
+
+Nothing is read from the environment or connected at import; `create_app` only builds, the lifespan opens and closes.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+import socket
+import sys
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from typing import TYPE_CHECKING, Any, cast
+
+import uvicorn
+from litestar import Litestar
+
+from app import VERSION, telemetry
+from app.api.edits import EditController
+from app.api.guards import Guard
+from app.api.health import HealthController
+from app.api.problems import EXCEPTION_HANDLERS
+from app.api.services import Services, provide, stop_streams
+from app.api.session import SessionController
+from app.drafts.committer import Committer
+from app.drafts.store import DraftStore
+from app.drafts.topology import Topology
+from app.errors import JournalUnavailableError
+from app.gradebook.edit_cells import EditCells
+from app.gradebook.password_processes import PasswordProcesses
+from app.gradebook.read_section import ReadSection
+from app.gradebook.revocations import Revocations
+from app.gradebook.rules import RulesCache
+from app.gradebook.sign_in import SignIn
+from app.gradebook.standing import Standing
+from app.model.edits import BODY_BYTES_MAX
+from app.records.pool import create_pool
+from app.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Coroutine, Sequence
+    from types import FrameType
+
+    from litestar.openapi import OpenAPIConfig
+    from litestar.types import ASGIApp
+
+EX_USAGE, EX_UNAVAILABLE = 64, 69
+KEEP_ALIVE_S = 75  # longer than any save window, so that a client saves over one connection
+DRAIN_S_MAX = 10  # shorter than the supervisor's patience
+BACKLOG = 4096
+
+_HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
+_HTTPS_HEADERS = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
+
+
+def create_app(
+    settings: Settings, *, worker: str = "1", own_port: int | None = None, openapi: OpenAPIConfig | None = None
+) -> Litestar:
+    """Return the application; its lifespan opens what it needs and closes it again, in order."""
+
+    @asynccontextmanager
+    async def lifespan(app: Litestar) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            provide(app, await _open(settings, stack, meter, worker, own_port))
+            telemetry.log(telemetry.Event.SERVICE_STARTED, role="api", version=VERSION)
+            yield
+        telemetry.log(telemetry.Event.SERVICE_STOPPED, role="api")
+
+    app = Litestar(
+        route_handlers=[EditController, HealthController, SessionController],
+        lifespan=[lifespan],
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_max_body_size=BODY_BYTES_MAX,
+        openapi_config=openapi,
+        logging_config=None,  # app/telemetry.py logs
+        debug=False,
+    )
+    is_https = settings.public_url.startswith("https://")
+    meter = telemetry.MeasureRequests(app.asgi_handler, _HTTPS_HEADERS if is_https else _HEADERS)
+    app.asgi_handler = cast("ASGIApp", meter)  # outside of Litestar's router, so that what it refuses is counted too
+    return app
+
+
+async def _open(
+    settings: Settings, stack: AsyncExitStack, meter: telemetry.MeasureRequests, worker: str, own_port: int | None
+) -> Services:
+    """Open everything; what was opened is closed by the stack, in the opposite order, also if this fails midway.
+
+    Neither store has to answer: the service starts, says that it is not ready, and serves when they come.
+    """
+    pool = await create_pool(settings, application_name="inkfast-api")
+    stack.push_async_callback(pool.close)
+    topology = Topology(settings.redis_url)
+    stack.callback(topology.close)
+    with suppress(JournalUnavailableError):
+        await topology.learn()
+    store = DraftStore(topology)
+    committer = Committer(
+        topology,
+        queue_edits_max=settings.commit_queue_edits_max,
+        wait_ms_max=settings.commit_wait_ms_max,
+        replicas_min=settings.journal_replicas_min,
+    )
+    stack.push_async_callback(committer.close)
+    revocations = Revocations(settings, pool, store)
+    standing = Standing(settings, store, committer, revocations)
+    await standing.require_durable()
+    await asyncio.gather(standing.look(), revocations.look())
+    passwords = PasswordProcesses(settings.password_processes)
+    stack.callback(passwords.close)
+    passwords.warm_up()
+    for work in (revocations.run(), standing.run(), telemetry.watch_event_loop()):
+        _in_background(stack, work)
+    return Services(
+        settings=settings,
+        guard=Guard(settings, revocations),
+        sign_in=SignIn(settings, pool, revocations, passwords),
+        edit_cells=EditCells(settings, pool, committer, RulesCache(settings, pool, store)),
+        read_section=ReadSection(settings, pool, store),
+        standing=standing,
+        meter=meter,
+        worker=worker,
+        own_port=own_port,
+        stopping=asyncio.Event(),
+    )
+
+
+def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:
+    task = asyncio.get_running_loop().create_task(work)
+
+    async def stop() -> None:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+    stack.push_async_callback(stop)
+
+
+class Server(uvicorn.Server):
+    """uvicorn, telling the application of a stop as soon as it is asked for: streams end, saves are finished."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Begin to drain."""
+        stop_streams(cast("Litestar", self.config.app))
+        super().handle_exit(sig, frame)
+
+
+def serve(app: Litestar, sockets: list[socket.socket]) -> None:
+    """Serve on these sockets until SIGTERM or SIGINT; what has begun is finished first, up to DRAIN_S_MAX."""
+    config = uvicorn.Config(
+        app,
+        loop="uvloop",
+        http="httptools",
+        ws="none",
+        lifespan="on",
+        log_config=None,
+        access_log=False,
+        proxy_headers=False,  # nothing here depends on the client's address
+        server_header=False,
+        backlog=BACKLOG,
+        timeout_keep_alive=KEEP_ALIVE_S,
+        timeout_graceful_shutdown=DRAIN_S_MAX,
+    )
+    Server(config).run(sockets)
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+    listener.listen(BACKLOG)
+    return listener
+
+
+def main(argv: Sequence[str]) -> int:
+    """Serve as the command line says; return the exit status."""
+    parser = argparse.ArgumentParser(prog="python -m app.main", description="One API process.")
+    where = parser.add_mutually_exclusive_group(required=True)
+    where.add_argument("--fd", type=int, help="an inherited listening socket")
+    where.add_argument("--port", type=int)
+    parser.add_argument("--host", default="127.0.0.1", help="with --port (default: %(default)s)")
+    parser.add_argument("--own-port", type=int, help="loopback port of this process alone, for /metrics")
+    parser.add_argument("--worker", default=str(os.getpid()), help="its name in metrics (default: the process id)")
+    options = parser.parse_args(argv)
+    try:
+        settings = Settings.from_env(os.environ)  # noqa: TID251 -- read by settings.py, handed over here
+    except SettingsError as error:
+        sys.stderr.write(f"{error}\n")
+        return EX_USAGE
+    telemetry.log_to_stderr(f"api-{options.worker}")
+    sockets = [socket.socket(fileno=options.fd) if options.fd is not None else _listen(options.host, options.port)]
+    if options.own_port is not None:
+        sockets.append(_listen("127.0.0.1", options.own_port))
+    serve(create_app(settings, worker=options.worker, own_port=options.own_port), sockets)
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
