@@ -14,7 +14,13 @@ import msgspec
 from msgspec import Raw, Struct
 
 from app.drafts.codec import CELL
-from app.errors import JournalUnavailableError, NotFoundError, NotPermittedError
+from app.errors import (
+    JournalUnavailableError,
+    NotFoundError,
+    NotPermittedError,
+    OverloadedError,
+    RecordsUnavailableError,
+)
 from app.gradebook.context import head_of_row, rfc3339
 from app.gradebook.rules import drafted_line_items, today_in
 from app.model.kinds import KIND_OF_NAME, NAME_OF_KIND
@@ -23,6 +29,8 @@ from app.records import sections
 from app.records.accounts import list_active_section_ids, read_section_access
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import asyncpg
 
     from app.drafts.codec import Head
@@ -111,6 +119,36 @@ class ReadSection:
             next_save_ms=self._window_ms,
         )
         return snapshot, etag(snapshot)
+
+    async def read_columns(self, section_id: int, columns: Sequence[tuple[int, int]]) -> dict[bytes, Head]:
+        """Return the heads of some columns (kind, item), drafts over records: for who may see them already.
+
+        While a store is away, what the other one has is returned, and nothing while both are.
+        """
+        try:
+            heads = (await self._store.read_section(section_id)).heads
+        except JournalUnavailableError:
+            heads = {}
+        heads = {cell: head for cell, head in heads.items() if CELL.unpack(cell)[:2] in columns}
+        try:
+            async with self._pool.acquire() as connection:
+                rows = await records.read_columns(connection, section_id, columns)
+        except (RecordsUnavailableError, OverloadedError):
+            return heads
+        return {cell: head for cell, (head, _) in merge(heads, rows).items()}
+
+    async def read_teachers(self, section_id: int) -> dict[int, str]:
+        """Return the names of those who teach the section today, the one in charge first."""
+        async with self._pool.acquire() as connection:
+            return await sections.read_section_teachers(connection, section_id)
+
+    async def read_names(self, users: Sequence[int]) -> dict[int, str]:
+        """Return the display names of users; of nobody while PostgreSQL is away."""
+        try:
+            async with self._pool.acquire() as connection:
+                return await sections.read_user_names(connection, users)
+        except (RecordsUnavailableError, OverloadedError):
+            return {}
 
     async def read_history(
         self, grant: Grant, section_id: int, kind: str, item: int, student: int

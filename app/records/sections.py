@@ -27,6 +27,11 @@ async def read_section_students(connection: Connection, section_id: int, today: 
     return await connection.fetch(load("read_section_students"), section_id, today)
 
 
+async def read_section_teachers(connection: Connection, section_id: int) -> dict[int, str]:
+    """Return the names of those who teach a section today, the primary teacher first."""
+    return {row[0]: row[1] for row in await connection.fetch(load("read_section_teachers"), section_id)}
+
+
 async def read_line_items(connection: Connection, section_id: int) -> list[asyncpg.Record]:
     """Return the section's columns in the order of the screen, hidden ones too."""
     return await connection.fetch(load("read_line_items"), section_id)
