@@ -169,6 +169,8 @@ def ensure(profile: str) -> None:
             make_venv()
         install(profile)
         write_command()
+        # Each process would compile what it imports, all at the same time: uv leaves that to the first start.
+        run(PYTHON, "-I", "-c", "import app.main, workers.main, ops.up")
     os.close(descriptor)
     say(f"installed in {time.monotonic() - began:.1f} s")
 
