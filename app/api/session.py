@@ -86,7 +86,7 @@ class SessionController(Controller):
             replaced=cookie_of(scope, services.guard.cookie_name("login")),
         )
         answer = Answer(_encode(_view(signed_in.grant, signed_in.login_expires_at, signed_in.grant_token)))
-        _keep(answer, services, signed_in)
+        keep(answer, services, signed_in)
         return answer
 
     @get(
@@ -107,7 +107,7 @@ class SessionController(Controller):
             signed_in = await services.sign_in.renew(token)
         except SignInRequiredError as error:
             answer = problems.of_error(error)
-            _forget(answer, services)
+            forget(answer, services)
             return answer
         except RecordsUnavailableError as error:
             try:
@@ -115,7 +115,7 @@ class SessionController(Controller):
             except SignInRequiredError:
                 raise error from None
         answer = Answer(_encode(_view(signed_in.grant, signed_in.login_expires_at)))
-        _keep(answer, services, signed_in)
+        keep(answer, services, signed_in)
         return answer
 
     @delete(
@@ -142,7 +142,7 @@ class SessionController(Controller):
             await _end(services, scope, token, everywhere=everywhere)
         except RecordsUnavailableError as error:
             answer = problems.of_error(error)
-        _forget(answer, services)
+        forget(answer, services)
         return answer
 
 
@@ -176,7 +176,7 @@ def _rfc3339(moment: dt.datetime) -> str:
     return moment.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _keep(answer: Answer, services: Services, signed_in: SignedIn) -> None:
+def keep(answer: Answer, services: Services, signed_in: SignedIn) -> None:
     """Give the browser what it needs: the grant's cookie outlives its term by the grace for PostgreSQL's absence."""
     settings = services.settings
     grant_s = settings.grant_minutes * 60 + settings.grant_grace_hours * 3600
@@ -188,7 +188,7 @@ def _keep(answer: Answer, services: Services, signed_in: SignedIn) -> None:
         _set_cookie(answer, services, "device", signed_in.device_token, DEVICE_DAYS * 86_400)
 
 
-def _forget(answer: Answer, services: Services) -> None:
+def forget(answer: Answer, services: Services) -> None:
     """Take the grant and the login session back; the device stays known."""
     for name in ("grant", "login"):
         _set_cookie(answer, services, name, "", 0)
