@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 DEMO = "app.rosters.demo"  # imported by name: it is needed on the first start only
 SEED = 20141104  # the demo is the same everywhere
+QUIET_TEACHERS_MAX = 500  # a small district is loaded before anybody wonders
 EXIT_ROWS_REFUSED = 3  # `inkfast roster import`: imported, and some rows were refused
 
 
@@ -30,24 +31,27 @@ def load_district(
 ) -> list[str]:
     """Load what is not there yet, and return the lines to print about who can sign in.
 
-    A roster is imported on every start that names it (the import writes what has changed); a demo once.
+    A roster is imported on every start that names it (the import writes what has changed); one that is refused or held
+    leaves the district as it was, and stops only a first start. A demo is loaded once.
     """
     if roster is not None:
-        _import_roster(child_environment, roster)
+        if not _import_roster(child_environment, roster) and "district" not in installation.read():
+            raise ServerError(f"the roster in {roster} was not imported; what is wrong with it is said above")
         installation.write(district=str(roster))
-    elif teachers and "district" not in installation.read():
+        return ["sign in with an account that has a password: inkfast roster set-password --help"]
+    if teachers and "district" not in installation.read():
         say(f"loading a demo district with {teachers} teachers …")
         load = importlib.import_module(DEMO).load_demo_district
-        asyncio.run(load(child_environment["DATABASE_URL"], teachers=teachers, seed=SEED, progress=say))
+        asyncio.run(load(child_environment["DATABASE_URL"], teachers=teachers, seed=SEED, progress=say if teachers > QUIET_TEACHERS_MAX else None))
         installation.write(district="demo")
     return _demo_accounts() if installation.read().get("district") == "demo" else []
 
 
-def _import_roster(child_environment: Mapping[str, str], roster: Path) -> None:
+def _import_roster(child_environment: Mapping[str, str], roster: Path) -> bool:
     command = [sys.executable, "-m", "ops.cli", "roster", "import", str(roster)]
     done = subprocess.run(command, env=dict(child_environment), check=False)
-    if done.returncode not in {0, EXIT_ROWS_REFUSED}:
-        raise ServerError(f"the roster in {roster} was not imported; what is wrong with it is said above")
+    return done.returncode in {0, QUIET_TEACHERS_MAX = 500  # a small district is loaded before anybody wonders
+EXIT_ROWS_REFUSED}
 
 
 def _demo_accounts() -> list[str]:

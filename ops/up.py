@@ -77,8 +77,8 @@ class Wanted(NamedTuple):
 @click.option("--fresh", is_flag=True, help="Throw away what is in the data directory first.")
 @click.option(
     "--roster",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Import this OneRoster folder instead of the demo district.",
+    type=click.Path(exists=True, path_type=Path),
+    help="Import this OneRoster folder or zip instead of the demo district.",
 )
 @click.option(
     "--demo-teachers", type=click.IntRange(0), default=20, show_default=True, help="Size of the demo; 0: none."

@@ -39,7 +39,7 @@ class Up:
         self.output = data_dir.with_suffix(".out")
         with self.output.open("w") as output:
             self.process = subprocess.Popen(
-                [sys.executable, "-m", "ops.cli", "up", "--data-dir", data_dir, "--demo-teachers", "0", *options],
+                [sys.executable, "-m", "ops.cli", "up", "--data-dir", data_dir, "--demo-teachers", "2", *options],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -101,6 +101,15 @@ def test_a_page_is_served(running: Up) -> None:
     assert httpx.get(running.url() + "/livez", timeout=10).status_code == 200
 
 
+def test_the_demo_accounts_can_sign_in(running: Up) -> None:
+    said = re.search(r"sign in as (teacher1), (teacher2), … or (office1), with the password (\S+)", running.said())
+    assert said
+    *users, password = said.groups()
+    for user in users:
+        body = {"username": user, "password": password}
+        assert httpx.post(running.url() + "/api/v1/session", json=body, timeout=20).status_code == 200
+
+
 def test_a_directory_has_one_supervisor(running: Up) -> None:
     assert f"process {running.process.pid}" in _refused_beside(running)
 
@@ -129,6 +138,7 @@ def test_kill_leaves_nothing_running_and_the_data_stay(running: Up) -> None:
     second = Up(running.data_dir, "--port", str(settings["port"]))
     try:
         assert second.url().endswith(f":{settings['port']}")
+        assert "loading a demo district" not in second.said(), "it is loaded once"
         with redis.Redis.from_url(settings["redis_url"]) as client:
             assert client.get("kept") == b"1"
         assert second.end(signal.SIGINT) == 0
