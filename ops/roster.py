@@ -8,15 +8,21 @@ from __future__ import annotations
 
 import asyncio
 import codecs
+import datetime as dt
 import sys
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn, TypeVar
 
 import click
+import msgspec
 
 from app.errors import RecordsUnavailableError
 from app.model.passwords import hash_password
 from app.records import rosters
+from app.rosters.demo import RESULTS_TEACHERS_MAX, SEED, load_demo_district
+from app.rosters.demo_csv import write_demo_package
+from app.rosters.demo_district import TEACHERS_MAX, DemoDistrict
 from app.rosters.importer import (
     ApprovalError,
     ImportBusyError,
@@ -24,6 +30,7 @@ from app.rosters.importer import (
     ImportOptions,
     approve_import,
     import_package,
+    peak_rss_mib,
 )
 from app.rosters.report import text_lines
 from ops.environment import environment
@@ -184,6 +191,61 @@ def set_password(username: str, password: str, data_dir: Path) -> None:
     if not _run(write()):
         raise ServerError(f"nobody is called {username!r}")
     click.echo(f"{username} can sign in")
+
+
+@roster.command()
+@click.option(
+    "--teachers", type=click.IntRange(1, TEACHERS_MAX), default=20, show_default=True, help="How large it is."
+)
+@click.option("--seed", type=int, default=SEED, show_default=True, help="The same seed gives the same district.")
+@click.option("--today", type=click.DateTime(["%Y-%m-%d"]), help="The day that columns are due around. Default: today.")
+@click.option(
+    "--results/--no-results",
+    default=None,
+    help=f"Scores in some columns. Default: up to {RESULTS_TEACHERS_MAX} teachers.",
+)
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), metavar="DIR", help="Write a OneRoster 1.2 package."
+)
+@click.option(
+    "--semesters", type=click.IntRange(1, 2), default=1, show_default=True, help="With --out: sections of both."
+)
+@_database_option
+def demo(
+    teachers: int,
+    seed: int,
+    today: dt.datetime | None,
+    out: Path | None,
+    semesters: int,
+    data_dir: Path,
+    *,
+    results: bool | None,
+) -> None:
+    """Make a demo district: into the database, or with --out as a OneRoster 1.2 folder."""
+    begun = time.monotonic()
+    day = (today or dt.datetime.now(dt.UTC)).date()
+    wants_results = teachers <= RESULTS_TEACHERS_MAX if results is None else results
+
+    def say(text: str) -> None:
+        click.echo(f"{time.monotonic() - begun:7.1f} s  {text}", err=True)
+
+    if out is not None:
+        district = DemoDistrict(teachers, seed, day, semesters=semesters)
+        try:
+            counts = write_demo_package(district, out, with_results=wants_results, progress=say)
+        except FileExistsError as error:
+            raise ServerError(str(error)) from None
+        rows = ", ".join(f"{name} {count:,}" for name, count in counts.items())
+        click.echo(f"{out}: {rows}")
+    else:
+        url = database_url(data_dir)
+        work = load_demo_district(
+            url, teachers=teachers, seed=seed, today=day, progress=say, with_results=wants_results
+        )
+        found = msgspec.structs.asdict(_run(work))
+        state = "was there already" if found.pop("was_there") else "loaded"
+        click.echo(f"demo district {state}: " + ", ".join(f"{name} {count:,}" for name, count in found.items()))
+    click.echo(f"{time.monotonic() - begun:.1f} s, at most {peak_rss_mib()} MiB")
 
 
 def _run(work: Coroutine[Any, Any, Result]) -> Result:

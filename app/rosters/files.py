@@ -246,7 +246,7 @@ def _result(values: list[Any]) -> list[Any]:
     found = {
         name for name, is_set in zip(("in_progress", "incomplete", "late", "missing"), flags, strict=True) if is_set
     }
-    if status:
+    if status and not (status == "not_submitted" and "missing" in found):
         found.add(status)
     score_value = None
     if number is not None or found:
