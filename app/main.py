@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 import os
 import socket
 import sys
@@ -26,7 +27,7 @@ from app.api.session import SessionController
 from app.drafts.committer import Committer
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
-from app.errors import JournalUnavailableError
+from app.errors import InkfastError, JournalUnavailableError
 from app.gradebook.edit_cells import EditCells
 from app.gradebook.password_processes import PasswordProcesses
 from app.gradebook.read_section import ReadSection
@@ -62,7 +63,11 @@ def create_app(
     @asynccontextmanager
     async def lifespan(app: Litestar) -> AsyncIterator[None]:
         async with AsyncExitStack() as stack:
-            provide(app, await _open(settings, stack, meter, worker, own_port))
+            try:
+                provide(app, await _open(settings, stack, meter, worker, own_port))
+            except InkfastError as error:
+                telemetry.log(telemetry.Event.SERVICE_REFUSED, level=logging.CRITICAL, role="api", error=error)
+                raise
             telemetry.log(telemetry.Event.SERVICE_STARTED, role="api", version=VERSION)
             yield
         telemetry.log(telemetry.Event.SERVICE_STOPPED, role="api")

@@ -75,6 +75,7 @@ class Event:
     """Names of log events. `fields` beside them are identifiers, counts and durations, never what was typed."""
 
     SERVICE_STARTED = "service.started"
+    SERVICE_REFUSED = "service.refused"
     SERVICE_STOPPED = "service.stopped"
     REQUEST_FAILED = "request.failed"
     SIGN_IN_REFUSED = "sign_in.refused"

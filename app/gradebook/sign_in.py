@@ -258,7 +258,7 @@ def make_grant(
 
 async def grant_for(connection: Connection, username: str, key: GrantKey, now: float, hours: float) -> str | None:
     """Return the token of a grant for a user, without a login session, as an operator may; None: no such user."""
-    account = await accounts.read_account(connection, username)
+    account = await accounts.read_account(connection, username) if _can_be_stored(username) else None
     scope = await accounts.read_grant_scope(connection, account.user_id, SECTIONS_MAX) if account else None
     if account is None or scope is None:
         return None

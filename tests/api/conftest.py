@@ -47,6 +47,8 @@ async def running(settings: Settings, **options: Any) -> AsyncIterator[Litestar]
 
     hosting = asyncio.create_task(host())
     await ready.wait()
+    if hosting.done():
+        await hosting  # it could not start
     try:
         yield app
     finally:
