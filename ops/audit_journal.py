@@ -100,26 +100,18 @@ class JournalReader:
         await self._copy("audit_journal_client", clients)
 
     async def _entries(self, partition: int) -> AsyncIterator[tuple[bytes, Entry]]:
-        start = b"-"
-        while True:
-            found = await self._store.topology.call(
-                partition, b"XRANGE", STREAM[partition], start, b"+", b"COUNT", str(ENTRIES_PER_READ)
-            )
-            for stream_id, fields in found:
-                self.entries += 1
-                try:
-                    entry = unpack_entry(stream_id, fields[1])
-                except UnknownFormatError:
-                    self.unknown_format += 1
-                    continue
-                except ValueError:
-                    self.damaged += 1
-                    continue
-                self.edits += len(entry.edits)
-                yield stream_id, entry
-            if len(found) < ENTRIES_PER_READ:
-                return
-            start = b"(" + found[-1][0]
+        async for stream_id, raw in read_stream(self._store, partition):
+            self.entries += 1
+            try:
+                entry = unpack_entry(stream_id, raw)
+            except UnknownFormatError:
+                self.unknown_format += 1
+                continue
+            except ValueError:
+                self.damaged += 1
+                continue
+            self.edits += len(entry.edits)
+            yield stream_id, entry
 
     async def still_marked(self, section_id: int, edit_id: UUID) -> bool:
         """Whether the edit is marked as drafted even now."""
@@ -144,6 +136,20 @@ class JournalReader:
             partition, b"HGET", section_key(partition, section_id), name
         )
         return raw
+
+
+async def read_stream(store: DraftStore, partition: int) -> AsyncIterator[tuple[bytes, bytes]]:
+    """Yield every entry of a partition's stream as it is: its id, and its bytes."""
+    start = b"-"
+    while True:
+        found = await store.topology.call(
+            partition, b"XRANGE", STREAM[partition], start, b"+", b"COUNT", str(ENTRIES_PER_READ)
+        )
+        for stream_id, fields in found:
+            yield stream_id, fields[1]
+        if len(found) < ENTRIES_PER_READ:
+            return
+        start = b"(" + found[-1][0]
 
 
 def _edit_rows(partition: int, stream_id: bytes, entry: Entry) -> list[Row]:
