@@ -37,23 +37,22 @@ def load_district(
     if roster is not None:
         if not _import_roster(child_environment, roster) and "district" not in installation.read():
             raise ServerError(f"the roster in {roster} was not imported; what is wrong with it is said above")
-        installation.write(district=str(roster))
-        return ["sign in with an account that has a password: inkfast roster set-password --help"]
-    if teachers and "district" not in installation.read():
+        lines = ["sign in with an account that has a password: inkfast roster set-password --help"]
+        installation.write(district=str(roster), accounts=lines)
+    elif teachers and "district" not in installation.read():
         say(f"loading a demo district with {teachers} teachers …")
-        load = importlib.import_module(DEMO).load_demo_district
+        demo = importlib.import_module(DEMO)
         progress = say if teachers > QUIET_TEACHERS_MAX else None
-        asyncio.run(load(child_environment["DATABASE_URL"], teachers=teachers, seed=SEED, progress=progress))
-        installation.write(district="demo")
-    return _demo_accounts() if installation.read().get("district") == "demo" else []
+        asyncio.run(
+            demo.load_demo_district(child_environment["DATABASE_URL"], teachers=teachers, seed=SEED, progress=progress)
+        )
+        lines = [f"sign in as teacher1, teacher2, … or office1, with the password {demo.PASSWORD}"]
+        installation.write(district="demo", accounts=lines)
+    accounts: list[str] = installation.read().get("accounts", [])
+    return accounts
 
 
 def _import_roster(child_environment: Mapping[str, str], roster: Path) -> bool:
     command = [sys.executable, "-m", "ops.cli", "roster", "import", str(roster)]
     done = subprocess.run(command, env=dict(child_environment), check=False)
     return done.returncode in {0, EXIT_ROWS_REFUSED}
-
-
-def _demo_accounts() -> list[str]:
-    password = importlib.import_module(DEMO).PASSWORD
-    return [f"sign in as teacher1, teacher2, … or office1, with the password {password}"]

@@ -30,6 +30,7 @@ SUPERUSER = "postgres"
 START_S_MAX = 60.0
 LOCK_S_MAX = 20.0  # how long the previous server may take to end
 MIB = 1024 * 1024
+CONTAINER_MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
 # What the promise rests on (DESIGN, "The stores"); app/drafts/doctor.py checks the same at start.
 VALKEY_DURABLE: Mapping[str, str] = {
@@ -325,17 +326,22 @@ def _lock_path(data_dir: Path) -> Path:
     return data_dir.with_name(data_dir.name + ".lock")
 
 
-def _physical_memory_mib() -> int:
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // MIB
+def _memory_mib() -> int:
+    """Memory that these processes may use: the machine's, or what their container is allowed of it."""
+    limits = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in CONTAINER_MEMORY:
+        with contextlib.suppress(OSError, ValueError):  # no container, another version, or "max"
+            limits.append(int(path.read_text()))
+    return min(limits) // MIB
 
 
 def _memory_bytes_max() -> int:
-    return max(256, _physical_memory_mib() // 4) * MIB
+    return max(256, _memory_mib() // 4) * MIB
 
 
 def _postgres_memory() -> dict[str, str]:
     # The default of 128 MiB is for the smallest machines; the journal's server has a quarter of the memory already.
-    shared_mib = min(2048, max(128, _physical_memory_mib() // 8))
+    shared_mib = min(2048, max(128, _memory_mib() // 8))
     return {"shared_buffers": f"{shared_mib}MB", "max_wal_size": "2GB"}
 
 

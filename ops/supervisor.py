@@ -98,13 +98,13 @@ class StopRequestedError(Exception):
 
 
 class Supervisor:
-    """Use as a context: on leaving it, everything that was started has ended, what was started last first."""
+    """Use as a context: on leaving it, everything that was started has ended, the highest layer first."""
 
     def __init__(self, installation: Installation, say: Callable[[str], None], *, lock: int) -> None:
         self._installation = installation
         self._say = say
         self._lock = lock
-        self._phases: list[list[_Watched]] = []
+        self._layers: dict[int, list[_Watched]] = {}
         self._wake_read, self._wake_write = socket.socketpair()
         self._stop_requests = 0
         self._starting = True
@@ -133,8 +133,8 @@ class Supervisor:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._starting = False
-        while self._phases:
-            self._stop(self._phases.pop())
+        for layer in sorted(self._layers, reverse=True):
+            self._stop(self._layers[layer])
         if self._guardian is not None and self._guardian.stdin is not None:
             self._guardian.stdin.close()
             self._guardian.wait()
@@ -153,15 +153,13 @@ class Supervisor:
                     watched.service.process.send(signal.SIGKILL)
 
     def _all(self) -> list[_Watched]:
-        return [watched for phase in self._phases for watched in phase]
+        return [watched for layer in self._layers.values() for watched in layer]
 
-    def start(self, services: Iterable[tuple[str, Service]], *, lock_wait_s: float) -> None:
-        """Start these together and watch them from now on; what is started later is stopped earlier."""
-        phase: list[_Watched] = []
-        self._phases.append(phase)
+    def start(self, services: Iterable[tuple[str, Service]], *, layer: int, lock_wait_s: float = 0.0) -> None:
+        """Start these and watch them from now on; returns at once. A layer is stopped before the layers under it."""
         for name, service in services:
             watched = _Watched(name, service)
-            phase.append(watched)
+            self._layers.setdefault(layer, []).append(watched)
             service.spawn(lock_wait_s=lock_wait_s)
             self._note_start(watched)
 
@@ -178,11 +176,11 @@ class Supervisor:
             with contextlib.suppress(BlockingIOError):
                 self._wake_read.recv(4096)
 
-    def _stop(self, phase: list[_Watched]) -> None:
-        for watched in phase:
+    def _stop(self, layer: list[_Watched]) -> None:
+        for watched in layer:
             if isinstance(watched.service, PythonService):
                 watched.service.process.send(signal.SIGTERM)  # all are asked before one is waited for
-        for watched in phase:
+        for watched in layer:
             watched.service.stop()
             self._note_end(watched)
 

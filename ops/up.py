@@ -35,6 +35,8 @@ LOCK_S_MAX = 20.0
 FREE_MIB_MIN = 300  # an empty PostgreSQL takes 60 MiB, its first WAL files as much again
 LOG_BYTES_MAX = 20_000_000
 MIB = 1024 * 1024
+# A layer is stopped before the layers under it: what the API has accepted the flusher may still record.
+SERVERS, BACKGROUND, API = 0, 1, 2
 
 
 def _say(text: str) -> None:
@@ -225,7 +227,7 @@ def _start_servers(supervisor: Supervisor, installation: Installation, given: di
     if "REDIS_URL" not in given:
         valkey = ValkeyServer(data_dir / "valkey", run_dir, log_dir=log_dir)
         services.append(("valkey", valkey))
-    supervisor.start(services, lock_wait_s=20)
+    supervisor.start(services, layer=SERVERS, lock_wait_s=LOCK_S_MAX)
     for server in (postgres, valkey):
         if server is not None:
             server.wait_ready()
@@ -243,21 +245,24 @@ def _start_application(
     child_environment: dict[str, str],
 ) -> None:
     log_dir = installation.log_dir
-    background: list[tuple[str, Service]] = [
-        (name, PythonService(name, log_dir, ["workers.main", name], child_environment))
-        for name in ("flusher", "housekeeping")
-    ]
-    supervisor.start(background, lock_wait_s=0)
     descriptor = listener.fileno()
-    api: list[PythonService] = []
+    api: list[tuple[str, PythonService]] = []
     for number in range(1, (wanted.workers or _workers()) + 1):
         arguments = ["app.main", "--fd", str(descriptor), "--worker", str(number)]
         if wanted.metrics_port is not None:
             arguments += ["--own-port", str(wanted.metrics_port + number - 1)]
-        api.append(PythonService(f"api-{number}", log_dir, arguments, child_environment, pass_fds=(descriptor,)))
-    supervisor.start([(service.process.name, service) for service in api], lock_wait_s=0)
+        name = f"api-{number}"
+        api.append((name, PythonService(name, log_dir, arguments, child_environment, pass_fds=(descriptor,))))
+    # The first page needs one API process; the others would only take the processor from it.
+    supervisor.start(api[:1], layer=API)
     host, port = listener.getsockname()[:2]
-    api[0].process.wait_until(lambda: _answers(host, port), timeout_s=READY_S_MAX)
+    api[0][1].process.wait_until(lambda: _answers(host, port), timeout_s=READY_S_MAX)
+    background: list[tuple[str, Service]] = [
+        (name, PythonService(name, log_dir, ["workers.main", name], child_environment))
+        for name in ("flusher", "housekeeping")
+    ]
+    supervisor.start(background, layer=BACKGROUND)
+    supervisor.start(api[1:], layer=API)
 
 
 def _answers(host: str, port: int) -> bool:
