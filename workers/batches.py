@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -9,26 +10,30 @@ import msgspec
 from app.drafts.codec import CELL, UNCHECKED, Entry, JournaledEdit, UnknownFormatError, unpack_entry, unpack_extra
 from app.model.chain import APPLIED, NO_ID, CellKey, ChainEdit, Verdict, move_position
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
-from app.records.edits import HistoryRow, PositionRow
+from app.records.edits import CellRow, HistoryRow, PositionRow, pg_uuid
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from app.drafts.store import Incarnation, StreamEntry
 
-
-class JournaledEntry(NamedTuple):
-    """A readable entry of a partition's stream."""
-
-    partition: int
-    entry: Entry
+ClientKey = tuple[int, int, bytes]  # section, user, client
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MS = dt.timedelta(milliseconds=1)
+MOMENT_MS_MAX = 253_402_300_799_999  # the last of the year 9999, PostgreSQL's and Python's common limit
+_LETTER = {"A": b"A", "C": b"C", "R": b"R"}
+_PATH = b"j"
 
 
 class Batch(NamedTuple):
-    """What one flush transaction takes: whole entries, in stream order within each partition."""
+    """What one flush transaction takes: whole entries, in stream order within each partition.
 
-    entries: list[JournaledEntry]
+    `edits` and `journaled` are parallel, one item for each edit of `entries` in order.
+    """
+
+    entries: list[tuple[int, Entry]]  # with their partition
     edits: list[ChainEdit]
+    journaled: list[tuple[Entry, JournaledEdit]]
     unreadable: list[StreamEntry]
     held: set[int]  # partitions with an entry of an unknown format: nothing behind it may pass
 
@@ -40,9 +45,14 @@ class Batch(NamedTuple):
             rows[partition] = rows.get(partition, 0) + len(entry.edits)
         return rows
 
+    @property
+    def partitions(self) -> set[int]:
+        """Every partition that the batch takes something from."""
+        return {partition for partition, _ in self.entries} | {raw.partition for raw in self.unreadable}
+
 
 class Refusal(NamedTuple):
-    """Why an edit is not applied, where that is not the chain's doing."""
+    """Why an edit is not applied, where that is not the chain's doing; with `sqlstate` it goes into quarantine."""
 
     code: str
     params: str | None = None
@@ -51,55 +61,54 @@ class Refusal(NamedTuple):
 
 
 def build_batch(found: Iterable[StreamEntry], rows_max: int, incarnations: Mapping[int, Incarnation]) -> Batch:
-    """Take entries until `rows_max` edits are reached; unknown formats hold their partition, damaged ones are set aside."""
-    entries: list[JournaledEntry] = []
-    edits: list[ChainEdit] = []
-    unreadable: list[StreamEntry] = []
-    held: set[int] = set()
+    """Take entries until `rows_max` edits are reached; an unknown format holds its partition, damage is set aside."""
+    batch = Batch([], [], [], [], set())
     for raw in found:
-        if raw.partition in held or len(edits) >= rows_max:
+        if raw.partition in batch.held or len(batch.edits) >= rows_max:
             continue
         try:
             entry = unpack_entry(raw.stream_id, raw.raw)
         except UnknownFormatError:
-            held.add(raw.partition)
+            batch.held.add(raw.partition)
             continue
         except ValueError:
-            unreadable.append(raw)
+            batch.unreadable.append(raw)
             continue
-        entries.append(JournaledEntry(raw.partition, entry))
-        may_relink = _stream_position(raw.stream_id) <= incarnations[raw.partition].relink_until
-        edits += [chain_edit(entry, edit, may_relink=may_relink) for edit in entry.edits]
-    return Batch(entries, edits, unreadable, held)
+        may_relink = stream_position(raw.stream_id) <= incarnations[raw.partition].relink_until
+        section_id, author = entry.section_id, entry.user_id
+        batch.entries.append((raw.partition, entry))
+        for edit in entry.edits:
+            kind, item, student = CELL.unpack(edit.cell)
+            cell = (section_id, kind, item, student)
+            batch.edits.append(
+                ChainEdit(section_id, cell, edit.edit_id, author, edit.base, chr(edit.accepted), may_relink)
+            )
+            batch.journaled.append((entry, edit))
+    return batch
 
 
-def _stream_position(stream_id: bytes) -> tuple[int, int]:
+def stream_position(stream_id: bytes) -> tuple[int, int]:
+    """Return a stream id as numbers, for comparing."""
     ms, _, sequence = stream_id.partition(b"-")
     return int(ms), int(sequence)
 
 
-def chain_edit(entry: Entry, edit: JournaledEdit, *, may_relink: bool) -> ChainEdit:
-    """Return what the chain needs of a journaled edit."""
-    kind, item, student = CELL.unpack(edit.cell)
-    return ChainEdit(
-        entry.section_id,
-        (entry.section_id, kind, item, student),
-        edit.edit_id,
-        entry.user_id,
-        edit.base,
-        chr(edit.accepted),
-        may_relink,
-    )
+def unchecked(batch: Batch) -> list[tuple[Entry, JournaledEdit]]:
+    """Return the edits that were accepted while their section's roster was not known."""
+    return [pair for pair in batch.journaled if pair[1].status_in == UNCHECKED]
 
 
-def unchecked(batch: Batch) -> list[tuple[int, int, JournaledEdit]]:
-    """Return (index, section, edit) of edits that were accepted while the section's roster was not known."""
-    found, index = [], 0
-    for _, entry in batch.entries:
-        for edit in entry.edits:
-            if edit.status_in == UNCHECKED:
-                found.append((index, entry.section_id, edit))
-            index += 1
+def unstorable(batch: Batch) -> dict[bytes, Refusal]:
+    """Return the edits that cannot even be sent to PostgreSQL; the API lets none of them through."""
+    found: dict[bytes, Refusal] = {}
+    for _, edit in batch.journaled:
+        if edit.entered_ms > MOMENT_MS_MAX:
+            found[edit.edit_id] = Refusal("refused_by_database", None, "22008", "entered_at is out of range")
+        elif not edit.value.isascii():
+            try:
+                edit.value.decode()
+            except UnicodeDecodeError as error:
+                found[edit.edit_id] = Refusal("refused_by_database", None, "22021", str(error)[:500])
     return found
 
 
@@ -112,53 +121,57 @@ def note_of(edit: JournaledEdit) -> Refusal:
     return Refusal(reason["code"], msgspec.json.encode(reason.get("params") or {}).decode())
 
 
+def moment(ms: int) -> dt.datetime:
+    """Return milliseconds since 1970 as a moment."""
+    return _EPOCH + ms * _MS
+
+
 def history_rows(
     batch: Batch, verdicts: Sequence[Verdict], refusals: Mapping[bytes, Refusal], years: Mapping[int, int]
-) -> list[HistoryRow]:
-    """Return the rows of apply_edits.sql: every newly judged edit that the history can hold."""
-    rows: list[HistoryRow] = []
-    last_applied: dict[CellKey, int] = {}
-    index = 0
-    for _, entry in batch.entries:
-        for edit in entry.edits:
-            verdict, cell = verdicts[index], batch.edits[index].cell
-            index += 1
-            if verdict.is_duplicate or verdict.status == "Q":
-                continue
-            refusal = (refusals.get(edit.edit_id) or note_of(edit)) if verdict.status == "R" else None
-            is_applied = verdict.status == APPLIED
-            if is_applied:
-                last_applied[cell] = len(rows)
-            resolves, _ = unpack_extra(edit.extra)
-            rows.append(
-                HistoryRow(
-                    years[entry.section_id],
-                    entry.section_id,
-                    edit.edit_id,
-                    cell[1],
-                    cell[2],
-                    cell[3],
-                    verdict.cell_version if is_applied else None,
-                    verdict.base if is_applied else edit.base,
-                    verdict.status,
-                    refusal.code if refusal else None,
-                    refusal.params if refusal else None,
-                    edit.value.decode(),
-                    entry.user_id,
-                    entry.acting_as or None,
-                    entry.client[4:],
-                    edit.seq,
-                    edit.entered_ms,
-                    entry.skew_ms,
-                    entry.received_ms,
-                    "j",
-                    "{" + ",".join(r.hex() for r in resolves) + "}" if resolves else None,
-                    False,  # noqa: FBT003 -- a column, set below
-                )
+) -> tuple[list[HistoryRow], list[CellRow]]:
+    """Return the history of every newly judged edit that it can hold, and the last applied edit of each cell."""
+    history: list[HistoryRow] = []
+    heads: dict[CellKey, CellRow] = {}
+    for (entry, edit), chain, verdict in zip(batch.journaled, batch.edits, verdicts, strict=True):
+        if verdict.is_duplicate or verdict.status == "Q":
+            continue
+        section_id, kind, item, student = chain.cell
+        edit_id, value = pg_uuid(edit.edit_id), edit.value.decode()
+        version, base, refusal = None, edit.base, None
+        if verdict.status == APPLIED:
+            version, base = verdict.cell_version, verdict.base
+            heads[chain.cell] = CellRow(
+                section_id, kind, item, student, version, edit.edit_id, value, chain.author_id, edit.entered_ms
             )
-    for at in last_applied.values():
-        rows[at] = rows[at]._replace(is_head=True)
-    return rows
+        elif verdict.status == "R":
+            refusal = refusals.get(edit.edit_id) or note_of(edit)
+        resolves = unpack_extra(edit.extra)[0] if edit.extra else ()
+        history.append(
+            HistoryRow(
+                years[section_id],
+                section_id,
+                edit_id,
+                kind,
+                item,
+                student,
+                version,
+                None if base == NO_ID else pg_uuid(base),
+                _LETTER[verdict.status],
+                refusal.code if refusal else None,
+                refusal.params if refusal else None,
+                value,
+                chain.author_id,
+                entry.acting_as or None,
+                pg_uuid(entry.client[4:]),
+                edit.seq,
+                moment(edit.entered_ms),
+                entry.skew_ms,
+                moment(entry.received_ms),
+                _PATH,
+                [pg_uuid(r) for r in resolves] or None,
+            )
+        )
+    return history, list(heads.values())
 
 
 def settled_conflicts(
@@ -166,28 +179,27 @@ def settled_conflicts(
 ) -> list[tuple[int, int, bytes]]:
     """Return (school year, section, edit id) of conflicts that this batch decides or replaces."""
     settled: list[tuple[int, int, bytes]] = []
-    index = 0
-    for _, entry in batch.entries:
-        for edit in entry.edits:
-            verdict = verdicts[index]
-            index += 1
-            if verdict.is_duplicate:
-                continue
-            ids = list(unpack_extra(edit.extra)[0]) if verdict.status == APPLIED else []
-            if verdict.replaces is not None:
-                ids.append(verdict.replaces)
-            settled += [(years[entry.section_id], entry.section_id, i) for i in ids]
+    for (entry, edit), verdict in zip(batch.journaled, verdicts, strict=True):
+        if verdict.is_duplicate or not (edit.extra or verdict.replaces):
+            continue
+        ids = list(unpack_extra(edit.extra)[0]) if verdict.status == APPLIED else []
+        if verdict.replaces is not None:
+            ids.append(verdict.replaces)
+        settled += [(years[entry.section_id], entry.section_id, i) for i in ids]
     return settled
 
 
-def moved_positions(
-    batch: Batch, now: Mapping[tuple[int, int, bytes], PositionRow]
-) -> dict[tuple[int, int, bytes], PositionRow]:
+def client_key(entry: Entry) -> ClientKey:
+    """Return whose position an entry moves."""
+    return entry.section_id, entry.user_id, entry.client[4:]
+
+
+def moved_positions(batch: Batch, now: Mapping[ClientKey, PositionRow]) -> dict[ClientKey, PositionRow]:
     """Return where each client stands once this batch is committed."""
-    floors: dict[tuple[int, int, bytes], int] = {}
-    seqs: dict[tuple[int, int, bytes], list[int]] = {}
+    floors: dict[ClientKey, int] = {}
+    seqs: dict[ClientKey, list[int]] = {}
     for _, entry in batch.entries:
-        key = (entry.section_id, entry.user_id, entry.client[4:])
+        key = client_key(entry)
         floors[key] = max(floors.get(key, 0), entry.recorded_seq)
         seqs.setdefault(key, []).extend(edit.seq for edit in entry.edits)
     moved = {}
@@ -199,21 +211,21 @@ def moved_positions(
     return moved
 
 
-def line_item_rows(rows: Sequence[HistoryRow]) -> list[tuple[object, ...]]:
+def line_item_rows(cells: Sequence[CellRow]) -> list[tuple[object, ...]]:
     """Return the rows of write_line_items.sql for columns whose definition changed."""
     found: list[tuple[object, ...]] = []
-    for row in rows:
-        if not row.is_head or row.kind != Kind.LINE_ITEM or row.value is None:
+    for cell in cells:
+        if cell.kind != Kind.LINE_ITEM:
             continue
         try:
-            value = parse_value(row.kind, row.value.encode())
+            value = parse_value(cell.kind, cell.value.encode())
         except ValueRejectedError:
             continue
         assert isinstance(value, LineItemValue)  # noqa: S101 -- parse_value gave it for this kind
         found.append(
             (
-                row.section_id,
-                row.item,
+                cell.section_id,
+                cell.item,
                 value.title,
                 value.description,
                 value.category_id,
@@ -231,7 +243,4 @@ def line_item_rows(rows: Sequence[HistoryRow]) -> list[tuple[object, ...]]:
 
 def is_refused(accepted: int, verdict: Verdict) -> bool:
     """Tell whether the client was told "drafted" and the edit ended otherwise."""
-    return chr(accepted) in "APQ" and verdict.status != APPLIED
-
-
-__all__ = ["NO_ID", "Batch", "JournaledEntry", "Refusal", "build_batch", "history_rows", "is_refused"]
+    return verdict.status != APPLIED and chr(accepted) in "APQ"

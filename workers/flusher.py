@@ -20,8 +20,8 @@ from app.errors import InkfastError, JournalUnavailableError, RecordsUnavailable
 from app.records import leases
 from app.records.pool import Connection, connect, is_infrastructure
 from app.telemetry import Event, log
-from workers.batches import Batch, build_batch
-from workers.recording import IncarnationChangedError, LeaseLostError, Recorder
+from workers.batches import Batch, build_batch, stream_position
+from workers.recording import Drains, IncarnationChangedError, LeaseLostError, Recorder
 
 if TYPE_CHECKING:
     from app.drafts.store import DraftStore, Incarnation, StreamEntry
@@ -49,6 +49,9 @@ class Flusher:
         self._renew_at = 0.0
         self._linger_s = LINGER_S_MIN
         self._held: set[int] = set()
+        self._cursors: dict[int, bytes] = {}  # last entry read of each partition
+        self._ahead: asyncio.Task[Batch | None] | None = None
+        self._draining: asyncio.Task[None] | None = None
         self.recorded_rows = 0
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -62,7 +65,7 @@ class Flusher:
                 if not rows:
                     await _wait(stop, POLL_S)
             except Exception as error:  # noqa: BLE001 -- a flusher goes on; what cannot pass is counted and backed off
-                self._forget(error)
+                await self._forget(error)
                 await _wait(stop, backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
                 backoff_s = min(BACKOFF_S_MAX, backoff_s * 2)
         await self._finish()
@@ -71,14 +74,18 @@ class Flusher:
         with contextlib.suppress(Exception):
             while await self.flush(is_last=True):
                 pass
+            await self._drained()
         with contextlib.suppress(Exception):
             if self._connection is not None:
                 await leases.retire_flusher(self._connection, self.owner)
         if self._connection is not None:
             self._connection.terminate()
 
-    def _forget(self, error: Exception) -> None:
-        """After a failure nothing is assumed: a new connection, and the leases are taken again."""
+    async def _forget(self, error: Exception) -> None:
+        """After a failure nothing is assumed: a new connection, the leases are taken again, the journal is read anew."""
+        await self._read_again()
+        with contextlib.suppress(Exception):
+            await self._drained()
         level = logging.WARNING if _is_expected(error) else logging.ERROR
         log(Event.FLUSH_FAILED, level=level, error=error)
         if not isinstance(error, JournalUnavailableError):
@@ -141,52 +148,101 @@ class Flusher:
             self._incarnations[partition] = now
 
     async def flush(self, *, is_last: bool = False) -> int:
-        """Record one batch; return how many edits it held. 0: nothing to do."""
-        partitions = [p for p in self._epochs if p in self._incarnations]
-        if not partitions:
+        """Record one batch; return how many edits it held. 0: nothing to do.
+
+        While PostgreSQL works, the next batch is read, and the one before is taken out of the journal.
+        """
+        batch = await self._take_ahead() or await self._collect(is_last=is_last)
+        if batch is None:
+            await self._drained()
+            self._cursors.clear()  # what was read and not recorded, or came in under an old id, is found again
             return 0
+        if len(batch.edits) * 2 >= self._settings.flush_batch_rows_max:
+            self._ahead = asyncio.create_task(self._collect(is_last=True))
+        if not await self._record(batch):
+            return 0
+        self._linger_s = min(self._settings.flush_linger_ms / 1000, LINGER_S_MIN + LINGER_S_PER_ROW * len(batch.edits))
+        return max(1, len(batch.edits))
+
+    async def _take_ahead(self) -> Batch | None:
+        task, self._ahead = self._ahead, None
+        return await task if task is not None else None
+
+    async def _collect(self, *, is_last: bool) -> Batch | None:
+        """Read the next batch, waiting a little for it to fill unless it is the last."""
+        partitions = [p for p in self._epochs if p in self._incarnations]
         rows_max = self._settings.flush_batch_rows_max
         found = await self._read(partitions, rows_max)
         if not found:
-            return 0
+            return None
         oldest_s = time.time() - min(int(f.stream_id.split(b"-")[0]) for f in found) / 1000
         if not is_last and len(found) < rows_max and 0 <= oldest_s < self._linger_s:
             await asyncio.sleep(self._linger_s - oldest_s)
             found = await self._read(partitions, rows_max)
         batch = build_batch(found, rows_max, self._incarnations)
         self._report_held(batch)
-        if not batch.edits and not batch.unreadable:
-            return 0
-        await self._record(batch)
-        self._linger_s = min(self._settings.flush_linger_ms / 1000, LINGER_S_MIN + LINGER_S_PER_ROW * len(batch.edits))
-        return max(1, len(batch.edits))
+        for partition, entry in batch.entries:
+            self._cursors[partition] = entry.stream_id
+        for raw in batch.unreadable:
+            self._cursors[raw.partition] = max(
+                raw.stream_id, self._cursors.get(raw.partition, b"0-0"), key=stream_position
+            )
+        return batch if batch.entries or batch.unreadable else None
 
     async def _read(self, partitions: list[int], rows_max: int) -> list[StreamEntry]:
+        if not partitions:
+            return []
         lengths = await self._store.lengths(partitions)
         full = [p for p, length in zip(partitions, lengths, strict=True) if length]
         if not full:
             return []
-        return await self._store.read_entries(full, max(ENTRIES_PER_PARTITION_MIN, -(-rows_max // len(full))))
+        count = max(ENTRIES_PER_PARTITION_MIN, -(-rows_max // len(full)))
+        return await self._store.read_entries(full, count, after=self._cursors)
 
-    async def _record(self, batch: Batch) -> None:
+    async def _record(self, batch: Batch) -> bool:
+        """Commit a batch and begin to drain it; False if it has to be read again."""
         assert self._recorder is not None  # noqa: S101 -- partitions are held, so there is a connection
+        if not batch.partitions <= self._epochs.keys():
+            await self._read_again()  # given back since the batch was read
+            return False
         try:
             settled = await self._recorder.record(batch, self._epochs)
         except IncarnationChangedError:
             self._incarnations.clear()
             self._renew_at = 0.0
-            return
+            await self._read_again()
+            return False
         except LeaseLostError as lost:
             for partition in lost.partitions:
                 self._epochs.pop(partition, None)
                 self._incarnations.pop(partition, None)
             self._renew_at = 0.0
-            return
+            await self._read_again()
+            return False
         self.recorded_rows += len(batch.edits)
-        for partition, drains in settled.items():
-            await self._store.drain(partition, drains)
-        for raw in batch.unreadable:
+        await self._drained()
+        self._draining = asyncio.create_task(self._drain(settled, batch.unreadable))
+        return True
+
+    async def _drain(self, settled: Drains, unreadable: list[StreamEntry]) -> None:
+        await self._store.drain(settled)
+        for raw in unreadable:
             await self._store.remove_unreadable(raw)
+
+    async def _drained(self) -> None:
+        """Wait for the drain that is under way; if it failed, its entries are read, recognised and drained again."""
+        task, self._draining = self._draining, None
+        if task is not None:
+            await task
+
+    async def _read_again(self) -> None:
+        """Forget what was read ahead: start from the oldest entry of each partition."""
+        task, self._ahead = self._ahead, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, Exception):
+                await task
+        self._cursors.clear()
 
     def _report_held(self, batch: Batch) -> None:
         for partition in batch.held - self._held:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import time
 from typing import TYPE_CHECKING
 
+from msgspec import json
+
 from app.drafts.codec import CELL, EditVerdict, pack_drain, pack_exception
 from app.gradebook.context import exception_body, head_json, head_of_row
 from app.gradebook.rules import load_rules
 from app.model.chain import Head, Link, Verdict, walk
-from app.model.kinds import ValueRejectedError, parse_value
+from app.model.kinds import LineItemValue, ValueRejectedError, parse_value
+from app.model.section_rules import ScoreRange
 from app.records import edits as records
 from app.records.leases import Epochs, touch_leases
 from app.records.pool import is_duplicate, is_poison, sqlstate_of
@@ -17,6 +20,7 @@ from app.telemetry import Event, log
 from workers.batches import (
     Batch,
     Refusal,
+    client_key,
     history_rows,
     is_refused,
     line_item_rows,
@@ -24,6 +28,7 @@ from workers.batches import (
     note_of,
     settled_conflicts,
     unchecked,
+    unstorable,
 )
 
 if TYPE_CHECKING:
@@ -33,10 +38,12 @@ if TYPE_CHECKING:
     from app.drafts.codec import Entry, JournaledEdit
     from app.drafts.store import StreamEntry
     from app.model.chain import CellKey
+    from app.model.section_rules import SectionRules
     from app.records.pool import Connection
 
 Drains = dict[int, list[tuple[int, bytes]]]  # partition -> (section, packed verdicts) of each settled entry
-_LOOKUPS_MAX = 12
+_LOOKUPS_MAX = 60  # each round follows one more link; the chain follows 50
+_PROVISIONAL = ord("P")
 _OUTCOME = {"C": "conflict", "S": "conflict", "R": "rejected", "Q": "quarantined"}
 # What PostgreSQL says when a client's cancel has cut short its wait for the standby: committed here, perhaps not there.
 _SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
@@ -130,14 +137,17 @@ class Recorder:
             raise IncarnationChangedError
 
     async def _judge(self, batch: Batch, refusals: dict[bytes, Refusal], *, look_up_all: bool) -> _Judged:
+        refusals |= unstorable(batch)
         years = await self._school_years(batch, refusals)
         await self._check_unchecked(batch, refusals)
-        edits = [
-            edit._replace(accepted="Q" if refusals[edit.edit_id].sqlstate or not years.get(edit.section_id) else "R")
-            if edit.edit_id in refusals
-            else edit
-            for edit in batch.edits
-        ]
+        edits = batch.edits
+        if refusals:
+            edits = [
+                edit._replace(accepted="Q" if refusal.sqlstate else "R")
+                if (refusal := refusals.get(edit.edit_id))
+                else edit
+                for edit in edits
+            ]
         cells: list[CellKey] = list(dict.fromkeys(edit.cell for edit in edits))
         heads = {c: Head(*h) for c, h in (await records.read_heads(self._connection, cells)).items()}
         known: dict[tuple[int, bytes], Link] = {}
@@ -161,7 +171,7 @@ class Recorder:
             self._years |= await records.read_school_years(self._connection, sorted(unknown))
         for edit in batch.edits:
             if edit.section_id not in self._years:
-                refusals[edit.edit_id] = Refusal("unknown_section", message="no such section")
+                refusals[edit.edit_id] = Refusal("unknown_section", None, "23503", "no such section")
         return self._years
 
     async def _look_up(self, wanted: set[tuple[int, bytes]], years: dict[int, int]) -> dict[tuple[int, bytes], Link]:
@@ -172,26 +182,31 @@ class Recorder:
 
     async def _check_unchecked(self, batch: Batch, refusals: dict[bytes, Refusal]) -> None:
         """Check what was accepted while the roster could not be asked."""
-        rules: dict[int, object] = {}
-        for _, section_id, edit in unchecked(batch):
-            if section_id not in self._years or edit.edit_id in refusals:
+        rules: dict[int, SectionRules | None] = {}
+        for entry, edit in unchecked(batch):
+            section_id = entry.section_id
+            if edit.edit_id in refusals:
                 continue
             if section_id not in rules:
                 rules[section_id] = await load_rules(self._connection, section_id, time.monotonic())
+            of_section = rules[section_id]
             kind, item, student = CELL.unpack(edit.cell)
             try:
-                rules[section_id].check(kind, item, student, parse_value(kind, edit.value))  # type: ignore[attr-defined]
+                value = parse_value(kind, edit.value)
+                if of_section is not None:
+                    of_section.check(kind, item, student, value)
+                    if isinstance(value, LineItemValue):
+                        of_section.made[item] = ScoreRange.of(value)
             except ValueRejectedError as error:
-                reason = "{" + ",".join(f'"{k}":"{v}"' for k, v in error.params.items()) + "}"
-                refusals[edit.edit_id] = Refusal(error.code, reason)
+                refusals[edit.edit_id] = Refusal(error.code, json.encode(error.params).decode())
 
     async def _write(self, judged: _Judged) -> Drains:
         batch, connection = judged.batch, self._connection
-        rows = history_rows(batch, judged.verdicts, judged.refusals, judged.years)
-        await records.apply_edits(connection, rows)
-        await records.write_line_items(connection, line_item_rows(rows))
+        history, cells = history_rows(batch, judged.verdicts, judged.refusals, judged.years)
+        await records.apply_edits(connection, history, cells)
+        await records.write_line_items(connection, line_item_rows(cells))
         await records.settle_conflicts(connection, settled_conflicts(batch, judged.verdicts, judged.years))
-        keys = list(dict.fromkeys((e.section_id, e.user_id, e.client[4:]) for _, e in batch.entries))
+        keys = list(dict.fromkeys(client_key(entry) for _, entry in batch.entries))
         positions = moved_positions(batch, await records.read_client_positions(connection, keys))
         await records.write_client_positions(connection, list(positions.values()))
         await records.quarantine_edits(connection, _quarantine_rows(judged))
@@ -204,7 +219,7 @@ class Recorder:
             at += len(entry.edits)
             own = _exceptions(entry, verdicts, judged.refusals, heads)
             exceptions += own
-            position = positions[entry.section_id, entry.user_id, entry.client[4:]].recorded_seq
+            position = positions[client_key(entry)].recorded_seq
             drains.setdefault(partition, []).append((entry.section_id, _drain(entry, verdicts, own, heads, position)))
         await records.write_edit_exceptions(connection, exceptions)
         return drains
@@ -218,7 +233,7 @@ class Recorder:
         try:
             await self._fence(batch, epochs)
             judged = await self._judge(batch, refusals, look_up_all=look_up_all)
-            rows = history_rows(batch, judged.verdicts, judged.refusals, judged.years)
+            rows, _ = history_rows(batch, judged.verdicts, judged.refusals, judged.years)
             found: dict[bytes, Refusal] = {}
             await self._halve(rows, found)
         finally:
@@ -232,7 +247,7 @@ class Recorder:
         if error is None:
             return
         if len(rows) == 1:
-            found[rows[0].edit_id] = Refusal(
+            found[rows[0].edit_id.bytes] = Refusal(
                 "refused_by_database", None, sqlstate_of(error) or "XX000", str(error)[:500]
             )
             return
@@ -245,7 +260,7 @@ class Recorder:
         savepoint = self._connection.transaction()
         await savepoint.start()
         try:
-            await records.apply_edits(self._connection, rows)
+            await records.apply_edits(self._connection, rows, ())
         except Exception as error:
             if is_poison(error):
                 return error
@@ -257,18 +272,14 @@ class Recorder:
 
 def _other_head(accepted: int, verdict: Verdict) -> bool:
     """Tell whether the journal's head may differ from PostgreSQL's after this verdict."""
-    return (chr(accepted), verdict.status) not in {("A", "A"), ("C", "C"), ("R", "R"), ("Q", "Q")}
+    return accepted != ord(verdict.status) or accepted == _PROVISIONAL
 
 
 def _cells_with_other_heads(judged: _Judged) -> list[CellKey]:
     cells: dict[CellKey, None] = {}
-    at = 0
-    for _, entry in judged.batch.entries:
-        for edit in entry.edits:
-            verdict = judged.verdicts[at]
-            if _other_head(edit.accepted, verdict):
-                cells[judged.batch.edits[at].cell] = None
-            at += 1
+    for (_, edit), chain, verdict in zip(judged.batch.journaled, judged.batch.edits, judged.verdicts, strict=True):
+        if _other_head(edit.accepted, verdict):
+            cells[chain.cell] = None
     return list(cells)
 
 
@@ -333,31 +344,36 @@ def _drain(
 
 
 def _quarantine_rows(judged: _Judged) -> list[records.QuarantineRow]:
-    rows, at = [], 0
-    for partition, entry in judged.batch.entries:
-        for edit in entry.edits:
-            verdict = judged.verdicts[at]
-            at += 1
-            if verdict.status != "Q" or verdict.is_duplicate:
-                continue
-            refusal = judged.refusals.get(edit.edit_id) or Refusal("enrollment_ended")
-            rows.append(
-                records.QuarantineRow(
-                    entry.section_id,
-                    edit.edit_id,
-                    entry.user_id,
-                    entry.client[4:],
-                    edit.seq,
-                    refusal.code,
-                    refusal.sqlstate,
-                    refusal.message,
-                    edit.raw,
-                    partition,
-                    entry.stream_id.decode(),
-                )
-            )
-    rows += [_unreadable_row(raw) for raw in judged.batch.unreadable]
+    batch = judged.batch
+    rows = [_unreadable_row(raw) for raw in batch.unreadable]
+    if not any(verdict.status == "Q" for verdict in judged.verdicts):
+        return rows
+    at = 0
+    for partition, entry in batch.entries:
+        for edit, verdict in zip(entry.edits, judged.verdicts[at : at + len(entry.edits)], strict=True):
+            if verdict.status == "Q" and not verdict.is_duplicate:
+                rows.append(_quarantine_row(partition, entry, edit, judged.refusals))
+        at += len(entry.edits)
     return rows
+
+
+def _quarantine_row(
+    partition: int, entry: Entry, edit: JournaledEdit, refusals: dict[bytes, Refusal]
+) -> records.QuarantineRow:
+    refusal = refusals.get(edit.edit_id) or Refusal("enrollment_ended")
+    return records.QuarantineRow(
+        entry.section_id,
+        edit.edit_id,
+        entry.user_id,
+        entry.client[4:],
+        edit.seq,
+        refusal.code,
+        refusal.sqlstate,
+        refusal.message,
+        edit.raw,
+        partition,
+        entry.stream_id.decode(),
+    )
 
 
 def _unreadable_row(raw: StreamEntry) -> records.QuarantineRow:

@@ -30,7 +30,7 @@ _COUNTS = struct.Struct(">HIHI")
 _OUTCOMES = struct.Struct(">cII")
 _U32 = struct.Struct(">I")
 _SETTLED = struct.Struct(">16sBI16s")
-_DRAIN = struct.Struct(">B16s20sIIB")
+_DRAIN = struct.Struct(">B16s20sIBIB")
 _VERDICT = struct.Struct(">BBIBI9s16s")
 _HAS_CONTEXT, _RECORDS_AWAY = 1, 2
 _DIRTY, _PROVISIONAL_HEAD, _HAS_ROOT = 1, 2, 4
@@ -167,6 +167,11 @@ def with_records_away(save: bytes) -> bytes:
     return save[:1] + bytes((_RECORDS_AWAY,)) + save[2:]
 
 
+def unpack_wanted(reply: bytes) -> list[bytes]:
+    """Return the edit ids that an 'N' reply asks for, besides those of the save itself."""
+    return [reply[at : at + 16] for at in range(1, len(reply), 16)]
+
+
 class SaveReply(NamedTuple):
     """Answer of accept.lua to one save; each result is (letter, cell_version, bytes)."""
 
@@ -291,7 +296,10 @@ def unpack_entry(stream_id: bytes, raw: bytes) -> Entry:
 
 
 class EditVerdict(NamedTuple):
-    """What PostgreSQL made of one edit; `head` is its head of the cell where that differs from what was drafted."""
+    """What PostgreSQL made of one edit.
+
+    `head` is its head of the cell (empty: none), given with the last edit of a cell about which the journal was wrong.
+    """
 
     accepted: int
     verdict: int
@@ -302,16 +310,23 @@ class EditVerdict(NamedTuple):
 
 
 def pack_drain(
-    stream_id: bytes, first: bytes, client: bytes, recorded_seq: int, exceptions: bytes, verdicts: Iterable[EditVerdict]
+    stream_id: bytes,
+    first: bytes,
+    client: bytes,
+    recorded_seq: int,
+    exceptions: bytes,
+    verdicts: Iterable[EditVerdict],
+    *,
+    has_hole: bool = False,
 ) -> bytes:
-    """Return one settled entry for drain.lua."""
+    """Return one settled entry for drain.lua. `has_hole`: something below what is settled of this client never came."""
     parts = [
         _VERDICT.pack(v.accepted, v.verdict, v.cell_version, v.head is not None, len(v.head or b""), v.cell, v.edit_id)
         + (v.head or b"")
         for v in verdicts
     ]
     return (
-        _DRAIN.pack(len(stream_id), first, client, recorded_seq, len(exceptions), len(parts))
+        _DRAIN.pack(len(stream_id), first, client, recorded_seq, has_hole, len(exceptions), len(parts))
         + stream_id
         + exceptions
         + b"".join(parts)

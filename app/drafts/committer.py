@@ -246,10 +246,10 @@ def _evalsha(call: list[Waiting]) -> tuple[bytes | str, ...]:
     return (
         _EVALSHA,
         ACCEPT.digest,
-        b"%d" % (len(call) + 2),
+        b"%d" % (len(call) + 1),
         STREAM[partition],
-        EVENTS[partition],
         *[w.key for w in call],
+        EVENTS[partition],
         *[w.save for w in call],
     )
 

@@ -22,7 +22,7 @@ from app.drafts.topology import DRAIN, EVICT, Node, Topology
 from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 DRAINS_PER_CALL_MAX = 100  # a script blocks the server: 100 entries are about 5 ms
 SCAN_COUNT = 500
@@ -80,8 +80,14 @@ class DraftStore:
         values = await self.topology.call(partition, b"HMGET", section_key(partition, section_id), *names)
         return {cell: unpack_head(raw) for cell, raw in zip(cells, values, strict=True) if raw is not None}
 
-    async def read_entries(self, partitions: Iterable[int], entries_max: int) -> list[StreamEntry]:
-        """Return the oldest un-recorded entries of these partitions, in stream order within each partition."""
+    async def read_entries(
+        self, partitions: Iterable[int], entries_max: int, after: Mapping[int, bytes] | None = None
+    ) -> list[StreamEntry]:
+        """Return un-recorded entries of these partitions, in stream order within each: the oldest, or those `after` one.
+
+        At most `entries_max` of each partition.
+        """
+        starts = {p: b"(" + stream_id for p, stream_id in (after or {}).items()}
         wanted = list(partitions)
         count = str(entries_max)
         by_node: dict[Node, list[int]] = {}
@@ -89,7 +95,7 @@ class DraftStore:
             by_node.setdefault(self.topology.node(partition), []).append(partition)
         found: list[StreamEntry] = []
         for node, group in by_node.items():
-            packed = [pack_command((b"XRANGE", STREAM[p], b"-", b"+", b"COUNT", count)) for p in group]
+            packed = [pack_command((b"XRANGE", STREAM[p], starts.get(p, b"-"), b"+", b"COUNT", count)) for p in group]
             for partition, command, reply in zip(group, packed, await self._send(node, packed), strict=True):
                 if isinstance(reply, ReplyError):
                     reply = await self.topology.retry(partition, command, str(reply))  # noqa: PLW2901 -- redirected
@@ -116,22 +122,38 @@ class DraftStore:
         except ConnectionError as error:
             raise JournalUnavailableError(str(error)) from None
 
-    async def drain(self, partition: int, settled: Sequence[tuple[int, bytes]]) -> int:
-        """Take settled entries (section id, packed verdicts) out of the journal; return how many were still there."""
+    async def drain(self, settled: Mapping[int, Sequence[tuple[int, bytes]]]) -> int:
+        """Take settled entries (section id, packed verdicts, by partition) out of the journal; return how many were there.
+
+        Several partitions travel together, so that they share an fsync, but not more entries than may block the server.
+        """
         removed = 0
-        for start in range(0, len(settled), DRAINS_PER_CALL_MAX):
-            part = settled[start : start + DRAINS_PER_CALL_MAX]
-            removed += await self.topology.call(
-                partition,
-                b"EVALSHA",
-                DRAIN.digest,
-                str(len(part) + 2),
-                STREAM[partition],
-                EVENTS[partition],
-                *[section_key(partition, section_id) for section_id, _ in part],
-                *[packed for _, packed in part],
-            )
-        return removed
+        calls: list[tuple[int, bytes]] = []
+        entries = 0
+        for partition, of_partition in settled.items():
+            for start in range(0, len(of_partition), DRAINS_PER_CALL_MAX):
+                part = of_partition[start : start + DRAINS_PER_CALL_MAX]
+                if entries + len(part) > DRAINS_PER_CALL_MAX:
+                    removed += await self._call_together(calls)
+                    calls, entries = [], 0
+                calls.append((partition, pack_command(_drain_command(partition, part))))
+                entries += len(part)
+        return removed + await self._call_together(calls)
+
+    async def _call_together(self, calls: Sequence[tuple[int, bytes]]) -> int:
+        """Run packed commands, given with their partition, in one pipeline for each server; return the sum of replies."""
+        by_node: dict[Node, list[tuple[int, bytes]]] = {}
+        for partition, packed in calls:
+            by_node.setdefault(self.topology.node(partition), []).append((partition, packed))
+        total = 0
+        for node, group in by_node.items():
+            replies = await self._send(node, [packed for _, packed in group])
+            for (partition, packed), reply in zip(group, replies, strict=True):
+                if isinstance(reply, ReplyError):
+                    total += await self.topology.retry(partition, packed, str(reply))
+                else:
+                    total += reply
+        return total
 
     async def remove_unreadable(self, entry: StreamEntry) -> None:
         """Delete one entry that was quarantined whole, if it is still the same bytes."""
@@ -242,3 +264,15 @@ class DraftStore:
         """Remove subjects whose grants have all expired."""
         if subjects:
             await self.topology.call(0, b"HDEL", REVOCATIONS, *subjects)
+
+
+def _drain_command(partition: int, settled: Sequence[tuple[int, bytes]]) -> tuple[bytes | str, ...]:
+    return (
+        b"EVALSHA",
+        DRAIN.digest,
+        str(len(settled) + 1),
+        STREAM[partition],
+        *[section_key(partition, section_id) for section_id, _ in settled],
+        EVENTS[partition],
+        *[packed for _, packed in settled],
+    )

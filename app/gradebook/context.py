@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from app.records.edits import ExceptionRow, FoundEdit, FullHeadRow
     from app.records.pool import Connection, Pool
 
-_LINKS_MAX = 10
+_LINKS_MAX = 51  # one more than the links that the chain follows
 _encode = msgspec.json.Encoder().encode
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from app.drafts.codec import pack_client, pack_save, with_context, with_records_away
+from app.drafts.codec import pack_client, pack_save, unpack_wanted, with_context, with_records_away
 from app.drafts.keys import partition_of
 from app.errors import (
     JournalUnavailableError,
@@ -110,9 +110,10 @@ class EditCells:
         count = len(request.edits)
         context: LoadedContext | None = None
         reply = await self._committer.commit(partition, section_id, save.packed, count)
-        if reply == b"N":
+        if reply[:1] == b"N":
+            wanted = [*save.looked_up, *unpack_wanted(reply)]
             try:
-                context = await load_context(self._pool, save.section_id, save.client, save.edits.cells, save.looked_up)
+                context = await load_context(self._pool, save.section_id, save.client, save.edits.cells, wanted)
                 packed = with_context(save.packed, context.context)
             except RecordsUnavailableError:
                 packed = with_records_away(save.packed)

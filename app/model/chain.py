@@ -109,6 +109,14 @@ def walk(
     missing: set[tuple[int, bytes]] = set()
     for edit in edits:
         head = heads.get(edit.cell, EMPTY)
+        key = (edit.section_id, edit.edit_id)
+        if edit.base == head.edit_id and edit.accepted == APPLIED and key not in known:
+            # The steady state. A base that stands cannot be an own open conflict, so nothing is replaced.
+            version = head.cell_version + 1
+            verdicts.append(Verdict(APPLIED, version, edit.base))
+            heads[edit.cell] = Head(version, edit.edit_id)
+            known[key] = Link(APPLIED, edit.author_id, edit.base, version)
+            continue
         verdict = judge(edit, head, known)
         verdicts.append(verdict)
         if verdict.is_duplicate:

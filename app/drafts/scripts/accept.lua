@@ -5,14 +5,16 @@
 -- Every accepted call writes (at least the client's position), also for a pure duplicate: WAITAOF covers only what its own
 -- connection has written, and an acknowledgement that wrote nothing could vouch for somebody else's lost write.
 --
--- KEYS: 1 stream, 2 events channel, 2 + i section hash of save i        ARGV: i = packed save (app/drafts/codec.py)
--- Reply i: 'N' more context is needed, nothing was written | 'G' + expected seq (gap, nothing was written)
+-- KEYS: 1 stream, 1 + i section hash of save i        ARGV: 1 events channel, 1 + i packed save (app/drafts/codec.py)
+-- The channel is no key: it never exists, and while its slot moves a Cluster refuses calls of which some keys are missing.
+-- Reply i: 'N' more context is needed, nothing was written; then the edit_ids that the API must look up besides the save's
+--          'G' + expected seq (gap, nothing was written)
 --          'O' drafted_seq recorded_seq, then per edit d|s|c|r, then the exceptions not yet seen
 local sub, byte, concat, pack, unpack_ = string.sub, string.byte, table.concat, struct.pack, struct.unpack
 local NONE = string.rep('\0', 16)
-local APPLIED, CONFLICT, REJECTED, QUARANTINE, PROVISIONAL = 65, 67, 82, 81, 80 -- A C R Q P
+local APPLIED, CONFLICT, REJECTED, SETTLED_CONFLICT, QUARANTINE, PROVISIONAL = 65, 67, 82, 83, 81, 80 -- A C R S Q P
 local DIRTY, HEAD_PROVISIONAL, HAS_ROOT = 1, 2, 4
-local stream, channel = KEYS[1], KEYS[2]
+local stream, channel = KEYS[1], ARGV[1]
 local NO_VERSION = 'd' .. pack('>I4', 0)
 local EMPTY = { flags = 0, version = 0, id = NONE, root = NONE }
 
@@ -55,7 +57,8 @@ local function read_context(a, p)
 end
 
 -- An edit based on an own edit that never applied counts as based on that edit's base (repeatedly).
--- Second result: the base is an own edit that PostgreSQL has yet to judge.
+-- Second result: PostgreSQL has yet to judge what the base names, or neither it nor the journal knows it (it may be on its
+-- way from one to the other): nothing can be concluded from it here.
 local function effective_base(s, base)
   for _ = 1, 50 do
     local u = s.unrecorded[base]
@@ -70,7 +73,8 @@ local function effective_base(s, base)
       base = sub(u, 6, 21)
     else
       local known = s.ctx and s.ctx.settled[base]
-      if not known or known.status == APPLIED or known.author ~= s.author then return base end
+      if not known then return base, s.ctx ~= nil and base ~= NONE end
+      if known.status == APPLIED or known.author ~= s.author then return base end
       base = known.base
     end
   end
@@ -98,8 +102,8 @@ local function head_of(s, i)
     local raw = s.got[s.head_at[i]]
     head = raw and read_head(raw)
     local newer = s.ctx and s.ctx.heads[cell]
-    -- Hydration never overwrites a dirty head; a clean one gives way to a later version.
-    if newer and (not head or (head.flags % 2 == 0 and head.version < newer.version)) then head = newer end
+    -- Hydration never overwrites a dirty head; a clean one gives way to PostgreSQL's, unless that is older.
+    if newer and (not head or (head.flags % 2 == 0 and head.version <= newer.version)) then head = newer end
     if not head and is_known(s, i) then head = EMPTY end
     s.heads[cell] = head or nil
   end
@@ -148,11 +152,26 @@ local function conflict_reply(s, i)
   return 'c' .. pack('>I4', #raw) .. raw
 end
 
--- The outcome of an edit that is already in the journal.
+-- An edit that is known, but has not come under this client and number before (an outbox opened anew, an id used twice):
+-- journaled once more, for PostgreSQL to find it a duplicate and to settle this number too. No head and no `u` change.
+local AGAIN = {
+  [APPLIED] = PROVISIONAL, [PROVISIONAL] = PROVISIONAL, [CONFLICT] = CONFLICT, [SETTLED_CONFLICT] = CONFLICT,
+  [REJECTED] = REJECTED, [QUARANTINE] = QUARANTINE,
+}
+local function journal_again(s, p, status)
+  local extra_len, value_len = unpack_('>I2I4', s.a, p + 54)
+  s.entry[#s.entry + 1] = pack('>I1I4', status, 0)
+  s.entry[#s.entry + 1] = sub(s.a, p, p + 59 + value_len + extra_len)
+end
+
+-- The outcome of an edit that is already in the journal, or nil where PostgreSQL has to be asked for the head to show.
 local function found(s, i, u)
   local status = byte(u)
   if status == APPLIED then return 'd' .. sub(u, 2, 5) end
-  if status == CONFLICT then return conflict_reply(s, i) end
+  if status == CONFLICT then
+    if not head_of(s, i) and not s.ctx and not s.away then return nil end
+    return conflict_reply(s, i)
+  end
   if status == REJECTED then
     local note = sub(u, 22)
     return 'r' .. pack('>I4', #note) .. note
@@ -164,9 +183,16 @@ end
 local function judge(s, i, p)
   local u = s.unrecorded[s.ids[i]]
   if u == nil then u = s.got[s.head_at[i] + 1] end
-  if u then return found(s, i, u) end
-  if s.ctx and s.ctx.settled[s.ids[i]] then return 's' end
   local status, seq = unpack_('>I1I4', s.a, p)
+  if u then
+    if seq > s.drafted then journal_again(s, p, AGAIN[byte(u)]) end
+    return found(s, i, u)
+  end
+  local settled = s.ctx and s.ctx.settled[s.ids[i]]
+  if settled then
+    if seq > s.drafted then journal_again(s, p, settled.status == QUARANTINE and REJECTED or AGAIN[settled.status]) end
+    return 's'
+  end
   if seq <= s.drafted and not s.ctx and not s.away then return nil end
   local extra_len, value_len = unpack_('>I2I4', s.a, p + 54)
   local length = 60 + value_len + extra_len
@@ -219,7 +245,7 @@ local function hydrate(s)
   for cell, head in pairs(s.ctx.heads) do
     local raw = redis.call('HGET', s.key, 'h' .. cell)
     local have = raw and read_head(raw)
-    if not have or (have.flags % 2 == 0 and have.version < head.version) then
+    if not have or (have.flags % 2 == 0 and have.version <= head.version and have.raw ~= head.raw) then
       redis.call('HSET', s.key, 'h' .. cell, head.raw)
     end
   end
@@ -248,6 +274,17 @@ local function locate(s, n)
   return fields, p
 end
 
+-- 'N', and where the bases end that lead through un-recorded edits of the journal, which the API cannot follow.
+local function ask(s, n)
+  local ends = {}
+  for i = 1, n do
+    local base = sub(s.a, s.starts[i] + 30, s.starts[i] + 45)
+    local last = effective_base(s, base)
+    if last ~= base and last ~= NONE then ends[#ends + 1] = last end
+  end
+  return 'N' .. concat(ends)
+end
+
 local function accept(key, a)
   local format, flags, n, first, seen, client = unpack_('>I1I1I1I4I4c20', a)
   if format ~= 1 then error('unknown save format ' .. format) end
@@ -261,20 +298,22 @@ local function accept(key, a)
 
   local recorded
   if s.got[1] then
-    s.drafted, recorded = unpack_('>xI4I4', s.got[1])
+    local known
+    known, s.drafted, recorded = unpack_('>I1I4I4', s.got[1])
+    if known ~= 1 then error('unknown position format ' .. known) end
   elseif s.ctx and s.ctx.position_known then
     s.drafted, recorded = s.ctx.recorded, s.ctx.recorded
   elseif s.away then
     s.drafted, recorded = (n > 0) and first - 1 or 0, 0
   else
-    return 'N'
+    return ask(s, n)
   end
   if n > 0 and first > s.drafted + 1 then return 'G' .. pack('>I4', s.drafted + 1) end
 
   local results = {}
   for i = 1, n do
     local result = judge(s, i, s.starts[i])
-    if not result then return 'N' end
+    if not result then return ask(s, n) end
     results[i] = result
   end
 
@@ -294,5 +333,5 @@ local function accept(key, a)
 end
 
 local replies = {}
-for i = 1, #ARGV do replies[i] = accept(KEYS[i + 2], ARGV[i]) end
+for i = 1, #KEYS - 1 do replies[i] = accept(KEYS[i + 1], ARGV[i + 1]) end
 return replies

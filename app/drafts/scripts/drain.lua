@@ -4,89 +4,111 @@
 -- Compare-and-delete: an entry goes only if its first edit_id is the expected one, since stream ids can repeat after a failover.
 -- allow-oom: a full memory must still be drainable.
 --
--- KEYS: 1 stream, 2 events channel, 2 + i section hash of entry i       ARGV: i = packed verdicts (app/drafts/codec.py)
+-- KEYS: 1 stream, 1 + i section hash of entry i       ARGV: 1 events channel, 1 + i packed verdicts (app/drafts/codec.py)
 -- Reply: number of entries removed
 local sub, byte, pack, unpack_ = string.sub, string.byte, struct.pack, struct.unpack
 local FIRST_EDIT_ID = 46 + 5 + 14 + 1 -- entry header, status and version, then the edit's own blob
 local APPLIED = 65
-local stream, channel = KEYS[1], KEYS[2]
+local NONE = string.rep('\0', 16)
+local stream, channel = KEYS[1], ARGV[1]
 
 local function read_head(raw)
   local format, flags, version, id = unpack_('>I1I1I4c16', raw)
   if format ~= 1 then error('unknown head format ' .. format) end
-  local root = ''
+  local root = NONE
   if flags % 8 >= 4 then root = sub(raw, 35, 50) end
   return flags, version, id, root
 end
 
--- The edit that stands in the cell is recorded as it was drafted: it is clean now, and its root is itself.
-local function clean(key, field, raw, flags, version)
+-- An edit of the drafted chain is recorded as it was drafted. Where it stands in the cell, it is clean now; where others
+-- stand on it, they hang on it from now on. Returns what stands in the cell.
+local function recorded(raw, id, version)
+  local flags, head_version, head_id = read_head(raw)
+  if flags % 2 == 0 then return raw end
   local rest = (flags % 8 >= 4) and sub(raw, 51) or sub(raw, 35)
-  redis.call('HSET', key, field, pack('>I1I1I4', 1, 0, version) .. sub(raw, 7, 34) .. rest)
+  if head_id == id then return pack('>I1I1I4', 1, 0, version) .. sub(raw, 7, 34) .. rest end
+  return pack('>I1I1I4', 1, flags % 4 + 4, head_version) .. sub(raw, 7, 34) .. id .. rest
 end
 
--- PostgreSQL decided otherwise than the journal: its head replaces ours, unless ours is a drafted chain that starts from
--- it. A drafted chain with another root descends from what was refused, and will be refused too.
-local function heal(key, field, raw, head)
+-- PostgreSQL decided otherwise than the journal: its head replaces ours, unless ours is a drafted chain that hangs on it.
+-- A drafted chain with another root descends from what was refused, and will be refused too. The flusher sends the head
+-- with the last edit of the cell in its batch, when all that the batch recorded has moved the root. Returns what stands
+-- in the cell, false for nothing.
+local function healed(raw, head)
   if raw then
     local flags, version, id, root = read_head(raw)
-    local head_id = (head == '') and string.rep('\0', 16) or sub(head, 7, 22)
-    if id == head_id and flags % 2 == 0 then return end
+    local head_id = (head == '') and NONE or sub(head, 7, 22)
+    if id == head_id and flags % 2 == 0 then return raw end
     if flags % 2 == 1 then
-      if root == '' then root = string.rep('\0', 16) end
-      if root == head_id then return end
-    elseif head ~= '' and version > select(2, read_head(head)) then return end
+      if root == head_id then return raw end
+    elseif head ~= '' and version > select(2, read_head(head)) then return raw end
   end
-  if head == '' then redis.call('HDEL', key, field) else redis.call('HSET', key, field, head) end
+  return head ~= '' and head
 end
 
-local function settle(key, edit)
-  redis.call('HDEL', key, 'u' .. edit.id)
-  local field = 'h' .. edit.cell
-  local raw = redis.call('HGET', key, field)
-  if edit.accepted == APPLIED and edit.verdict == APPLIED then
-    if raw then
-      local flags, _, id = read_head(raw)
-      if id == edit.id then clean(key, field, raw, flags, edit.version) end
+-- The client's position moves up to what is settled. `has_hole`: PostgreSQL has settled edits above one that never came
+-- (a journal was lost): drafted_seq falls, and the client sends it again. Returns the position, and what is recorded.
+local function moved(raw, recorded_seq, has_hole)
+  local drafted, had = recorded_seq, 0
+  if raw then
+    local format
+    format, drafted, had = unpack_('>I1I4I4', raw)
+    if format ~= 1 then error('unknown position format ' .. format) end
+  end
+  if had > recorded_seq then recorded_seq = had end
+  if has_hole or drafted < recorded_seq then drafted = recorded_seq end
+  return pack('>I1I4I4', 1, drafted, recorded_seq), recorded_seq
+end
+
+-- The verdicts of an entry, at byte `p`: what stands in each of its cells afterwards, and the edits that are settled.
+local function settle(key, a, p, n, position_field)
+  local gone, fields, starts = {}, { position_field }, {}
+  for i = 1, n do
+    starts[i] = p
+    gone[i], fields[i + 1] = 'u' .. sub(a, p + 20, p + 35), 'h' .. sub(a, p + 11, p + 19)
+    p = p + 36 + unpack_('>I4', a, p + 7)
+  end
+  local got = redis.call('HMGET', key, unpack(fields))
+  local stands = {}
+  for i = 1, n do
+    p = starts[i]
+    local field = fields[i + 1]
+    local raw = stands[field]
+    if raw == nil then raw = got[i + 1] end
+    if raw and byte(a, p) == APPLIED and byte(a, p + 1) == APPLIED then
+      raw = recorded(raw, sub(a, p + 20, p + 35), unpack_('>I4', a, p + 2))
     end
-  elseif edit.has_head then
-    heal(key, field, raw, edit.head)
+    if byte(a, p + 6) == 1 then raw = healed(raw, sub(a, p + 36, p + 35 + unpack_('>I4', a, p + 7))) end
+    stands[field] = raw
   end
+  return got[1], stands, gone
 end
 
--- The client's position moves up to what is settled; exceptions are added to those it has not seen.
-local function move_position(key, client, recorded, exceptions)
-  local raw, drafted, had = redis.call('HGET', key, 'c' .. client), recorded, 0
-  if raw then drafted, had = unpack_('>xI4I4', raw) end
-  if had > recorded then recorded = had end
-  if drafted < recorded then drafted = recorded end
-  redis.call('HSET', key, 'c' .. client, pack('>I1I4I4', 1, drafted, recorded))
-  if exceptions ~= '' then
-    redis.call('HSET', key, 'x' .. client, (redis.call('HGET', key, 'x' .. client) or '') .. exceptions)
-  end
-  redis.call('SPUBLISH', channel, '\2' .. string.match(key, '(%d+)$') .. ':' .. client .. pack('>I4', recorded))
-end
-
+-- One settled entry; returns its stream id, or nil where the stream holds something else under it, or nothing.
 local function drain(key, a)
-  local id_len, first, client, recorded, exceptions_len, n, p = unpack_('>I1c16c20I4I4I1', a)
+  local id_len, first, client, recorded_seq, has_hole, exceptions_len, n, p = unpack_('>I1c16c20I4I1I4I1', a)
   local id = sub(a, p, p + id_len - 1)
   p = p + id_len
   local entry = redis.call('XRANGE', stream, id, id)[1]
-  if not entry or sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first then return 0 end
+  if not entry or sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first then return nil end
   local exceptions = sub(a, p, p + exceptions_len - 1)
-  p = p + exceptions_len
-  for _ = 1, n do
-    local accepted, verdict, version, has_head, head_len = unpack_('>I1I1I4I1I4', a, p)
-    settle(key, {
-      accepted = accepted, verdict = verdict, version = version, has_head = has_head == 1,
-      cell = sub(a, p + 11, p + 19), id = sub(a, p + 20, p + 35), head = sub(a, p + 36, p + 35 + head_len),
-    })
-    p = p + 36 + head_len
+  local position, stands, gone = settle(key, a, p + exceptions_len, n, 'c' .. client)
+  local writes = { 'c' .. client }
+  writes[2], recorded_seq = moved(position, recorded_seq, has_hole == 1)
+  for field, raw in pairs(stands) do
+    if raw then writes[#writes + 1], writes[#writes + 2] = field, raw else gone[#gone + 1] = field end
   end
-  move_position(key, client, recorded, exceptions)
-  return redis.call('XDEL', stream, id)
+  if exceptions ~= '' then
+    writes[#writes + 1] = 'x' .. client
+    writes[#writes + 1] = (redis.call('HGET', key, 'x' .. client) or '') .. exceptions
+  end
+  redis.call('HDEL', key, unpack(gone))
+  redis.call('HSET', key, unpack(writes))
+  redis.call('SPUBLISH', channel, '\2' .. string.match(key, '(%d+)$') .. ':' .. client .. pack('>I4', recorded_seq))
+  return id
 end
 
-local removed = 0
-for i = 1, #ARGV do removed = removed + drain(KEYS[i + 2], ARGV[i]) end
-return removed
+local ids = {}
+for i = 1, #KEYS - 1 do ids[#ids + 1] = drain(KEYS[i + 1], ARGV[i + 1]) end
+if #ids == 0 then return 0 end
+return redis.call('XDEL', stream, unpack(ids))

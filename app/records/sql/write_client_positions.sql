@@ -1,7 +1,7 @@
 -- Move clients' positions, in the order of their keys. `ahead` arrives as an array literal: usually '{}'.
 INSERT INTO client_position AS p (section_id, user_id, client_id, recorded_seq, ahead)
 SELECT section_id, user_id, client_id, recorded_seq, ahead::int[]
-FROM unnest($1::bigint[], $2::bigint[], $3::uuid[], $4::int[], $5::text[])
+FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::uuid[], $4::text::int[], $5::text::text[])
   AS moved (section_id, user_id, client_id, recorded_seq, ahead)
 ORDER BY section_id, user_id, client_id
 ON CONFLICT (section_id, user_id, client_id) DO UPDATE
