@@ -1,4 +1,4 @@
-"""A small school for tests: sections, teachers, students, columns; and the save path of one process over real stores."""
+"""A small school for tests, and the save path of one process over real stores."""
 
 from __future__ import annotations
 
@@ -18,7 +18,6 @@ from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.gradebook.edit_cells import EditCells
 from app.gradebook.rules import RulesCache
-from app.model.edits import SaveAnswer
 from app.model.grants import Grant
 from app.records.pool import create_pool
 from workers.flusher import Flusher
@@ -26,6 +25,7 @@ from workers.flusher import Flusher
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
+    from app.model.edits import SaveAnswer
     from app.records.pool import Pool
     from app.settings import Settings
 
@@ -47,12 +47,14 @@ async def make_school(database_url: str, *, school_year: int = 2026, own_partiti
             INSERT INTO org (org_id, sourced_id, name, type) VALUES (1, 'o1', 'North School', 'school');
             INSERT INTO course (course_id, sourced_id, title, org_id) VALUES (1, 'c1', 'Algebra', 1);
             INSERT INTO section (section_id, sourced_id, title, course_id, org_id, school_year) VALUES
-              ({SECTION}, 's1', 'Algebra 1A', 1, 1, {school_year}), ({OTHER_SECTION}, 's2', 'Algebra 1B', 1, 1, {school_year});
+              ({SECTION}, 's1', 'Algebra 1A', 1, 1, {school_year}),
+              ({OTHER_SECTION}, 's2', 'Algebra 1B', 1, 1, {school_year});
             INSERT INTO user_account (user_id, sourced_id, username, given_name, family_name)
               SELECT u, 'u' || u, 'user' || u, 'Given' || u, 'Family' || u
               FROM unnest(ARRAY[11, 12, 13, 101, 102, 103, 104, 105]) u;
             INSERT INTO enrollment (section_id, sourced_id, user_id, role) VALUES
-              ({SECTION}, 'e1', 11, 'teacher'), ({SECTION}, 'e2', 12, 'teacher'), ({OTHER_SECTION}, 'e3', 11, 'teacher');
+              ({SECTION}, 'e1', 11, 'teacher'), ({SECTION}, 'e2', 12, 'teacher'),
+              ({OTHER_SECTION}, 'e3', 11, 'teacher');
             INSERT INTO enrollment (section_id, sourced_id, user_id, role)
               SELECT s, 'e' || s || '-' || u, u, 'student' FROM unnest(ARRAY[{SECTION}, {OTHER_SECTION}]) s,
                 unnest(ARRAY[101, 102, 103, 104, 105]) u;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from tests.world import (
     CO_TEACHER,
     STUDENTS,
@@ -13,8 +15,11 @@ from tests.world import (
     outcomes,
 )
 
+if TYPE_CHECKING:
+    from app.settings import Settings
 
-async def test_an_edit_is_drafted_then_recorded(settings):
+
+async def test_an_edit_is_drafted_then_recorded(settings: Settings) -> None:
     await make_school(settings.database_url)
     async with api_process(settings) as process:
         tab = Tab(process)
@@ -30,7 +35,7 @@ async def test_an_edit_is_drafted_then_recorded(settings):
         assert [tuple(r) for r in rows] == [(101, '{"score": "17.5"}', 1), (102, '{"score": "12"}', 1)]
 
 
-async def test_a_co_teachers_edit_is_a_conflict_and_both_are_kept(settings):
+async def test_a_co_teachers_edit_is_a_conflict_and_both_are_kept(settings: Settings) -> None:
     await make_school(settings.database_url)
     async with api_process(settings) as process:
         mine, theirs = Tab(process), Tab(process, CO_TEACHER)

@@ -1,0 +1,59 @@
+"""Events from the journal reach listeners of their section, and nobody else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from app.drafts.codec import CELL
+from app.drafts.events import Drafted, EventHub, Missed, Recorded
+from tests.world import OTHER_SECTION, QUIZ, SECTION, STUDENTS, TEACHER, Tab, api_process, flush_all, make_school
+
+if TYPE_CHECKING:
+    from app.settings import Settings
+    from tests.world import Process
+
+
+async def subscribed(process: Process, channels: int) -> None:
+    """Wait until the journal's server knows of the subscriptions."""
+    async with asyncio.timeout(5):
+        while len(await process.topology.call(0, b"PUBSUB", b"SHARDCHANNELS")) < channels:
+            await asyncio.sleep(0.01)
+
+
+async def test_a_listener_hears_of_drafts_and_of_records_of_its_section(settings: Settings) -> None:
+    await make_school(settings.database_url)
+    async with api_process(settings) as process:
+        hub = EventHub(process.topology)
+        here, elsewhere = hub.listen([SECTION]), hub.listen([OTHER_SECTION])
+        try:
+            await subscribed(process, 2)
+            tab = Tab(process)
+            edit = tab.edit(STUDENTS[0], "17.5")
+            await tab.save(edit)
+            event = await here.get(5)
+            assert isinstance(event, Drafted)
+            assert (event.section_id, event.author_id, str(event.client_id)) == (SECTION, TEACHER, tab.client_id)
+            assert [CELL.unpack(cell) for cell, _ in event.heads] == [(1, QUIZ, STUDENTS[0])]
+            assert event.heads[0][1].value == b'{"score": "17.5"}'
+            await flush_all(settings)
+            event = await here.get(5)
+            assert isinstance(event, Recorded)
+            assert (event.section_id, str(event.client_id), event.recorded_seq) == (SECTION, tab.client_id, 1)
+            assert await elsewhere.get(0.05) is None
+        finally:
+            await hub.close()
+
+
+async def test_a_listener_that_falls_behind_is_told_once(settings: Settings) -> None:
+    await make_school(settings.database_url)
+    async with api_process(settings) as process:
+        hub = EventHub(process.topology)
+        listener = hub.listen([SECTION])
+        try:
+            for _ in range(300):
+                listener.put(Recorded(SECTION, TEACHER, uuid4(), 1))
+            assert isinstance(await listener.get(1), Missed)
+        finally:
+            await hub.close()
