@@ -298,7 +298,8 @@ def unpack_entry(stream_id: bytes, raw: bytes) -> Entry:
 class EditVerdict(NamedTuple):
     """What PostgreSQL made of one edit.
 
-    `head` is its head of the cell (empty: none), given with the last edit of a cell about which the journal was wrong.
+    `head` is its head of the cell (empty: none), given with an edit that it refused, and with the last edit of a cell
+    about which the journal was wrong (`is_last`), when all that the batch recorded in the cell is known to the journal.
     """
 
     accepted: int
@@ -307,6 +308,7 @@ class EditVerdict(NamedTuple):
     cell: bytes
     edit_id: bytes
     head: bytes | None
+    is_last: bool = False
 
 
 def pack_drain(
@@ -321,7 +323,15 @@ def pack_drain(
 ) -> bytes:
     """Return one settled entry for drain.lua. `has_hole`: something below what is settled of this client never came."""
     parts = [
-        _VERDICT.pack(v.accepted, v.verdict, v.cell_version, v.head is not None, len(v.head or b""), v.cell, v.edit_id)
+        _VERDICT.pack(
+            v.accepted,
+            v.verdict,
+            v.cell_version,
+            (v.head is not None) + v.is_last,
+            len(v.head or b""),
+            v.cell,
+            v.edit_id,
+        )
         + (v.head or b"")
         for v in verdicts
     ]

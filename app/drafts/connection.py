@@ -1,7 +1,8 @@
 """One pinned connection to one journal server: pipelines in, replies out, in order.
 
-redis-py reads each reply through several coroutines, which on the save path costs more than the store; here
-hiredis (its own parser) is fed straight from the transport. Everything else of redis-py (URL parsing, errors) is used as it is.
+redis-py reads each reply through several coroutines, which on the save path costs more than the store; here hiredis
+(its own parser) is fed straight from the transport. Everything else of redis-py (URL parsing, errors) is used as it
+is.
 """
 
 from __future__ import annotations

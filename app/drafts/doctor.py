@@ -51,7 +51,7 @@ async def _examine_node(node: Node) -> list[Finding]:
     version = fields["redis_version"]
     numbers = tuple(int(part) for part in version.split(".")[:2])
     too_old = "" if numbers >= VERSION_MIN else "needs Redis 7.0 or newer, or Valkey 8 or newer"
-    findings = [Finding(f"{where} version", fields.get("valkey_version", version), too_old)]
+    findings = [Finding(f"{where} version", str(fields.get("valkey_version", version)), too_old)]
     for name, (wanted, why) in WANTED.items():
         value = str(config.get(name, ""))
         findings.append(Finding(f"{where} {name}", value, "" if value == wanted else f"set it to {wanted}: {why}"))

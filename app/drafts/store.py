@@ -83,7 +83,7 @@ class DraftStore:
     async def read_entries(
         self, partitions: Iterable[int], entries_max: int, after: Mapping[int, bytes] | None = None
     ) -> list[StreamEntry]:
-        """Return un-recorded entries of these partitions, in stream order within each: the oldest, or those `after` one.
+        """Return un-recorded entries of these partitions, in stream order: the oldest, or those `after` one.
 
         At most `entries_max` of each partition.
         """
@@ -123,7 +123,7 @@ class DraftStore:
             raise JournalUnavailableError(str(error)) from None
 
     async def drain(self, settled: Mapping[int, Sequence[tuple[int, bytes]]]) -> int:
-        """Take settled entries (section id, packed verdicts, by partition) out of the journal; return how many were there.
+        """Take settled entries (section id, packed verdicts) out of the journal; return how many were there.
 
         Several partitions travel together, so that they share an fsync, but not more entries than may block the server.
         """
@@ -141,7 +141,7 @@ class DraftStore:
         return removed + await self._call_together(calls)
 
     async def _call_together(self, calls: Sequence[tuple[int, bytes]]) -> int:
-        """Run packed commands, given with their partition, in one pipeline for each server; return the sum of replies."""
+        """Run packed commands, given with their partition, in one pipeline per server; return the replies' sum."""
         by_node: dict[Node, list[tuple[int, bytes]]] = {}
         for partition, packed in calls:
             by_node.setdefault(self.topology.node(partition), []).append((partition, packed))

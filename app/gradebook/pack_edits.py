@@ -38,8 +38,9 @@ def pack_edits(
     """Return the packed edits; refused ones are packed too, with their value and their reason.
 
     Without `rules` (PostgreSQL is away) only the form is checked, and the flusher checks the rest. `ended_ms`: the
-    author's teaching of the section ended then; what was entered before is kept for the office. Raises MalformedRequestError where
-    `seq` does not rise by one, and StaleRulesError for a refusal that rests on rules that are not fresh.
+    author's teaching of the section ended then; what was entered before is kept for the office. Raises
+    MalformedRequestError where `seq` does not rise by one, and StaleRulesError for a refusal that rests on rules that
+    are not fresh.
     """
     blobs: list[bytes] = []
     cells: list[bytes] = []

@@ -31,12 +31,10 @@ from app.records.accounts import list_active_section_ids, read_section_access
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    import asyncpg
-
     from app.drafts.codec import Head
     from app.drafts.store import DraftStore
     from app.model.grants import Grant
-    from app.records.pool import Connection, Pool
+    from app.records.pool import Connection, Pool, Row
     from app.settings import Settings
 
 RESERVED_MIN, RESERVED_BLOCK = 10, 20  # ids of columns that a teacher can make without asking again
@@ -183,7 +181,7 @@ async def _require_teacher(connection: Connection, grant: Grant, section_id: int
         raise NotPermittedError("this is not one of your sections")
 
 
-async def _facts(connection: Connection, section_id: int) -> asyncpg.Record:
+async def _facts(connection: Connection, section_id: int) -> Row:
     facts = await sections.read_section_facts(connection, section_id)
     if facts is None:
         raise NotFoundError("no such section")
@@ -234,11 +232,11 @@ def _id(raw: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _section(facts: asyncpg.Record) -> dict[str, Any]:
+def _section(facts: Row) -> dict[str, Any]:
     return dict(facts) | {"today": today_in(facts["time_zone"]).isoformat()}
 
 
-def _line_items(rows: list[asyncpg.Record], heads: dict[bytes, Head]) -> list[dict[str, Any]]:
+def _line_items(rows: list[Row], heads: dict[bytes, Head]) -> list[dict[str, Any]]:
     columns = {}
     for row in rows:
         column = dict(row)
@@ -254,7 +252,7 @@ def _line_items(rows: list[asyncpg.Record], heads: dict[bytes, Head]) -> list[di
     )
 
 
-def _conflict(row: asyncpg.Record) -> dict[str, Any]:
+def _conflict(row: Row) -> dict[str, Any]:
     return {
         "edit_id": str(row["edit_id"]),
         "kind": NAME_OF_KIND[row["kind"]],
@@ -269,7 +267,7 @@ def _conflict(row: asyncpg.Record) -> dict[str, Any]:
 _STATE = {"A": "recorded", "C": "conflict", "S": "conflict", "R": "rejected"}
 
 
-def _history_row(row: asyncpg.Record) -> dict[str, Any]:
+def _history_row(row: Row) -> dict[str, Any]:
     return {
         "edit_id": str(row["edit_id"]),
         "base": str(row["base_id"]) if row["base_id"] else None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
-from asyncpg.pgproto.pgproto import UUID as PgUUID
+from asyncpg.pgproto import pgproto
 
 from app.records.statements import load
 
@@ -23,7 +23,7 @@ NO_ID = bytes(16)
 
 def pg_uuid(raw: bytes) -> UUID:
     """Return 16 bytes as the driver's own UUID, the cheapest that it encodes."""
-    return PgUUID(raw)
+    return pgproto.UUID(raw)
 
 
 def int_array(values: Iterable[int]) -> str:
@@ -218,7 +218,7 @@ async def find_edits(
     if not wanted:
         return {}
     years, sections, ids = zip(*wanted, strict=True)
-    rows = await connection.fetch(load("find_edits"), years, sections, [PgUUID(i) for i in ids])
+    rows = await connection.fetch(load("find_edits"), years, sections, [pg_uuid(i) for i in ids])
     return {
         (r["section_id"], r["edit_id"].bytes): FoundEdit(
             r["status"],
@@ -233,10 +233,10 @@ async def find_edits(
 
 
 async def apply_edits(connection: Connection, history: Sequence[HistoryRow], cells: Sequence[CellRow]) -> None:
-    """Write the history of a batch (by COPY) and its current values, all or nothing; call it in a transaction.
+    """Write the history of a batch (by COPY) and its current values, all or nothing, within a transaction.
 
-    `cells` holds each cell at most once: the last applied edit of the batch. Raises asyncpg's UniqueViolationError if an
-    edit or a version is recorded already, and a data error if a value cannot be stored: the transaction is then to be
+    `cells` holds each cell at most once: the last applied edit of the batch. Raises asyncpg's UniqueViolationError if
+    an edit or a version is recorded already, and a data error if a value cannot be stored: the transaction is then to be
     rolled back, and nothing of it is left behind.
     """
     if history:
@@ -261,7 +261,7 @@ async def settle_conflicts(connection: Connection, settled: Sequence[tuple[int, 
     """Close open conflicts, each given as (school_year, section_id, edit_id)."""
     if settled:
         years, sections, ids = zip(*settled, strict=True)
-        await connection.execute(load("settle_conflicts"), years, sections, [PgUUID(i) for i in ids])
+        await connection.execute(load("settle_conflicts"), years, sections, [pg_uuid(i) for i in ids])
 
 
 async def read_client_positions(
@@ -293,8 +293,8 @@ async def write_edit_exceptions(connection: Connection, rows: Sequence[Exception
     """Store exceptions until their client has seen them."""
     if rows:
         columns = list(zip(*rows, strict=True))
-        columns[2] = [PgUUID(raw) for raw in columns[2]]  # type: ignore[call-overload]
-        columns[4] = [PgUUID(raw) for raw in columns[4]]  # type: ignore[call-overload]
+        columns[2] = [pg_uuid(raw) for raw in columns[2]]  # type: ignore[call-overload]
+        columns[4] = [pg_uuid(raw) for raw in columns[4]]  # type: ignore[call-overload]
         await connection.execute(load("write_edit_exceptions"), *columns)
 
 
@@ -302,7 +302,7 @@ async def read_edit_exceptions(
     connection: Connection, section_id: int, user_id: int, client_id: bytes
 ) -> list[ExceptionRow]:
     """Return a client's exceptions, oldest first."""
-    rows = await connection.fetch(load("read_edit_exceptions"), section_id, user_id, PgUUID(client_id))
+    rows = await connection.fetch(load("read_edit_exceptions"), section_id, user_id, pg_uuid(client_id))
     return [ExceptionRow(section_id, user_id, client_id, r[0], r[1].bytes, *r[2:]) for r in rows]
 
 
@@ -311,7 +311,7 @@ async def quarantine_edits(connection: Connection, rows: Sequence[QuarantineRow]
     if rows:
         columns = list(zip(*rows, strict=True))
         for at in (1, 3):
-            columns[at] = [PgUUID(raw) if raw else None for raw in columns[at]]  # type: ignore[call-overload]
+            columns[at] = [pg_uuid(raw) if raw else None for raw in columns[at]]  # type: ignore[call-overload]
         await connection.execute(load("quarantine_edits"), *columns)
 
 

@@ -1,8 +1,8 @@
 """Connections to PostgreSQL, and what its failures mean.
 
-The pool of asyncpg is last-in first-out and can starve a waiter, and `acquire` without a timeout waits for ever;
-both are closed here by a fair semaphore with a deadline. No timeout is ever put on COMMIT: a cancelled synchronous commit is
-committed on the primary alone, and its retry would find nothing to write.
+The pool of asyncpg is last-in first-out and can starve a waiter, and `acquire` without a timeout waits for ever; both
+are closed here by a fair semaphore with a deadline. No timeout is ever put on COMMIT: a cancelled synchronous commit
+is committed on the primary alone, and its retry would find nothing to write.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 Connection: TypeAlias = "asyncpg.Connection[asyncpg.Record]"  # a text: only the stubs are generic
+Row: TypeAlias = asyncpg.Record
 
 # Shorter cached plans pay off for our few hot statements only when the planner sees the array lengths:
 # 21,300 against 17,600 rows/s at 1,000 rows a flush (docs/adr/0004).

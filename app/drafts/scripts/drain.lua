@@ -75,10 +75,16 @@ local function settle(key, a, p, n, position_field)
     local field = fields[i + 1]
     local raw = stands[field]
     if raw == nil then raw = got[i + 1] end
-    if raw and byte(a, p) == APPLIED and byte(a, p + 1) == APPLIED then
-      raw = recorded(raw, sub(a, p + 20, p + 35), unpack_('>I4', a, p + 2))
+    local accepted, verdict, version, with_head, head_len = unpack_('>I1I1I4I1I4', a, p)
+    local id, head = sub(a, p + 20, p + 35), sub(a, p + 36, p + 35 + head_len)
+    if raw and accepted == APPLIED then
+      if verdict == APPLIED then
+        raw = recorded(raw, id, version)
+      elseif sub(raw, 7, 22) == id then -- refused, and nothing drafted stands on it, wherever it hangs
+        raw = head ~= '' and head
+      end
     end
-    if byte(a, p + 6) == 1 then raw = healed(raw, sub(a, p + 36, p + 35 + unpack_('>I4', a, p + 7))) end
+    if with_head == 2 then raw = healed(raw, head) end
     stands[field] = raw
   end
   return got[1], stands, gone
