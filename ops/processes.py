@@ -162,12 +162,9 @@ class Process:
         environment: Mapping[str, str] | None = None,
         pass_fds: Sequence[int] = (),
         cwd: Path | str = "/",
-        statements: str = "",
+        standard_input: IO[bytes] | None = None,
     ) -> None:
-        """Start it; it gets `parent_death_signal` when this process dies, however it dies (Linux).
-
-        `statements` is its standard input.
-        """
+        """Start it; it gets `parent_death_signal` when this process dies, however it dies (Linux)."""
         user = ("-", "-") if identity.uid is None else (str(identity.uid), str(identity.gid))
         launch: list[str | Path] = [
             sys.executable,
@@ -179,14 +176,12 @@ class Process:
             *user,
         ]
         launch.append("reach" if identity.reach else "-")
-        with self.log_path.open("ab") as log, tempfile.TemporaryFile() as stdin:
-            stdin.write(statements.encode())
-            stdin.seek(0)
+        with self.log_path.open("ab") as log:
             self._log_offset = log.tell()
             self._sent = None
             self._popen = subprocess.Popen(
                 [*launch, *argv],
-                stdin=stdin,
+                stdin=subprocess.DEVNULL if standard_input is None else standard_input,
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 env=None if environment is None else dict(environment),

@@ -14,6 +14,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
@@ -214,7 +215,10 @@ class PostgresServer:
 
     def _run_once(self, name: str, argv: list[str | Path], identity: Identity, *, statements: str = "") -> None:
         process = Process(name, self.process.log_path.with_name("initdb.log"))
-        process.spawn(argv, identity=identity, statements=statements)
+        with tempfile.TemporaryFile() as standard_input:
+            standard_input.write(statements.encode())
+            standard_input.seek(0)
+            process.spawn(argv, identity=identity, standard_input=standard_input)
         process.wait(START_S_MAX)
         if process.returncode != 0:
             process.stop()

@@ -199,7 +199,7 @@ class Supervisor:
             watched.due_at = None
             try:
                 watched.service.spawn()
-            except ServerError as error:
+            except (ServerError, OSError) as error:
                 self._say(f"{watched.name}: {error}; trying again in {watched.wait_s:.1f} s")
                 self._postpone(watched, now)
             else:
@@ -214,13 +214,15 @@ class Supervisor:
         watched.group = watched.service.process.pid
         watched.started_at = time.monotonic()
         self._tell_guardian(f"+{watched.group}\n")
-        self._installation.pid_path(watched.name).write_text(f"{watched.group}\n")
+        with contextlib.suppress(OSError):  # a full disk must not end the one who starts the journal's server again
+            self._installation.pid_path(watched.name).write_text(f"{watched.group}\n")
 
     def _note_end(self, watched: _Watched) -> None:
         if watched.group is not None:
             self._tell_guardian(f"-{watched.group}\n")
             watched.group = None
-        self._installation.pid_path(watched.name).unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            self._installation.pid_path(watched.name).unlink(missing_ok=True)
 
     def _tell_guardian(self, line: str) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:

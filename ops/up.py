@@ -40,7 +40,8 @@ SERVERS, BACKGROUND, API = 0, 1, 2
 
 
 def _say(text: str) -> None:
-    click.echo(text)
+    with contextlib.suppress(OSError):  # its output may go to the disk that has just become full
+        click.echo(text)
 
 
 class _Clock:
