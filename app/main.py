@@ -21,7 +21,10 @@ from app import VERSION, telemetry
 from app.api.edits import EditController
 from app.api.guards import Guard
 from app.api.health import HealthController
+from app.api.page import PlainPageController
+from app.api.page_html import PlainAssets
 from app.api.problems import EXCEPTION_HANDLERS
+from app.api.sections import SectionController
 from app.api.services import Services, provide, stop_streams
 from app.api.session import SessionController
 from app.drafts.committer import Committer
@@ -73,7 +76,14 @@ def create_app(
         telemetry.log(telemetry.Event.SERVICE_STOPPED, role="api")
 
     app = Litestar(
-        route_handlers=[EditController, HealthController, SessionController],
+        route_handlers=[
+            EditController,
+            SectionController,
+            SessionController,
+            HealthController,
+            PlainPageController,
+            PlainAssets,
+        ],
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS,
         request_max_body_size=BODY_BYTES_MAX,
@@ -160,6 +170,7 @@ def serve(app: Litestar, sockets: list[socket.socket]) -> None:
         ws="none",
         lifespan="on",
         log_config=None,
+        log_level="warning",  # what matters of a start and a stop is logged as events
         access_log=False,
         proxy_headers=False,  # nothing here depends on the client's address
         server_header=False,

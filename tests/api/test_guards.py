@@ -280,7 +280,7 @@ async def test_a_revocation_reaches_another_process_within_seconds(
         assert (await other.get("/api/v1/session", headers=headers)).status_code == 200
         await client.delete("/api/v1/session", headers=OWN_PAGE)
         async with asyncio.timeout(10):
-            while (await other.get("/api/v1/session", headers=headers)).is_success:  # noqa: ASYNC110 -- no event tells
+            while (await other.get("/api/v1/session", headers=headers)).is_success:
                 await asyncio.sleep(0.05)
 
 
@@ -309,7 +309,7 @@ async def test_a_process_that_starts_without_postgresql_knows_what_was_revoked(
         assert guard._revocations.records_are_away
         await let_records("come back")
         async with asyncio.timeout(10):
-            while guard._revocations.records_are_away:  # noqa: ASYNC110 -- a background task's state has no event
+            while guard._revocations.records_are_away:
                 await asyncio.sleep(0.05)
 
 
