@@ -8,7 +8,7 @@ import msgspec
 
 from app.drafts.codec import CELL, NO_ID, NORMAL, QUARANTINE, REJECTED, UNCHECKED, pack_edit, pack_extra
 from app.errors import MalformedRequestError
-from app.model.kinds import KIND_OF_NAME, Kind, LineItemValue, ValueRejectedError, as_sent, parse_value
+from app.model.kinds import KIND_OF_NAME, LINE_ITEM, LineItemValue, ValueRejectedError, as_sent, parse_value
 from app.model.section_rules import ScoreRange
 
 if TYPE_CHECKING:
@@ -51,7 +51,8 @@ def pack_edits(
             raise MalformedRequestError("seq must rise by one from edit to edit", params={"seq": edit.seq})
         seq += 1
         kind = KIND_OF_NAME[edit.kind]
-        entered_ms = max(0, int(edit.entered_at.timestamp() * 1000))
+        entered_ms = int(edit.entered_at.timestamp() * 1000)
+        entered_ms = max(entered_ms, 0)  # before 1970: a broken clock; the moment of arrival is kept beside it
         raw = bytes(edit.value)
         note = b""
         try:
@@ -73,7 +74,7 @@ def pack_edits(
 
 
 def _check(
-    edit: EditRequest, kind: Kind, raw: bytes, entered_ms: int, rules: SectionRules | None, ended_ms: int | None
+    edit: EditRequest, kind: int, raw: bytes, entered_ms: int, rules: SectionRules | None, ended_ms: int | None
 ) -> int:
     """Return the status to pack an edit with, or raise ValueRejectedError with the reason of its refusal."""
     value = parse_value(kind, raw)
@@ -84,7 +85,7 @@ def _check(
     if rules is None:
         return UNCHECKED
     rules.check(kind, edit.item, edit.student, value)
-    if kind == Kind.LINE_ITEM:
+    if kind == LINE_ITEM:
         assert isinstance(value, LineItemValue)  # noqa: S101 -- parse_value gave it for this kind
         rules.made[edit.item] = ScoreRange.of(value)  # later edits of the same save may fill this column
     return NORMAL

@@ -6,10 +6,11 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from app.model.kinds import (
-    LINE_ITEM_KINDS,
-    Kind,
+    COMMENT,
+    LINE_ITEM,
+    SCORE,
+    WHOLE_SECTION_KINDS,
     LineItemValue,
-    ScoreValue,
     Value,
     ValueRejectedError,
     check_item,
@@ -45,17 +46,23 @@ class SectionRules:
 
     def check(self, kind: int, item: int, student: int, value: Value) -> None:
         """Refuse, with ValueRejectedError, what this section has no place for."""
-        check_item(kind, item, student)
-        if student and student not in self.students:
-            raise ValueRejectedError("unknown_student", {"student": str(student)})
-        if kind == Kind.LINE_ITEM:
-            self._check_line_item(item, value)
-        elif kind in LINE_ITEM_KINDS and not (kind == Kind.COMMENT and item == 0):
+        if student not in self.students or kind in WHOLE_SECTION_KINDS:
+            check_item(kind, item, student)
+            if student:
+                raise ValueRejectedError("unknown_student", {"student": str(student)})
+        if kind == SCORE:
             limits = self.made.get(item) or self.line_items.get(item)
             if limits is None:
                 raise ValueRejectedError("unknown_line_item", {"item": str(item)})
-            if isinstance(value, ScoreValue) and value.score is not None:
-                check_score_range(value.score, limits.low, limits.high, is_extra_credit=limits.is_extra_credit)
+            if value.score is not None:  # type: ignore[union-attr]  # parse_value gave a ScoreValue for this kind
+                check_score_range(value.score, limits.low, limits.high, is_extra_credit=limits.is_extra_credit)  # type: ignore[union-attr]
+        elif kind == COMMENT:
+            if item and item not in self.made and item not in self.line_items:
+                raise ValueRejectedError("unknown_line_item", {"item": str(item)})
+        elif kind == LINE_ITEM:
+            self._check_line_item(item, value)
+        else:
+            check_item(kind, item, student)
 
     def _check_line_item(self, item: int, value: Value) -> None:
         if item not in self.line_items and item not in self.reserved and item not in self.made:
