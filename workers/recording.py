@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import json
 
-from app.drafts.codec import CELL, EditVerdict, pack_drain, pack_exception
-from app.gradebook.context import exception_body, head_json, head_of_row
+from app.drafts.codec import CELL
 from app.gradebook.rules import load_rules
 from app.model.chain import Head, Link, Verdict, walk
 from app.model.kinds import LineItemValue, ValueRejectedError, parse_value
@@ -22,14 +21,13 @@ from workers.batches import (
     Refusal,
     client_key,
     history_rows,
-    is_refused,
     line_item_rows,
     moved_positions,
-    note_of,
     settled_conflicts,
     unchecked,
     unstorable,
 )
+from workers.verdicts import cells_to_heal, drain_of, exceptions_of, settle_entry
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,8 +41,6 @@ if TYPE_CHECKING:
 
 Drains = dict[int, list[tuple[int, bytes]]]  # partition -> (section, packed verdicts) of each settled entry
 _LOOKUPS_MAX = 60  # each round follows one more link; the chain follows 50
-_PROVISIONAL = ord("P")
-_OUTCOME = {"C": "conflict", "S": "conflict", "R": "rejected", "Q": "quarantined"}
 # What PostgreSQL says when a client's cancel has cut short its wait for the standby: committed here, perhaps not there.
 _SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
 
@@ -96,8 +92,8 @@ class Recorder:
     async def record(self, batch: Batch, epochs: Epochs) -> Drains:
         """Commit a batch; on return everything in it is settled in PostgreSQL.
 
-        Raises LeaseLostError or IncarnationChangedError with nothing written. On any other error the outcome is unknown;
-        recording the same batch again is harmless.
+        Raises LeaseLostError or IncarnationChangedError with nothing written. On any other error the outcome is
+        unknown; recording the same batch again is harmless.
         """
         refusals: dict[bytes, Refusal] = {}
         is_looked_up = False
@@ -210,17 +206,20 @@ class Recorder:
         positions = moved_positions(batch, await records.read_client_positions(connection, keys))
         await records.write_client_positions(connection, list(positions.values()))
         await records.quarantine_edits(connection, _quarantine_rows(judged))
-        heads = await records.read_full_heads(connection, _cells_with_other_heads(judged))
+        last = cells_to_heal(batch, judged.verdicts)
+        heads = await records.read_full_heads(connection, list(last))
+        heals = set(last.values())
         exceptions: list[records.ExceptionRow] = []
         drains: Drains = {}
         at = 0
         for partition, entry in batch.entries:
             verdicts = judged.verdicts[at : at + len(entry.edits)]
-            at += len(entry.edits)
-            own = _exceptions(entry, verdicts, judged.refusals, heads)
+            own = exceptions_of(entry, verdicts, judged.refusals, heads)
             exceptions += own
-            position = positions[client_key(entry)].recorded_seq
-            drains.setdefault(partition, []).append((entry.section_id, _drain(entry, verdicts, own, heads, position)))
+            settled = settle_entry(entry, verdicts, heads, at, heals)
+            drain = drain_of(entry, settled, own, positions[client_key(entry)])
+            drains.setdefault(partition, []).append((entry.section_id, drain))
+            at += len(entry.edits)
         await records.write_edit_exceptions(connection, exceptions)
         return drains
 
@@ -268,79 +267,6 @@ class Recorder:
         finally:
             await savepoint.rollback()
         return None
-
-
-def _other_head(accepted: int, verdict: Verdict) -> bool:
-    """Tell whether the journal's head may differ from PostgreSQL's after this verdict."""
-    return accepted != ord(verdict.status) or accepted == _PROVISIONAL
-
-
-def _cells_with_other_heads(judged: _Judged) -> list[CellKey]:
-    cells: dict[CellKey, None] = {}
-    for (_, edit), chain, verdict in zip(judged.batch.journaled, judged.batch.edits, judged.verdicts, strict=True):
-        if _other_head(edit.accepted, verdict):
-            cells[chain.cell] = None
-    return list(cells)
-
-
-def _exceptions(
-    entry: Entry,
-    verdicts: Sequence[Verdict],
-    refusals: dict[bytes, Refusal],
-    heads: dict[CellKey, records.FullHeadRow],
-) -> list[records.ExceptionRow]:
-    """Return the edits of an entry that their client believes drafted, and that ended otherwise."""
-    found = []
-    for edit, verdict in zip(entry.edits, verdicts, strict=True):
-        if not is_refused(edit.accepted, verdict):
-            continue
-        refusal = _refusal(edit, verdict, refusals)
-        head = heads.get((entry.section_id, *CELL.unpack(edit.cell)))
-        found.append(
-            records.ExceptionRow(
-                entry.section_id,
-                entry.user_id,
-                entry.client[4:],
-                edit.seq,
-                edit.edit_id,
-                _OUTCOME[verdict.status],
-                refusal.code if refusal else None,
-                refusal.params if refusal else None,
-                head_json(head) if head else None,
-            )
-        )
-    return found
-
-
-def _refusal(edit: JournaledEdit, verdict: Verdict, refusals: dict[bytes, Refusal]) -> Refusal | None:
-    if verdict.status == "Q":
-        return refusals.get(edit.edit_id) or Refusal("enrollment_ended")
-    if verdict.status == "R":
-        return refusals.get(edit.edit_id) or note_of(edit)
-    return None
-
-
-def _drain(
-    entry: Entry,
-    verdicts: Sequence[Verdict],
-    exceptions: Sequence[records.ExceptionRow],
-    heads: dict[CellKey, records.FullHeadRow],
-    position: int,
-) -> bytes:
-    packed = b"".join(
-        pack_exception(e.client_seq, exception_body(e.edit_id, e.client_seq, e.outcome, e.code, e.params, e.head))
-        for e in exceptions
-    )
-    settled = []
-    for edit, verdict in zip(entry.edits, verdicts, strict=True):
-        head: bytes | None = None
-        if _other_head(edit.accepted, verdict):
-            row = heads.get((entry.section_id, *CELL.unpack(edit.cell)))
-            head = head_of_row(row).pack() if row else b""
-        settled.append(
-            EditVerdict(edit.accepted, ord(verdict.status), verdict.cell_version, edit.cell, edit.edit_id, head)
-        )
-    return pack_drain(entry.stream_id, entry.edits[0].edit_id, entry.client, position, packed, settled)
 
 
 def _quarantine_rows(judged: _Judged) -> list[records.QuarantineRow]:

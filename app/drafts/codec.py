@@ -61,7 +61,7 @@ def unpack_head(raw: bytes) -> Head:
     format_, flags, version, edit_id, author, entered = HEAD.unpack_from(raw)
     if format_ != FORMAT:
         raise UnknownFormatError(f"head format {format_}")
-    value = raw[50:] if flags & _HAS_ROOT else raw[34:]
+    value = raw[54:] if flags & _HAS_ROOT else raw[34:]
     return Head(version, edit_id, author, entered, value, bool(flags & _DIRTY), bool(flags & _PROVISIONAL_HEAD))
 
 

@@ -18,14 +18,14 @@ local stream, channel = KEYS[1], ARGV[1]
 local NO_VERSION = 'd' .. pack('>I4', 0)
 local EMPTY = { flags = 0, version = 0, id = NONE, root = NONE }
 
--- A head: format, flags, version, edit_id, author, entered, [root], value.
--- `root` is the recorded edit that a dirty chain started from; drain.lua tells by it whether the chain still stands.
+-- A head: format, flags, version, edit_id, author, entered, [root, its version], value.
+-- `root` is the recorded edit that a dirty chain hangs on; drain.lua tells by it whether the chain still stands.
 local function read_head(raw)
   local format, flags, version, edit_id = unpack_('>I1I1I4c16', raw)
   if format ~= 1 then error('unknown head format ' .. format) end
-  local root = NONE
-  if flags % 8 >= HAS_ROOT then root = sub(raw, 35, 50) end
-  return { flags = flags, version = version, id = edit_id, root = root, raw = raw }
+  local root, root_version = NONE, 0
+  if flags % 8 >= HAS_ROOT then root, root_version = sub(raw, 35, 50), unpack_('>I4', raw, 51) end
+  return { flags = flags, version = version, id = edit_id, root = root, root_version = root_version, raw = raw }
 end
 
 -- What PostgreSQL knows, loaded by the API after an 'N': position, exceptions, known columns, their heads, settled edits,
@@ -117,20 +117,20 @@ local function write(s, field, value)
 end
 
 local function apply(s, i, p, value_len, head, base)
-  local flags, version, root = DIRTY, 0, base
+  local flags, version, root, root_version = DIRTY, 0, base, head and head.version or 0
   if head then
-    if head.flags % 2 == 1 then root = head.root end
+    if head.flags % 2 == 1 then root, root_version = head.root, head.root_version end
     if head.flags % 4 < HEAD_PROVISIONAL then version = head.version + 1 end
   end
   if version == 0 then flags = flags + HEAD_PROVISIONAL end
   local root_bytes = ''
   if root ~= NONE then
-    flags, root_bytes = flags + HAS_ROOT, root
+    flags, root_bytes = flags + HAS_ROOT, root .. pack('>I4', root_version)
   end
   local id = s.ids[i]
   local raw = pack('>I1I1I4', 1, flags, version) .. id .. s.author .. sub(s.a, p + 46, p + 53) .. root_bytes
     .. sub(s.a, p + 60, p + 59 + value_len)
-  s.heads[s.cells[i]] = { flags = flags, version = version, id = id, root = root, raw = raw }
+  s.heads[s.cells[i]] = { flags = flags, version = version, id = id, root = root, root_version = root_version, raw = raw }
   write(s, 'h' .. s.cells[i], raw)
   return version
 end

@@ -15,19 +15,21 @@ local stream, channel = KEYS[1], ARGV[1]
 local function read_head(raw)
   local format, flags, version, id = unpack_('>I1I1I4c16', raw)
   if format ~= 1 then error('unknown head format ' .. format) end
-  local root = NONE
-  if flags % 8 >= 4 then root = sub(raw, 35, 50) end
-  return flags, version, id, root
+  local root, root_version, value_at = NONE, 0, 35
+  if flags % 8 >= 4 then root, root_version, value_at = sub(raw, 35, 50), unpack_('>I4', raw, 51), 55 end
+  return flags, version, id, root, root_version, value_at
 end
 
 -- An edit of the drafted chain is recorded as it was drafted. Where it stands in the cell, it is clean now; where others
--- stand on it, they hang on it from now on. Returns what stands in the cell.
+-- stand on it, they hang on it from now on (unless they hang on a later one: an old edit can come twice). Returns what
+-- stands in the cell.
 local function recorded(raw, id, version)
-  local flags, head_version, head_id = read_head(raw)
+  local flags, head_version, head_id, _, root_version, value_at = read_head(raw)
   if flags % 2 == 0 then return raw end
-  local rest = (flags % 8 >= 4) and sub(raw, 51) or sub(raw, 35)
-  if head_id == id then return pack('>I1I1I4', 1, 0, version) .. sub(raw, 7, 34) .. rest end
-  return pack('>I1I1I4', 1, flags % 4 + 4, head_version) .. sub(raw, 7, 34) .. id .. rest
+  if head_id == id then return pack('>I1I1I4', 1, 0, version) .. sub(raw, 7, 34) .. sub(raw, value_at) end
+  if version <= root_version then return raw end
+  return pack('>I1I1I4', 1, flags % 4 + 4, head_version) .. sub(raw, 7, 34) .. id .. pack('>I4', version)
+    .. sub(raw, value_at)
 end
 
 -- PostgreSQL decided otherwise than the journal: its head replaces ours, unless ours is a drafted chain that hangs on it.
