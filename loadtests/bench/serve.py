@@ -1,0 +1,41 @@
+"""`python -m loadtests.bench.serve noop|direct --fd N`: one of the plain applications, served as the service is.
+
+The settings are those of app/main.py, which nothing here may import; tests/integration/test_bench.py compares them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import socket
+
+import uvicorn
+
+SETTINGS = {
+    "loop": "uvloop",
+    "http": "httptools",
+    "ws": "none",
+    "lifespan": "on",
+    "log_config": None,
+    "access_log": False,
+    "proxy_headers": False,
+    "server_header": False,
+    "backlog": 4096,
+    "timeout_keep_alive": 75,
+    "timeout_graceful_shutdown": 10,
+}
+
+
+def main() -> None:
+    """Serve until SIGTERM."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("application", choices=("noop", "direct"))
+    parser.add_argument("--fd", type=int, required=True, help="an inherited listening socket")
+    options = parser.parse_args()
+    application = importlib.import_module(f"loadtests.bench.{options.application}").app
+    config = uvicorn.Config(application, **SETTINGS)  # type: ignore[arg-type]  # a plain dict of its own options
+    uvicorn.Server(config).run([socket.socket(fileno=options.fd)])
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,162 @@
+"""`inkfast bench`: what a durable save costs on this machine, beside the plain alternatives, in one run.
+
+Absolute numbers belong to a machine and its mood. So every contestant is measured in every round, in turn, and what is
+compared is the ratio within a round, of requests and of CPU-seconds. docs/benchmarks.md explains each figure.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+import msgspec
+
+from ops.bench_report import Ratio, RoundOf, figures, machine, memory, ratios
+from ops.bench_rounds import Contestants, Memory, Round, contestants, measure_memory, sections_needed
+from ops.bench_servers import compare_servers
+from ops.bench_stand import Stand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+NOOP_RATIO_MIN, DIRECT_RATIO_MIN, COPY_RATIO_MIN, MEMORY_BYTES_MAX = 0.65, 2.5, 0.5, 320
+
+
+class Wanted(NamedTuple):
+    """The options of `inkfast bench`."""
+
+    what: str
+    rounds: int
+    seconds: float
+    connections: tuple[int, ...]
+    flush_rows: int
+    memory_edits: int
+    short: bool
+    folder: Path | None
+    json_path: Path | None
+
+
+@click.command()
+@click.argument("what", type=click.Choice(("all", "save", "memory", "servers")), default="all")
+@click.option(
+    "--rounds", type=click.IntRange(1), default=7, show_default=True, help="Rounds; each measures everything."
+)
+@click.option("--seconds", type=click.FloatRange(0.2), default=4.0, show_default=True, help="Of load, for each cell.")
+@click.option(
+    "--connections",
+    type=click.IntRange(1, 2000),
+    multiple=True,
+    default=(64, 256),
+    show_default=True,
+    help="Teachers who save at once; may be given several times.",
+)
+@click.option("--flush-rows", type=click.IntRange(10), default=1000, show_default=True, help="Edits in one flush.")
+@click.option(
+    "--memory-edits",
+    type=click.IntRange(3000),
+    default=300_000,
+    show_default=True,
+    help="Edits to fill the journal with.",
+)
+@click.option("--short", is_flag=True, help="One tiny round, to see that it works; its figures mean nothing.")
+@click.option(
+    "--dir",
+    "folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Where the servers' files go: the disk that is measured.  [default: /tmp]",
+)
+@click.option(
+    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Also write every figure here."
+)
+def bench(**options: object) -> None:
+    """Measure the save path, the flusher and the journal's memory on this machine, against the plain alternatives.
+
+    \b
+    all      everything but servers (the default)
+    save     saves against a no-op handler and a direct-to-PostgreSQL one, and the flusher against a bare COPY
+    memory   bytes of the journal's server for each drafted edit
+    servers  granian and uvicorn, and what happens to both when a worker is killed
+
+    It starts servers of its own in a temporary directory, as durable as in production, and leaves nothing behind.
+    """  # noqa: D301 -- \b is click's mark for "do not wrap"
+    wanted = Wanted(**options)  # type: ignore[arg-type]  # click has checked them
+    if wanted.short:
+        wanted = wanted._replace(rounds=1, seconds=0.4, connections=(8,), flush_rows=100, memory_edits=3000)
+    click.echo(machine())
+    if wanted.what == "servers":
+        compare_servers(wanted.rounds, wanted.seconds, wanted.folder, click.echo)
+        return
+    needed = sections_needed(wanted.rounds, wanted.seconds, wanted.connections, wanted.memory_edits)
+    rounds: list[RoundOf] = []
+    found: Memory | None = None
+    with Stand(needed, flush_rows=wanted.flush_rows, folder=wanted.folder) as stand:
+        click.echo(stand.describe())
+        with contestants(stand) as programs:
+            if wanted.what in {"all", "save"}:
+                for number in range(1, wanted.rounds + 1):
+                    rounds.append(_round(stand, programs, number, wanted))
+                    click.echo(f"round {number} of {wanted.rounds}: {_brief(rounds[-1])}")
+            if wanted.what in {"all", "memory"}:
+                found = measure_memory(stand, programs.save, wanted.memory_edits)
+    _report(wanted, rounds, found)
+
+
+def _round(stand: Stand, programs: Contestants, number: int, wanted: Wanted) -> RoundOf:
+    """Measure every contestant once; every other round in the opposite order, so that no drift favours one."""
+    turn = Round(stand, number, wanted.seconds)
+    turn.prepare()
+    done: RoundOf = {}
+    cells = [
+        (f"{name} {count}", program, count)
+        for count in wanted.connections
+        for name, program in (("no-op", programs.noop), ("save", programs.save), ("direct", programs.direct))
+    ]
+    for name, program, count in cells if number % 2 else reversed(cells):
+        done[name] = turn.load(name, program.port, program.pid, count, is_save=program is programs.save)
+    done["flusher"] = turn.flush()
+    done["copy"] = turn.copy()
+    done["save + flusher"] = turn.load_and_record("save + flusher", programs.save, wanted.connections[0])
+    return done
+
+
+def _brief(done: RoundOf) -> str:
+    return ", ".join(f"{name} {cell.per_second:,.0f}/s" for name, cell in done.items())
+
+
+def _report(wanted: Wanted, rounds: Sequence[RoundOf], found: Memory | None) -> None:
+    if rounds:
+        for count in wanted.connections:
+            names = [f"{name} {count}" for name in ("no-op", "save", "direct")]
+            if count == wanted.connections[0]:
+                names.append("save + flusher")
+            click.echo("\n" + figures(f"{count} connections", "requests", names, rounds))
+        click.echo("\n" + figures(f"{wanted.flush_rows:,} rows a flush", "rows", ("flusher", "copy"), rounds))
+        click.echo("CPU: seconds for each 1,000 requests or rows; everything: median (least – most) of the rounds\n")
+        click.echo(ratios(_ratios(wanted.connections), rounds))
+    if found is not None:
+        click.echo("\n(d) journal's memory: " + memory(found, MEMORY_BYTES_MAX))
+    if wanted.json_path is not None:
+        everything = {"rounds": rounds, "memory": found._asdict() if found else None}
+        wanted.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
+
+
+def _ratios(connections: Sequence[int]) -> list[Ratio]:
+    # The targets are for the first number of connections; the others are there to be seen.
+    wanted = []
+    for at, count in enumerate(connections):
+        is_first = at == 0
+        wanted += [
+            Ratio(
+                f"(a) save : no-op, {count}", f"save {count}", f"no-op {count}", NOOP_RATIO_MIN if is_first else None
+            ),
+            Ratio(
+                f"(b) save : direct, {count}",
+                f"save {count}",
+                f"direct {count}",
+                DIRECT_RATIO_MIN if is_first else None,
+            ),
+        ]
+    wanted.append(Ratio("(c) flusher : bare COPY", "flusher", "copy", COPY_RATIO_MIN))
+    wanted.append(Ratio("save, flusher beside it : alone", "save + flusher", f"save {connections[0]}"))
+    return wanted
