@@ -60,16 +60,14 @@ def have_venv_module() -> bool:
 
 
 def usable_venv() -> bool:
-    """Whether .venv is of this interpreter and was made here (the programs of a moved one point into its old place)."""
+    """Whether .venv works and was made here (the programs of a moved one point into its old place)."""
     with contextlib.suppress(FileNotFoundError):
         if MADE_IN.read_text() != str(ROOT):
             return False
-    probe: list[str | Path] = [PYTHON, "-I", "-c", "import sys; print(sys.version, sys.prefix)"]
     try:
-        said = subprocess.run(probe, capture_output=True, text=True, check=False).stdout.strip()
+        return run(PYTHON, "-I", "-c", "import sys; sys.exit(sys.version_info < (3, 11))")
     except OSError:
         return False
-    return bool(said == f"{sys.version} {VENV}")
 
 
 def make_venv() -> None:
@@ -92,9 +90,9 @@ def make_venv() -> None:
 
 
 def fingerprint(profile: str) -> str:
-    """Name what an installation was made from: the lock, the interpreter and the place."""
+    """Name what an installation was made from: the lock, and the place."""
     lock = (REQUIREMENTS / f"{profile}.lock").read_bytes()
-    return hashlib.sha256(lock + f"{sys.version} {ROOT}".encode()).hexdigest()
+    return hashlib.sha256(lock + f"{ROOT}".encode()).hexdigest()
 
 
 def installed(profile: str) -> bool:
@@ -102,7 +100,7 @@ def installed(profile: str) -> bool:
     for candidate in dict.fromkeys((profile, "dev")):
         marker = VENV / f"installed-{candidate}"
         with contextlib.suppress(OSError):
-            if marker.read_text() == fingerprint(candidate):
+            if PYTHON.exists() and marker.read_text() == fingerprint(candidate):
                 return True
     return False
 
@@ -150,7 +148,7 @@ def install(profile: str) -> None:
 
 def write_command() -> None:
     """Put `inkfast` into .venv/bin: no build, and a change in the code is a change in the command."""
-    folder = VENV / "lib" / f"python{sys.version_info[0]}.{sys.version_info[1]}" / "site-packages"
+    folder = next(VENV.glob("lib/python3*/site-packages"))
     (folder / "inkfast.pth").write_text(f"{ROOT}\n")
     command = VENV / "bin" / "inkfast"
     command.write_text(f'#!/bin/sh\nexec "{PYTHON}" -P -m ops.cli "$@"\n')

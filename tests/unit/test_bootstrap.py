@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING
+from pathlib import Path
 
 import pytest
 
 from ops import bootstrap
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 
 @pytest.fixture
@@ -20,6 +17,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (tmp_path / f"{name}.lock").write_text(f"{name}==1\n")
     monkeypatch.setattr(bootstrap, "REQUIREMENTS", tmp_path)
     monkeypatch.setattr(bootstrap, "VENV", tmp_path)
+    monkeypatch.setattr(bootstrap, "MADE_IN", tmp_path / "made-in")
     return tmp_path
 
 
@@ -48,10 +46,18 @@ def test_a_changed_lock_is_installed(root: Path) -> None:
     assert not bootstrap.installed("run")
 
 
-def test_another_interpreter_installs_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_vanished_interpreter_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     _mark(root, "run")
-    monkeypatch.setattr(sys, "version", "3.12.0")
+    monkeypatch.setattr(bootstrap, "PYTHON", root / "gone")
     assert not bootstrap.installed("run")
+    assert not bootstrap.usable_venv()
+
+
+def test_a_moved_venv_is_made_anew(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bootstrap, "PYTHON", Path(sys.executable))
+    assert bootstrap.usable_venv()
+    (root / "made-in").write_text("/elsewhere")
+    assert not bootstrap.usable_venv()
 
 
 def test_a_program_that_fails_shows_what_it_said(capfd: pytest.CaptureFixture[str]) -> None:
