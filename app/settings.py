@@ -53,6 +53,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     flush_batch_rows_max: Annotated[int, _doc("Edits in one flush transaction.")] = 2_000
     flush_linger_ms: Annotated[int, _doc("Longest wait for a batch to fill before it is flushed.")] = 200
+    flush_lanes: Annotated[
+        int, _doc("Flushers in one flusher process, each with its own share of partitions and its own connection.")
+    ] = 2
     lease_ms: Annotated[int, _doc("A flusher that does not renew its partitions for this long loses them.")] = 10_000
 
     grant_minutes: Annotated[int, _doc("Term of a grant; the login session renews it.")] = 15

@@ -42,7 +42,8 @@ async def run(role: str, settings: Settings) -> None:
     store = DraftStore(topology)
     log(Event.SERVICE_STARTED, role=role)
     if role == "flusher":
-        await Flusher(settings, store).run(stop)
+        # While PostgreSQL works for one lane, Python packs and reads for the other.
+        await asyncio.gather(*(Flusher(settings, store).run(stop) for _ in range(settings.flush_lanes)))
     else:
         pool = await create_pool(settings, connections_max=1, application_name="inkfast-housekeeping")
         await Housekeeping(settings, store, pool).run(stop)
