@@ -58,7 +58,8 @@ class Stage(NamedTuple):
 def _clean_environment() -> dict[str, str]:
     # The tests start their own servers, whatever the developer's shell points at.
     names = ("DATABASE_URL", "REDIS_URL", "PYTHONPATH")
-    return {key: value for key, value in environment().items() if key not in names and not key.startswith("INKFAST_")}
+    kept = {key: value for key, value in environment().items() if key not in names and not key.startswith("INKFAST_")}
+    return {**kept, "DEBIAN_FRONTEND": "noninteractive"}
 
 
 def _run(title: str, command: list[str | Path], limit_s: float) -> bool:
