@@ -163,7 +163,7 @@ STAGES = (
     Stage("api", 120, _pytest("api", "tests/api")),
     Stage("integration", 240, _pytest("integration", "tests/integration", "tests/faults")),
     Stage("documents", 60, _pytest("documents", "tests/tidy")),
-    Stage("browser", 240, _pytest("browser", "tests/web")),
+    Stage("browser", 240, _pytest("browser", "tests/browser")),
 )
 
 
