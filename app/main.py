@@ -19,6 +19,7 @@ from litestar import Litestar
 
 from app import VERSION, telemetry
 from app.api.edits import EditController
+from app.api.events import EventController
 from app.api.guards import Guard
 from app.api.health import HealthController
 from app.api.page import PlainPageController
@@ -28,6 +29,7 @@ from app.api.sections import SectionController
 from app.api.services import Services, provide, stop_streams
 from app.api.session import SessionController
 from app.drafts.committer import Committer
+from app.drafts.events import EventHub
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.errors import InkfastError, JournalUnavailableError
@@ -38,6 +40,7 @@ from app.gradebook.revocations import Revocations
 from app.gradebook.rules import RulesCache
 from app.gradebook.sign_in import SignIn
 from app.gradebook.standing import Standing
+from app.gradebook.watch_sections import WatchSections
 from app.model.edits import BODY_BYTES_MAX
 from app.records.pool import create_pool
 from app.settings import Settings, SettingsError
@@ -79,6 +82,7 @@ def create_app(
         route_handlers=[
             EditController,
             SectionController,
+            EventController,
             SessionController,
             HealthController,
             PlainPageController,
@@ -118,6 +122,8 @@ async def _open(
         replicas_min=settings.journal_replicas_min,
     )
     stack.push_async_callback(committer.close)
+    hub = EventHub(topology)
+    stack.push_async_callback(hub.close)
     revocations = Revocations(settings, pool, store)
     standing = Standing(settings, store, committer, revocations)
     await standing.require_durable()
@@ -133,6 +139,7 @@ async def _open(
         sign_in=SignIn(settings, pool, revocations, passwords),
         edit_cells=EditCells(settings, pool, committer, RulesCache(settings, pool, store)),
         read_section=ReadSection(settings, pool, store),
+        watch_sections=WatchSections(pool, hub),
         standing=standing,
         meter=meter,
         worker=worker,

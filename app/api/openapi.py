@@ -41,6 +41,7 @@ FORMS: dict[str, Form] = {
     "ListSections": Form({200: SectionList}),
     "ReadSection": Form({200: SectionSnapshot, 304: None}),
     "ReadHistory": Form({200: History}),
+    "WatchSections": Form({200: EVENTS}),
     "SignIn": Form({200: SessionView}, Credentials, is_public=True),
     "RenewSession": Form({200: SessionView}),
     "SignOut": Form({204: None}),

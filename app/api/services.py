@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from app.gradebook.read_section import ReadSection
     from app.gradebook.sign_in import SignIn
     from app.gradebook.standing import Standing
+    from app.gradebook.watch_sections import WatchSections
     from app.settings import Settings
     from app.telemetry import MeasureRequests
 
@@ -29,6 +30,7 @@ class Services(NamedTuple):
     sign_in: SignIn
     edit_cells: EditCells
     read_section: ReadSection
+    watch_sections: WatchSections
     standing: Standing
     meter: MeasureRequests
     worker: str

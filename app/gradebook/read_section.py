@@ -110,7 +110,7 @@ class ReadSection:
             students=[dict(row) for row in students],
             line_items=columns,
             reserved_line_item_ids=[i for i in reserved if i not in made],
-            cells=_cells(merged),
+            cells=columns_of(merged),
             conflicts=[_conflict(row) for row in conflicts],
             authors={str(user): name for user, name in names.items()},
             as_of=rfc3339(time.time_ns() // 1_000_000),
@@ -210,7 +210,8 @@ def merge(heads: dict[bytes, Head], rows: list[records.FullHeadRow]) -> dict[byt
     return merged
 
 
-def _cells(merged: dict[bytes, tuple[Head, str]]) -> Cells:
+def columns_of(merged: dict[bytes, tuple[Head, str]]) -> Cells:
+    """Return (head, state) by cell as columns, in the order of the cells."""
     cells = Cells([], [], [], [], [], [], [], [], [])
     for key in sorted(merged):
         head, state = merged[key]

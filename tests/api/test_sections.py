@@ -125,7 +125,7 @@ def test_if_none_match_names_an_etag(header: bytes | None, expected: bool) -> No
 async def test_the_history_of_a_cell_is_newest_first(client: httpx.AsyncClient, section: tuple[int, int, int]) -> None:
     first = await save(client, section, "3")
     second = await save(client, section, "4", base=first["edit_id"])
-    params = {"kind": "score", "item": section[2], "student": section[1]}
+    params: dict[str, str | int] = {"kind": "score", "item": section[2], "student": section[1]}
     answer = await client.get(f"/api/v1/sections/{section[0]}/history", params=params)
     assert answer.status_code == 200
     assert answer.json()["history"][0]["edit_id"] == second["edit_id"]
@@ -157,7 +157,7 @@ async def test_nobody_reads_anothers_section(
     student_id, _ = await add_teacher(database, "pupil")
     await enroll(database, section[0], student_id, "student")
     await enroll(database, section[0], stranger_id, "teacher", hidden_at=dt.datetime.now(dt.UTC))
-    params = {"kind": "score", "item": section[2], "student": section[1]}
+    params: dict[str, str | int] = {"kind": "score", "item": section[2], "student": section[1]}
     for username in ("stranger", "pupil"):
         async with client_of(app) as other:
             await other.post("/api/v1/session", json={"username": username, "password": PASSWORD})
@@ -180,11 +180,12 @@ async def test_a_section_that_does_not_exist_is_refused(
 async def test_a_section_gained_since_the_grant_is_found(
     database: asyncpg.Connection[Any], client: httpx.AsyncClient, section: tuple[int, int, int]
 ) -> None:
-    teacher, org = await database.fetchrow(
+    found = await database.fetchrow(
         "SELECT e.user_id, s.org_id FROM enrollment e JOIN section s USING (section_id) WHERE e.role = 'teacher'"
     )
-    gained = await add_section(database, org, title="Geometry")
-    await enroll(database, gained, teacher)
+    assert found is not None
+    gained = await add_section(database, found["org_id"], title="Geometry")
+    await enroll(database, gained, found["user_id"])
     assert (await client.get(f"/api/v1/sections/{gained}")).status_code == 200
     assert section[0] != gained
 
