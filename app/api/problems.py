@@ -122,11 +122,12 @@ def _of_http_exception(request: Request[Any, Any, Any], error: HTTPException) ->
 
 def _of_too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Answer:
     """JSON nested so deeply that the decoder gave up; logged, in case it was we who ran in a circle."""
-    _of_unexpected(request, error)
+    report(request, error)
     return answer(400, *_OF_STATUS[400])
 
 
-def _of_unexpected(request: Request[Any, Any, Any], error: Exception) -> Answer:
+def report(request: Request[Any, Any, Any], error: Exception) -> str:
+    """Log what nobody foresaw; return the id under which the log has it."""
     request_id = secrets.token_hex(8)
     telemetry.UNEXPECTED_ERRORS.labels(type(error).__name__).inc()
     telemetry.log(
@@ -137,6 +138,11 @@ def _of_unexpected(request: Request[Any, Any, Any], error: Exception) -> Answer:
         method=request.scope["method"],
         route=request.scope.get("path_template", "unmatched"),
     )
+    return request_id
+
+
+def _of_unexpected(request: Request[Any, Any, Any], error: Exception) -> Answer:
+    request_id = report(request, error)
     return answer(500, "internal_error", "Something unexpected went wrong.", {"request_id": request_id})
 
 
