@@ -33,7 +33,7 @@ LOCK_S_MAX = 20.0  # how long the previous server may take to end
 MIB = 1024 * 1024
 CONTAINER_MEMORY = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 
-# What the promise rests on (DESIGN, "The stores"); app/drafts/doctor.py checks the same at start.
+# What the promise rests on (docs/adr/0002); app/drafts/doctor.py checks the same at start.
 VALKEY_DURABLE: Mapping[str, str] = {
     "appendonly": "yes",
     "appendfsync": "always",

@@ -1,4 +1,4 @@
-"""Refuse to start on a journal that could lose an acknowledged edit (DESIGN, "The stores")."""
+"""Refuse to start on a journal that could lose an acknowledged edit (docs/redis-keys.md)."""
 
 from __future__ import annotations
 

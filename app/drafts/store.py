@@ -44,7 +44,7 @@ class StreamEntry(NamedTuple):
 
 
 class Incarnation(NamedTuple):
-    """The history of the database that a partition was written against (DESIGN, "Incarnation").
+    """The history of the database that a partition was written against (docs/architecture.md).
 
     Entries up to `relink_until` were journaled before a restored database was noticed: their bases may be gone.
     """

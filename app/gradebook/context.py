@@ -44,7 +44,7 @@ def rfc3339(ms: int) -> str:
 def exception_body(
     edit_id: bytes, seq: int, outcome: str, code: str | None, params: str | bytes | None, head: str | bytes | None
 ) -> bytes:
-    """Return an exception as it stands in an answer (DESIGN §5); `params` and `head` are JSON."""
+    """Return an exception as it stands in an answer (docs/protocol.md); `params` and `head` are JSON."""
     body: dict[str, Any] = {"edit_id": str(UUID(bytes=edit_id)), "seq": seq, "outcome": outcome}
     if code:
         body["code"] = code

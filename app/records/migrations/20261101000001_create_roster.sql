@@ -3,7 +3,7 @@ SET LOCAL lock_timeout = '4s';
 SET LOCAL statement_timeout = '60s';
 
 -- One row. `incarnation` names this history of the database: restoring a backup mints a new one,
--- and every partition of the journal carries the one it was written against (DESIGN, "Incarnation").
+-- and every partition of the journal carries the one it was written against (docs/architecture.md).
 -- `system_identifier` and `timeline_id` are PostgreSQL's own marks; a change of either mints a new incarnation too.
 CREATE TABLE installation (
   only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
