@@ -246,7 +246,8 @@ def _line_items(rows: list[Row], heads: dict[bytes, Head]) -> list[dict[str, Any
         columns[row["line_item_id"]] = column
     drafted = {cell: head for cell, head in heads.items() if head.is_drafted}
     for item, value in drafted_line_items(drafted).items():
-        made = msgspec.to_builtins(value)
+        # Every field: the stored form leaves defaults out, and a column that is shown again has `is_hidden` left out.
+        made = msgspec.structs.asdict(value)
         columns[item] = columns.get(item, {"line_item_id": item}) | made
     return sorted(
         columns.values(), key=lambda c: (c.get("position") or 0, str(c.get("due_date") or "9999"), c["line_item_id"])
