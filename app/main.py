@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import logging
 import os
+import resource
 import socket
 import sys
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
@@ -120,6 +121,7 @@ async def _open(
         queue_edits_max=settings.commit_queue_edits_max,
         wait_ms_max=settings.commit_wait_ms_max,
         replicas_min=settings.journal_replicas_min,
+        observe=telemetry.COMMIT_SAVES.observe,
     )
     stack.push_async_callback(committer.close)
     hub = EventHub(topology)
@@ -194,6 +196,13 @@ def _listen(host: str, port: int) -> socket.socket:
     return listener
 
 
+def _allow_many_connections() -> None:
+    """Raise the soft limit of open files to the hard one: a connection for each browser, and one for its events."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):  # a system may refuse "unlimited"; then its own default has to do
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
 def main(argv: Sequence[str]) -> int:
     """Serve as the command line says; return the exit status."""
     parser = argparse.ArgumentParser(prog="python -m app.main", description="One API process.")
@@ -210,6 +219,7 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"{error}\n")
         return EX_USAGE
     telemetry.log_to_stderr(f"api-{options.worker}")
+    _allow_many_connections()
     sockets = [socket.socket(fileno=options.fd) if options.fd is not None else _listen(options.host, options.port)]
     if options.own_port is not None:
         sockets.append(_listen("127.0.0.1", options.own_port))

@@ -65,6 +65,23 @@ UNEXPECTED_ERRORS: Final = Counter(
 JOURNAL_IS_WRITABLE: Final = Gauge(
     "inkfast_journal_is_writable", "1 if this process last found the journal safe and writable.", registry=REGISTRY
 )
+JOURNAL_UNRECORDED: Final = Gauge(
+    "inkfast_journal_unrecorded", "Saves in the journal that are not in PostgreSQL yet.", registry=REGISTRY
+)
+JOURNAL_OLDEST: Final = Gauge(
+    "inkfast_journal_oldest_unrecorded_seconds", "Age of the oldest of them; 0 without any.", registry=REGISTRY
+)
+COMMIT_SAVES: Final = Histogram(
+    "inkfast_commit_saves", "Saves that one pipeline, and so one fsync, carried.",
+    buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=REGISTRY,
+)  # fmt: skip
+EDIT_AGE: Final = Histogram(
+    "inkfast_edit_age_seconds", "Age of a save's oldest edit when it was sent, by the client's own clock.",
+    buckets=(1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 14400), registry=REGISTRY,
+)  # fmt: skip
+_EDITS: Final = Counter("inkfast_edits", "Edits answered, by outcome.", ["outcome"], registry=REGISTRY)
+EDITS: Final = {outcome: _EDITS.labels(outcome) for outcome in ("drafted", "recorded", "conflict", "rejected")}
+EVENT_STREAMS: Final = Gauge("inkfast_event_streams", "Open streams of events.", registry=REGISTRY)
 EVENT_LOOP_LAG: Final = Histogram(
     "inkfast_event_loop_lag_seconds", "How late a timer fired: what every request had to wait.",
     buckets=SECONDS, registry=REGISTRY,

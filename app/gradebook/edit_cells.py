@@ -30,6 +30,7 @@ from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest, decode_save
 from app.model.grants import derive_secret
 from app.model.receipts import issue
 from app.records.accounts import read_section_access
+from app.telemetry import EDIT_AGE, EDITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -180,7 +181,10 @@ class EditCells:
     def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
         edits = save.request.edits
         answer, said = answer_save(raw, edits, save.edits.cells, save.edits.edit_ids, context, self._window_ms)
+        for view in answer.outcomes:
+            EDITS[view.outcome].inc()
         if edits:
+            EDIT_AGE.observe((save.request.sent_at - edits[0].entered_at).total_seconds())
             answer.receipt = issue(
                 self._receipt_key,
                 self._receipt_secret,

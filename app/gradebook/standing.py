@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final, Literal
 
 from app import telemetry
 from app.drafts.doctor import examine
-from app.errors import InkfastError, JournalUnavailableError
+from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
     from app.drafts.committer import Committer
@@ -68,9 +68,11 @@ class Standing:
             await self.require_durable()
             is_writable = self._is_durable and await self._store.is_writable()
             if with_backlog and is_writable:
-                _, self._oldest_unrecorded_ms = await self._store.backlog()
+                unrecorded, self._oldest_unrecorded_ms = await self._store.backlog()
                 self._backlog_is_known = True
-        except (InkfastError, OSError) as error:
+                telemetry.JOURNAL_UNRECORDED.set(unrecorded)
+                telemetry.JOURNAL_OLDEST.set(self.oldest_unrecorded_s or 0.0)
+        except Exception as error:  # noqa: BLE001 -- whatever a look meets, the next one must come
             is_writable = False
             self._note_away(error)
         if is_writable:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 from msgspec import Struct
 
+from app import telemetry
 from app.drafts.events import Drafted, Recorded
 from app.errors import MalformedRequestError, NotPermittedError, TooManyRequestsError
 from app.gradebook.read_section import Cells, columns_of
@@ -75,12 +76,14 @@ class WatchSections:
             raise TooManyRequestsError("Too many streams of one user.", retry_after_s=10)
         self._streams_of_user[user_id] = self._streams_of_user.get(user_id, 0) + 1
         self.streams += 1
+        telemetry.EVENT_STREAMS.set(self.streams)
         listener = self._hub.listen(sections)
         try:
             yield listener
         finally:
             listener.close()
             self.streams -= 1
+            telemetry.EVENT_STREAMS.set(self.streams)
             self._streams_of_user[user_id] -= 1
             if not self._streams_of_user[user_id]:
                 del self._streams_of_user[user_id]
