@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import datetime as dt
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 
-from app.drafts.codec import CELL, UNCHECKED, Entry, JournaledEdit, UnknownFormatError, unpack_entry, unpack_extra
+from app.drafts.codec import (
+    CELL,
+    MOMENT_MS_MAX,
+    UNCHECKED,
+    Entry,
+    JournaledEdit,
+    UnknownFormatError,
+    unpack_entry,
+    unpack_extra,
+)
 from app.model.chain import APPLIED, NO_ID, CellKey, ChainEdit, Verdict, move_position
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
 from app.records.edits import CellRow, HistoryRow, PositionRow, pg_uuid
@@ -20,7 +29,6 @@ if TYPE_CHECKING:
 ClientKey = tuple[int, int, bytes]  # section, user, client
 _EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 _MS = dt.timedelta(milliseconds=1)
-MOMENT_MS_MAX = 253_402_300_799_999  # the last of the year 9999, PostgreSQL's and Python's common limit
 _LETTER = {"A": b"A", "C": b"C", "R": b"R"}
 _PATH = b"j"
 
@@ -112,13 +120,19 @@ def unstorable(batch: Batch) -> dict[bytes, Refusal]:
     return found
 
 
+class _Note(msgspec.Struct):
+    code: str = "rejected"
+    params: dict[str, Any] = {}
+
+
 def note_of(edit: JournaledEdit) -> Refusal:
-    """Return the reason with which the API rejected an edit."""
+    """Return the reason with which the API rejected an edit; one that is damaged must not stop the edit."""
     _, note = unpack_extra(edit.extra)
-    if not note:
+    try:
+        reason = msgspec.json.decode(note or b"{}", type=_Note)
+    except (msgspec.MsgspecError, UnicodeDecodeError):
         return Refusal("rejected")
-    reason = msgspec.json.decode(note)
-    return Refusal(reason["code"], msgspec.json.encode(reason.get("params") or {}).decode())
+    return Refusal(reason.code, msgspec.json.encode(reason.params).decode())
 
 
 def moment(ms: int) -> dt.datetime:

@@ -1,9 +1,9 @@
-"""drafted -> recorded: read the journal in order, commit in PostgreSQL, then take out of the journal what was committed.
+"""drafted -> recorded: read the journal in order, commit in PostgreSQL, then take what was committed out of it.
 
-One transaction covers all partitions that this flusher holds. Its first statement locks and renews their leases: a flusher
-that was frozen past its lease finds fewer rows and rolls back, and a commit that is tried again always has something to
-write. No timeout is ever put on COMMIT. After the commit the journal is drained by compare-and-delete; a flusher that dies
-between the two leaves entries that its successor recognises as recorded.
+One transaction covers all partitions that this flusher holds. Its first statement locks and renews their leases: a
+flusher that was frozen past its lease finds fewer rows and rolls back, and a commit that is tried again always has
+something to write. No timeout is ever put on COMMIT. After the commit the journal is drained by compare-and-delete; a
+flusher that dies between the two leaves entries that its successor recognises as recorded.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ class Flusher:
             self._connection.terminate()
 
     async def _forget(self, error: Exception) -> None:
-        """After a failure nothing is assumed: a new connection, the leases are taken again, the journal is read anew."""
+        """After a failure nothing is assumed: a new connection, new leases, and the journal is read from its oldest."""
         await self._read_again()
         with contextlib.suppress(Exception):
             await self._drained()
@@ -98,7 +98,13 @@ class Flusher:
 
     async def _connect(self) -> Connection:
         if self._connection is None or self._connection.is_closed():
-            self._connection = await connect(self._settings.database_url, application_name="inkfast-flusher")
+            # A flusher that stops in the middle of its transaction (frozen, its machine without power) keeps the rows
+            # of its leases locked: PostgreSQL ends it when the lease is over, so that somebody else can take them.
+            self._connection = await connect(
+                self._settings.database_url,
+                application_name="inkfast-flusher",
+                idle_in_transaction_session_timeout=str(self._settings.lease_ms),
+            )
             self._recorder = Recorder(self._connection, self.owner, self._settings.lease_ms)
             self._epochs.clear()
             self._incarnations.clear()

@@ -10,6 +10,8 @@ import struct
 from typing import TYPE_CHECKING, NamedTuple
 from uuid import UUID
 
+from app.model.edits import SEQ_MAX
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
@@ -126,6 +128,11 @@ def pack_extra(resolves: Sequence[bytes], note: bytes) -> bytes:
         return b""
     # The script keeps the whole of it as the note of a rejected edit, so the note comes first.
     return _U32.pack(len(note)) + note + b"".join(resolves)
+
+
+def _is_extra(extra: bytes) -> bool:
+    ids: int = len(extra) - 4 - _U32.unpack_from(extra)[0]
+    return ids >= 0 and ids % 16 == 0
 
 
 def unpack_extra(extra: bytes) -> tuple[tuple[bytes, ...], bytes]:
@@ -256,22 +263,33 @@ class Entry(NamedTuple):
 
 
 _EDIT_AT = struct.Struct(">BIBI9s16s16sQHI")
+_ACCEPTED = frozenset((APPLIED, CONFLICT, REJECTED, QUARANTINE, PROVISIONAL))
+MOMENT_MS_MAX = 253_402_300_799_999  # the last of the year 9999, PostgreSQL's and Python's common limit
 
 
 def unpack_entry(stream_id: bytes, raw: bytes) -> Entry:
-    """Read a stream entry, or raise UnknownFormatError (newer release) or ValueError (damaged)."""
+    """Read a stream entry, or raise UnknownFormatError (newer release) or ValueError (damaged).
+
+    What PostgreSQL could not hold of an entry is damage too: the API lets none of it through.
+    """
     if not raw or raw[0] != FORMAT:
         raise UnknownFormatError(f"entry format {raw[0] if raw else None}")
     try:
         _, section, client, recorded, skew, received, acting, count = ENTRY.unpack_from(raw)
+        if recorded > SEQ_MAX or received > MOMENT_MS_MAX:
+            raise ValueError("damaged entry: position or time")
         at, edits = ENTRY.size, []
         for _ in range(count):
             accepted, version, status, seq, cell, edit_id, base, entered, extra_len, value_len = _EDIT_AT.unpack_from(
                 raw, at
             )
+            if not 0 < seq <= SEQ_MAX or accepted not in _ACCEPTED:
+                raise ValueError("damaged entry: number or status")
             start = at + _EDIT_AT.size
             end = start + value_len + extra_len
             value = raw[start : start + value_len]
+            if extra_len and not _is_extra(raw[start + value_len : end]):
+                raise ValueError("damaged entry: resolved conflicts")
             edits.append(
                 JournaledEdit(
                     accepted,

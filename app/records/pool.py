@@ -30,7 +30,7 @@ CONNECT_S_MAX = 3
 
 # SQLSTATE classes and codes that say something about the database, not about the data: never quarantine, back off.
 _INFRASTRUCTURE = ("08", "53", "57", "58", "40", "XX", "25", "28", "3D", "42", "55")
-_POISON = ("22", "23")
+_POISON = ("22", "23", "54")  # data errors, constraints, limits (JSON deeper than the stack)
 
 
 def is_infrastructure(error: BaseException) -> bool:
