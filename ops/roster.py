@@ -18,8 +18,10 @@ import click
 import msgspec
 
 from app.errors import RecordsUnavailableError
+from app.gradebook.sign_in import end_all_of_user
 from app.model.passwords import hash_password
 from app.records import rosters
+from app.records.accounts import read_account
 from app.rosters.demo import RESULTS_TEACHERS_MAX, SEED, load_demo_district
 from app.rosters.demo_csv import write_demo_package
 from app.rosters.demo_district import TEACHERS_MAX, DemoDistrict
@@ -184,7 +186,12 @@ def set_password(username: str, password: str, data_dir: Path) -> None:
     async def write() -> bool:
         connection = await rosters.connect_for_import(database_url(data_dir))
         try:
-            return await rosters.roster_set_password(connection, username, hash_password(password))
+            if not await rosters.roster_set_password(connection, username, hash_password(password)):
+                return False
+            account = await read_account(connection, username)
+            if account is not None:  # whoever knew the old password is signed out
+                await end_all_of_user(connection, account.user_id)
+            return True
         finally:
             await connection.close()
 

@@ -29,12 +29,15 @@ if TYPE_CHECKING:
 
     from app.drafts.store import DraftStore
     from app.model.grants import Grant
+    from app.records.accounts import Revocation
     from app.records.pool import Connection, Pool
     from app.settings import Settings
 
 REFRESH_S: Final = 2.0
 OVERLAP: Final = dt.timedelta(seconds=30)  # a revocation is stamped a little before its commit shows it to others
 WHOLE_S: Final = 600.0  # how often the whole set is read anew, and what is forgotten is left out
+# After this no grant that somebody has now can be honoured: the longest term, and more grace than anybody will set.
+USER_FORGET_S: Final = (GRANT_HOURS_MAX + 9 * 24) * 3600
 _BEGINNING: Final = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 
 
@@ -45,7 +48,6 @@ class Revocations:
         self._pool = pool
         self._store = store
         self._login_forget_s = settings.grant_minutes * 60 + settings.grant_grace_hours * 3600
-        self._user_forget_s = (GRANT_HOURS_MAX + settings.grant_grace_hours) * 3600
         self._grant_ids: set[str] = set()
         self._login_session_ids: set[str] = set()
         self._users: dict[int, int] = {}  # user -> grants issued up to this second are refused
@@ -69,7 +71,7 @@ class Revocations:
 
     async def revoke_grant(self, connection: Connection, grant: Grant) -> None:
         """Refuse this grant from now on, everywhere within seconds."""
-        await self._revoke(connection, f"grant:{grant.grant_id}", self._user_forget_s)
+        await self._revoke(connection, f"grant:{grant.grant_id}", USER_FORGET_S)
 
     async def revoke_login_session(self, connection: Connection, login_session_id: UUID) -> None:
         """Refuse what was granted in this login session."""
@@ -77,12 +79,10 @@ class Revocations:
 
     async def revoke_user(self, connection: Connection, user_id: int) -> None:
         """Refuse what was granted to this user up to now; what is granted later is honoured."""
-        await self._revoke(connection, f"user:{user_id}", self._user_forget_s)
+        await self._revoke(connection, f"user:{user_id}", USER_FORGET_S)
 
     async def _revoke(self, connection: Connection, subject: str, forget_s: float) -> None:
-        revocation = await insert_grant_revocation(connection, subject, forget_s)
-        self._add(subject, int(revocation.revoked_at.timestamp()))
-        await self._mirror({subject: int(revocation.forget_at.timestamp())})
+        await self._take([await insert_grant_revocation(connection, subject, forget_s)])
 
     async def refresh(self) -> None:
         """Read what was revoked since the last look, or raise what PostgreSQL's absence raises."""
@@ -95,12 +95,12 @@ class Revocations:
         if is_whole:
             self._grant_ids, self._login_session_ids, self._users = set(), set(), {}
             self._whole_at = time.monotonic()
-        for revocation in found:
-            self._add(revocation.subject, int(revocation.revoked_at.timestamp()))
-            self._newest = max(self._newest, revocation.revoked_at)
         self._read_at = time.monotonic()
+        for revocation in found:
+            self._newest = max(self._newest, revocation.revoked_at)
+        await self._take(found)
         if is_whole:
-            await self._mirror_whole({r.subject: int(r.forget_at.timestamp()) for r in found})
+            await self._sweep_mirror()
 
     async def look(self) -> None:
         """Refresh once and never raise; while PostgreSQL is away, note it and take what the mirror has."""
@@ -136,19 +136,35 @@ class Revocations:
         except JournalUnavailableError:
             return  # then nothing can be saved either
         self._mirror_is_read = True
-        for subject, forget_at in mirrored.items():
+        for name, forget_at in mirrored.items():
             if forget_at > time.time():
-                # The mirror keeps when a revocation may be forgotten; when it was made follows from that.
-                self._add(subject, int(forget_at - self._user_forget_s))
+                subject, _, revoked_at = name.partition("@")
+                self._add(subject, int(revoked_at or 0))
 
-    def _add(self, subject: str, revoked_at: int) -> None:
+    async def _take(self, revocations: list[Revocation]) -> None:
+        """Add to the set, and mirror what is news."""
+        news: dict[str, int] = {}
+        for revocation in revocations:
+            revoked_at = int(revocation.revoked_at.timestamp())
+            if self._add(revocation.subject, revoked_at):
+                # Grants issued after a user's revocation are honoured, so that its moment belongs to the mirrored name.
+                of_user = revocation.subject.startswith("user:")
+                name = f"{revocation.subject}@{revoked_at}" if of_user else revocation.subject
+                news[name] = int(revocation.forget_at.timestamp())
+        if news:
+            await self._mirror(news)
+
+    def _add(self, subject: str, revoked_at: int) -> bool:
+        """Take a revocation over; return whether it was news."""
         kind, _, name = subject.partition(":")
-        if kind == "login":
-            self._login_session_ids.add(name)
-        elif kind == "user":
-            self._users[int(name)] = max(revoked_at, self._users.get(int(name), 0))
-        else:
-            self._grant_ids.add(name)
+        if kind == "user":
+            is_news = revoked_at > self._users.get(int(name), -1)
+            self._users[int(name)] = max(revoked_at, self._users.get(int(name), -1))
+            return is_news
+        ids = self._login_session_ids if kind == "login" else self._grant_ids
+        is_news = name not in ids
+        ids.add(name)
+        return is_news
 
     async def _mirror(self, revoked: dict[str, int]) -> None:
         try:
@@ -157,8 +173,8 @@ class Revocations:
             # PostgreSQL has it, and the next whole reading mirrors it.
             telemetry.log(telemetry.Event.REVOCATIONS_STALE, level=logging.WARNING, error=error)
 
-    async def _mirror_whole(self, revoked: dict[str, int]) -> None:
-        await self._mirror(revoked)
+    async def _sweep_mirror(self) -> None:
+        """Take out of the mirror what no grant can be affected by any more."""
         try:
             mirrored = await self._store.read_revocations()
             await self._store.forget_revocations([name for name, until in mirrored.items() if until <= time.time()])

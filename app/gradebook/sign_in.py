@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app import telemetry
 from app.errors import OverloadedError, SignInRequiredError, TooManyRequestsError, WrongPasswordError
+from app.gradebook.revocations import USER_FORGET_S
 from app.model.grants import SECTIONS_MAX, Grant, GrantKey, derive_grant_key, derive_secret, mint
 from app.model.login_tokens import SECRET_BYTES, DeviceToken, LoginToken
 from app.model.passwords import PASSWORD_CHARS_MAX, Verdict
@@ -254,6 +255,12 @@ def make_grant(
         expires_at=issued_at + term_s,
         name=scope.name,
     )
+
+
+async def end_all_of_user(connection: Connection, user_id: int) -> None:
+    """End all login sessions and grants of a user, as an operator may; API processes know within seconds."""
+    await accounts.end_login_sessions_of_user(connection, user_id)
+    await accounts.insert_grant_revocation(connection, f"user:{user_id}", USER_FORGET_S)
 
 
 async def grant_for(connection: Connection, username: str, key: GrantKey, now: float, hours: float) -> str | None:

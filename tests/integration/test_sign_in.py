@@ -429,3 +429,36 @@ async def test_a_cancelled_sign_in_gives_its_place_back(passwords: PasswordProce
 
 def test_the_grace_of_an_old_token_is_a_minute() -> None:
     assert sign_in.GRACE_S == 60
+
+
+async def test_an_operator_who_sets_a_password_signs_everybody_out_who_knew_the_old_one(
+    database: asyncpg.Connection[Any], door: SignIn, revocations: Revocations, store: DraftStore
+) -> None:
+    user_id, _ = await add_teacher(database, "teacher")
+    signed_in = await door.sign_in("teacher", PASSWORD)
+    await sign_in.end_all_of_user(database, user_id)
+    await revocations.refresh()
+    assert revocations.refuses(signed_in.grant)
+    with pytest.raises(SignInRequiredError):
+        await door.renew(login_token(signed_in))
+    (name,) = await store.read_revocations()
+    assert name.startswith(f"user:{user_id}@")
+    after = await door.sign_in("teacher", PASSWORD)
+    assert not revocations.refuses(after.grant)
+
+
+async def test_what_no_grant_can_be_affected_by_is_forgotten_everywhere(
+    database: asyncpg.Connection[Any], door: SignIn, revocations: Revocations, store: DraftStore
+) -> None:
+    await add_teacher(database, "teacher")
+    signed_in = await door.sign_in("teacher", PASSWORD)
+    await door.end(login_token(signed_in))
+    await revocations.refresh()
+    assert len(await store.read_revocations()) == 1
+    await database.execute("UPDATE grant_revocation SET forget_at = now() - interval '1 s'")
+    await store.mirror_revocations({f"login:{signed_in.grant.login_session_id}": int(time.time()) - 1})
+    revocations._whole_at = None
+    await revocations.refresh()
+    assert await database.fetchval("SELECT count(*) FROM grant_revocation") == 0
+    assert await store.read_revocations() == {}
+    assert not revocations.refuses(signed_in.grant)
