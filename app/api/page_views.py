@@ -70,6 +70,7 @@ class RollRow(NamedTuple):
     is_drafted: bool
     category_field: str
     categories: list[Option]
+    said: Markup | None  # the time of arrival and the note that are there already
     time_field: str
     time: str
     time_error: Markup | None
@@ -170,6 +171,7 @@ def roll_rows(
                 _is_drafted(notes, (Kind.ATTENDANCE, student)),
                 names[0],
                 options,
+                words.mark_details(mark),
                 names[1],
                 fields.get(names[1], [mark.arrival_time or ""])[0],
                 said(words, errors.get(names[1])),

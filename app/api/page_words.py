@@ -90,6 +90,15 @@ class Words:
         """Return flags beside a score, as they stand in a sentence."""
         return Markup(", ").join(self(f"flag.{flag}").lower() for flag in status)
 
+    def mark_details(self, mark: AttendanceValue) -> Markup | None:
+        """Return what stands beside an attendance mark, if anything does."""
+        parts = []
+        if mark.arrival_time:
+            parts.append(self("value.arrived", at=self.at_clock(dt.time.fromisoformat(mark.arrival_time))))
+        if mark.note:
+            parts.append(self("value.comment", text=mark.note))
+        return Markup(", ").join(parts) if parts else None
+
     def value(self, kind: int, raw: bytes) -> Markup:
         """Return what a cell holds, in words."""
         if not raw:
@@ -108,11 +117,9 @@ class Words:
             text = value.text if len(value.text) <= _COMMENT_SHOWN_MAX else value.text[:_COMMENT_SHOWN_MAX] + "…"
             return self("value.comment", text=text) if text else self("value.no_comment")
         if isinstance(value, AttendanceValue):
-            parts = [self(f"category.{value.category}") if value.category else self("value.no_mark")]
-            if value.arrival_time:
-                parts.append(self("value.arrived", at=self.at_clock(dt.time.fromisoformat(value.arrival_time))))
-            parts += [self("value.comment", text=value.note)] if value.note else []
-            return Markup(", ").join(parts)
+            category = self(f"category.{value.category}") if value.category else self("value.no_mark")
+            details = self.mark_details(value)
+            return category + ", " + details if details else category
         if isinstance(value, RollTakenValue):
             return self("value.roll_taken" if value.taken else "value.roll_not_taken")
         return self("value.unreadable")

@@ -172,7 +172,7 @@ def _read_mark(cell: ShownCell, fields: Mapping[str, Sequence[str]], typed: Type
     if not any(name in fields for name in names):
         return
     chosen = fields.get(names[0], [before.category or ""])[0]
-    category = next((c for c in CATEGORIES if c == chosen), None)
+    category = next((c for c in CATEGORIES if c == chosen), before.category if chosen else None)
     name = names[1]
     try:
         arrival = read_time(fields[name][0]) if name in fields else before.arrival_time

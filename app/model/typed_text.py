@@ -15,6 +15,7 @@ SCORE_CHARS_MAX = 40
 _NUMBER = re.compile(r"(?P<sign>-?)(?P<whole>[0-9]*)(?:(?P<mark>[.,])(?P<part>[0-9]*))?")
 _TYPED = re.compile(r"(?P<number>[-0-9.,]*)(?:\s*/\s*(?P<of>[0-9.,]+))?\s*(?P<codes>[a-z]{2}(?:\s+[a-z]{2})*)?")
 _TIME = re.compile(r"(?P<hour>[0-9]{1,2})[:.h](?P<minute>[0-9]{2})(?::[0-9]{2})?\s*(?P<half>[ap])?\.?\s*(?:m\.?)?")
+_PLAIN_MARKS = {0x2212: "-", 0xFF0D: "-", 0xFF0E: ".", 0xFF0C: ",", 0xFF0F: "/", 0xFF1A: ":"}
 # English and Spanish codes side by side: exempt / exento, missing / falta, late / tarde.
 _STATUS_OF_CODE = {
     "ex": "exempt",
@@ -46,7 +47,7 @@ def read_score(text: str, maximum: str) -> TypedScore:
 
     Raises TypedTextError for everything else: letters, percentages, another maximum, a comma before three digits.
     """
-    plain = " ".join(unicodedata.normalize("NFKC", text).replace("\u2212", "-").lower().split())
+    plain = _plain(text)
     if not plain:
         return TypedScore(None, frozenset())
     typed = _TYPED.fullmatch(plain) if len(plain) <= SCORE_CHARS_MAX else None
@@ -66,6 +67,12 @@ def read_score(text: str, maximum: str) -> TypedScore:
     return TypedScore(score, frozenset(statuses))
 
 
+def _plain(text: str) -> str:
+    """Return the text with plain digits, signs and single spaces; a raised 2 is no digit, for 1² is not twelve."""
+    digits = (str(unicodedata.decimal(c)) if unicodedata.category(c) == "Nd" else c for c in text)
+    return " ".join("".join(digits).translate(_PLAIN_MARKS).lower().split())
+
+
 def _number(digits: str, text: str) -> str:
     """Return a decimal string with a point, without needless zeros in front."""
     found = _NUMBER.fullmatch(digits)
@@ -82,7 +89,7 @@ def _number(digits: str, text: str) -> str:
 
 def read_time(text: str) -> str | None:
     """Return `HH:MM` for `8:07`, `08.07`, `8:07 am` or `1:30 p. m.`; None for empty text; else raise TypedTextError."""
-    plain = " ".join(unicodedata.normalize("NFKC", text).lower().split())
+    plain = _plain(text)
     if not plain:
         return None
     found = _TIME.fullmatch(plain)
