@@ -10,6 +10,7 @@ import msgspec
 from app.drafts.codec import (
     CELL,
     MOMENT_MS_MAX,
+    NORMAL,
     UNCHECKED,
     Entry,
     JournaledEdit,
@@ -102,8 +103,20 @@ def stream_position(stream_id: bytes) -> tuple[int, int]:
 
 
 def unchecked(batch: Batch) -> list[tuple[Entry, JournaledEdit]]:
-    """Return the edits that were accepted while their section's roster was not known."""
-    return [pair for pair in batch.journaled if pair[1].status_in == UNCHECKED]
+    """Return the edits that were accepted while their section's roster was not known.
+
+    Between them the columns that their sections made meanwhile, through a process that knew the roster: scores in a new
+    column may come with it, in one batch.
+    """
+    sections = {entry.section_id for entry, edit in batch.journaled if edit.status_in == UNCHECKED}
+    if not sections:
+        return []
+    return [
+        (entry, edit)
+        for entry, edit in batch.journaled
+        if edit.status_in == UNCHECKED
+        or (entry.section_id in sections and edit.status_in == NORMAL and edit.cell[0] == Kind.LINE_ITEM)
+    ]
 
 
 def unstorable(batch: Batch) -> dict[bytes, Refusal]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import json
 
-from app.drafts.codec import CELL
+from app.drafts.codec import CELL, UNCHECKED
 from app.gradebook.rules import load_rules
 from app.model.chain import Head, Link, Verdict, walk
 from app.model.kinds import LineItemValue, ValueRejectedError, parse_value
@@ -190,7 +190,8 @@ class Recorder:
             try:
                 value = parse_value(kind, edit.value)
                 if of_section is not None:
-                    of_section.check(kind, item, student, value)
+                    if edit.status_in == UNCHECKED:
+                        of_section.check(kind, item, student, value)
                     if isinstance(value, LineItemValue):
                         of_section.made[item] = ScoreRange.of(value)
             except ValueRejectedError as error:

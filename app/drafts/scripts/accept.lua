@@ -304,7 +304,9 @@ local function accept(key, a)
   elseif s.ctx and s.ctx.position_known then
     s.drafted, recorded = s.ctx.recorded, s.ctx.recorded
   elseif s.away then
-    s.drafted, recorded = (n > 0) and first - 1 or 0, 0
+    -- A poll tells nothing of where its client stands: a position made up from it would be a gap to the next save.
+    if n == 0 then return 'O' .. pack('>I4I4', 0, 0) end
+    s.drafted, recorded = first - 1, 0
   else
     return ask(s, n)
   end
