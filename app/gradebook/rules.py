@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 SECTIONS_KEPT_MAX = 20_000
-REFRESH_S_MIN = 1.0  # a client that sends nonsense makes us look it up at most once a second and section
+REFRESH_S_MIN = 1.0  # however much nonsense a client sends
 
 
 async def load_rules(connection: Connection, section_id: int, now: float) -> SectionRules | None:
@@ -94,12 +94,16 @@ class RulesCache:
         return rules
 
     async def fresh(self, section_id: int, *, than: SectionRules | None = None) -> SectionRules:
-        """Return rules newer than the ones given (or any), looked up at most once a second.
+        """Return rules newer than the ones given (or any), looked up at most once a second and section.
 
-        Raises NotFoundError if there is no such section, RecordsUnavailableError if PostgreSQL cannot be asked.
+        A client that sends nonsense waits out that second: a refusal is never made from a copy. Raises NotFoundError
+        if there is no such section, RecordsUnavailableError if PostgreSQL cannot be asked.
         """
         rules = self._rules.get(section_id)
-        if rules is not None and (than is None or rules is not than or self._clock() - rules.loaded_at < REFRESH_S_MIN):
+        if rules is not None and rules is than:
+            await asyncio.sleep(max(0.0, rules.loaded_at + REFRESH_S_MIN - self._clock()))
+            rules = self._rules.get(section_id)
+        if rules is not None and rules is not than:
             return rules
         return await asyncio.shield(self._refresh(section_id))
 
