@@ -236,8 +236,8 @@ async def apply_edits(connection: Connection, history: Sequence[HistoryRow], cel
     """Write the history of a batch (by COPY) and its current values, all or nothing, within a transaction.
 
     `cells` holds each cell at most once: the last applied edit of the batch. Raises asyncpg's UniqueViolationError if
-    an edit or a version is recorded already, and a data error if a value cannot be stored: the transaction is then to be
-    rolled back, and nothing of it is left behind.
+    an edit or a version is recorded already, and a data error if a value cannot be stored: the transaction is then to
+    be rolled back, and nothing of it is left behind.
     """
     if history:
         await connection.copy_records_to_table("edit_log", records=history, columns=HistoryRow._fields)
