@@ -232,7 +232,7 @@ class _Loader:
             yield *keys, *about, c.place + 1
 
     def _cells(self) -> Iterator[tuple[tuple[int, int, int, int], UUID, str, dt.datetime, int]]:
-        """Yield key, edit, value, moment and sequence of every cell, in the order of the import of the same district."""
+        """Yield key, edit, value, moment and sequence of every cell, as an import of the same district numbers them."""
         base, district = self._base, self._district
         for seq, (number, planned, column, result) in enumerate(district.results(), 2):
             at = dt.datetime.combine(column.due, dt.time(20), dt.UTC)

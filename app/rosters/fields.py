@@ -21,8 +21,8 @@ TEXT_CHARS_MAX = 2_000
 YEARS = range(1900, 2200)
 KEEP = "keep"
 
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
-_DECIMAL = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?")
+_DATE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
+_DECIMAL = re.compile(r"[+-]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][+-]?\d{1,2})?", re.ASCII)
 # The form in which the wire and the journal carry a score (app/model/kinds.py).
 _SCORE = re.compile(r"-?[0-9]{1,6}(\.[0-9]{1,4})?")
 

@@ -40,6 +40,7 @@ if TYPE_CHECKING:
 
 # Orgs in orgs, sessions in sessions: each pass refuses the children of what the pass before refused.
 _NESTING_MAX = 50
+LOCK_WAIT_S_MAX = 10.0
 
 
 class ImportBusyError(Exception):
@@ -94,8 +95,7 @@ async def import_package(
     """
     connection = await rosters.connect_for_import(dsn)
     try:
-        if not await rosters.roster_lock_imports(connection):
-            raise ImportBusyError("another roster import is running on this database")
+        await _take_lock(connection)
         await rosters.roster_fail_stale_imports(connection)
         source = await asyncio.to_thread(path.absolute)
         return await _Run(connection, source, options or ImportOptions(), progress or Silent()).run()
@@ -126,6 +126,15 @@ async def approve_import(
         return report
     finally:
         await connection.close()
+
+
+async def _take_lock(connection: Connection) -> None:
+    """Wait a little: what a killed import was doing in PostgreSQL ends a moment after it."""
+    give_up_at = time.monotonic() + LOCK_WAIT_S_MAX
+    while not await rosters.roster_lock_imports(connection):
+        if time.monotonic() >= give_up_at:
+            raise ImportBusyError("another roster import is running on this database")
+        await asyncio.sleep(0.1)
 
 
 class _Run:

@@ -116,8 +116,11 @@ class ZipPackage:
         return self._entries[name].file_size
 
     def open(self, name: str) -> IO[bytes]:
-        """Open one entry; a damaged one raises zipfile.BadZipFile while it is read."""
-        return self._zip.open(self._entries[name])
+        """Open one entry; a damaged one raises zipfile.BadZipFile while it is read, or is refused here."""
+        try:
+            return self._zip.open(self._entries[name])
+        except (zipfile.BadZipFile, NotImplementedError, RuntimeError) as error:
+            raise _refused(self.name, "zip_damaged", f"entry {name} cannot be unpacked ({error})") from None
 
     def digest(self) -> str:
         """Hash the zip file itself."""

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 RECORD_CHARS_MAX = 1024 * 1024
 _CHUNK_BYTES = 256 * 1024
+_DAMAGE = (zipfile.BadZipFile, zlib.error, EOFError)
 
 _FIELD = r'(?:"[^"]*+(?:""[^"]*+)*+"|[^",\r\n]*+)'
 _RECORD = re.compile(rf"{_FIELD}(?:,{_FIELD})*+[\r\n]*+")
@@ -37,7 +38,10 @@ class RecordReader:
 
     def __init__(self, file: IO[bytes], encoding: str | None = None) -> None:
         buffered = io.BufferedReader(_Raw(file), _CHUNK_BYTES)
-        self.encoding = _encoding_of(buffered.peek(4)[:4], encoding)
+        try:
+            self.encoding = _encoding_of(buffered.peek(4)[:4], encoding)
+        except _DAMAGE as error:
+            raise CsvFaultError(1, "zip_damaged", f"the zip is damaged here ({error})") from None
         # utf-16 and utf-32 cannot keep an undecodable byte for later; the others carry it to the line that holds it.
         errors = "strict" if self.encoding.startswith(("utf-16", "utf-32")) else "surrogateescape"
         self._text = io.TextIOWrapper(buffered, self.encoding, errors=errors, newline="")
@@ -63,7 +67,7 @@ class RecordReader:
             text = self._text.readline(RECORD_CHARS_MAX + 1)
         except UnicodeDecodeError as error:
             raise CsvFaultError(self._line, "encoding", f"not {self.encoding} ({error.reason})") from None
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
+        except _DAMAGE as error:
             raise CsvFaultError(self._line, "zip_damaged", f"the zip is damaged here ({error})") from None
         if len(text) > RECORD_CHARS_MAX:
             raise CsvFaultError(self._line, "record_too_long", f"a line of more than {RECORD_CHARS_MAX:,} characters")
