@@ -20,6 +20,7 @@ from ops.bench_stand import Stand
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+FLUSHERS = ("flusher", "flusher, 1 lane")
 NOOP_RATIO_MIN, DIRECT_RATIO_MIN, COPY_RATIO_MIN, MEMORY_BYTES_MAX = 0.65, 2.5, 0.5, 320
 
 
@@ -107,14 +108,14 @@ def _round(stand: Stand, programs: Contestants, number: int, wanted: Wanted) -> 
     turn = Round(stand, number, wanted.seconds)
     turn.prepare()
     done: RoundOf = {}
-    cells = [
-        (f"{name} {count}", program, count)
-        for count in wanted.connections
-        for name, program in (("no-op", programs.noop), ("save", programs.save), ("direct", programs.direct))
-    ]
-    for name, program, count in cells if number % 2 else reversed(cells):
-        done[name] = turn.load(name, program.port, program.pid, count, is_save=program is programs.save)
-    done["flusher"] = turn.flush()
+    contestants_of = (("no-op", programs.noop), ("save", programs.save), ("direct", programs.direct))
+    for at, count in enumerate(wanted.connections):
+        for name, program in contestants_of if number % 2 else contestants_of[::-1]:
+            cell = f"{name} {count}"
+            done[cell] = turn.load(cell, program.port, program.pid, count, is_save=program is programs.save)
+        # The saves of the first are recorded by the flusher as it is, those of the second by a single lane of it.
+        if at < len(FLUSHERS):
+            done[FLUSHERS[at]] = turn.flush(FLUSHERS[at], lanes=at or None)
     done["copy"] = turn.copy()
     done["save + flusher"] = turn.load_and_record("save + flusher", programs.save, wanted.connections[0])
     return done
@@ -131,7 +132,7 @@ def _report(wanted: Wanted, rounds: Sequence[RoundOf], found: Memory | None) -> 
             if count == wanted.connections[0]:
                 names.append("save + flusher")
             click.echo("\n" + figures(f"{count} connections", "requests", names, rounds))
-        click.echo("\n" + figures(f"{wanted.flush_rows:,} rows a flush", "rows", ("flusher", "copy"), rounds))
+        click.echo("\n" + figures(f"{wanted.flush_rows:,} rows a flush", "rows", (*FLUSHERS, "copy"), rounds))
         click.echo("CPU: seconds for each 1,000 requests or rows; everything: median (least – most) of the rounds\n")
         click.echo(ratios(_ratios(wanted.connections), rounds))
     if found is not None:
@@ -158,5 +159,6 @@ def _ratios(connections: Sequence[int]) -> list[Ratio]:
             ),
         ]
     wanted.append(Ratio("(c) flusher : bare COPY", "flusher", "copy", COPY_RATIO_MIN))
+    wanted.append(Ratio("    one lane of it", "flusher, 1 lane", "copy"))
     wanted.append(Ratio("save, flusher beside it : alone", "save + flusher", f"save {connections[0]}"))
     return wanted

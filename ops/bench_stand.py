@@ -47,13 +47,15 @@ class BenchError(ServerError):
 def cpu_s(pid: int, *, with_children: bool = False) -> float:
     """Return the CPU-seconds of a process; with the children that it has or had, for PostgreSQL's backends."""
     own = _cpu_fields(pid)
-    ticks = sum(own[:2])
-    if with_children:
-        ticks += sum(own[2:])
+    while with_children:
+        ticks = 0
         for child in children_of(pid):
-            with contextlib.suppress(FileNotFoundError):  # it ended, and is counted with its parent from now on
+            with contextlib.suppress(FileNotFoundError):  # it has just ended; its parent's figures say so
                 ticks += sum(_cpu_fields(child)[:2])
-    return ticks / _CLOCK_TICKS
+        before, own = own, _cpu_fields(pid)
+        if own[2:] == before[2:]:
+            return (sum(own) + ticks) / _CLOCK_TICKS
+    return sum(own[:2]) / _CLOCK_TICKS
 
 
 def _cpu_fields(pid: int) -> list[int]:

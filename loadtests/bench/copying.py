@@ -59,7 +59,7 @@ class Batch:
             await connection.execute(UPSERT, *self.cells)
 
 
-async def measure(first: int, last: int, batch_rows: int) -> Recorded:
+async def measure(first: int, last: int, batch_rows: int) -> None:
     """Do as the module says."""
     url = os.environ["DATABASE_URL"]  # noqa: TID251 -- a program of its own, started by ops/bench.py
     connection = await asyncpg.connect(url)
@@ -68,23 +68,23 @@ async def measure(first: int, last: int, batch_rows: int) -> Recorded:
     batches = [Batch(rows[i : i + batch_rows]) for i in range(0, len(rows), batch_rows)]
     for batch in batches[:WARM_UP_BATCHES]:
         await batch.write(connection)
-    sys.stdout.buffer.write(READY)
-    sys.stdout.buffer.flush()
+    _say(READY)
     if sys.stdin.buffer.readline() != GO:
         sys.exit(1)
     began, cpu_s = time.perf_counter(), time.process_time()
     for batch in batches[WARM_UP_BATCHES:]:
         await batch.write(connection)
     elapsed_s, cpu_s = time.perf_counter() - began, time.process_time() - cpu_s
+    _say(encode(Recorded(sum(len(batch.history) for batch in batches[WARM_UP_BATCHES:]), elapsed_s, cpu_s)) + b"\n")
+    sys.stdin.buffer.readline()  # whoever asked still wants to see PostgreSQL's processes as they are
     await connection.close()
-    return Recorded(sum(len(batch.history) for batch in batches[WARM_UP_BATCHES:]), elapsed_s, cpu_s)
 
 
-def main() -> None:
-    """Print the result as one line of JSON."""
-    first, last, batch_rows = (int(argument) for argument in sys.argv[1:])
-    sys.stdout.buffer.write(encode(uvloop.run(measure(first, last, batch_rows))) + b"\n")
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
 
 
 if __name__ == "__main__":
-    main()
+    first_section, last_section, rows_max = (int(argument) for argument in sys.argv[1:])
+    uvloop.run(measure(first_section, last_section, rows_max))

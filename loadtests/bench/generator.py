@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 ANSWER_S_MAX = 30.0
+WARM_UP_WAVE = 16
 SAVES_PER_SECOND_MADE = 9_000  # as many are made before the clock starts; a faster server makes more as it goes
 _LENGTH = b"content-length: "
 
@@ -98,19 +99,24 @@ class Generator:
         return (saves or 0) // len(self._plan.teachers) + 1
 
     def warm_up(self) -> None:
-        """Send the first saves of every section, all connections at once; return when all are answered."""
-        later = [connection.requests for connection in self._connections.values()]
-        for connection, first in zip(self._connections.values(), self._warm, strict=True):
-            connection.requests = iter(first)
-        self._run(None, None)
-        for connection, requests in zip(self._connections.values(), later, strict=True):
-            connection.requests = requests
+        """Send the first saves of every section; return when all are answered.
+
+        In waves: the first save of a section asks PostgreSQL, and all of them at once would be a storm, not a warm-up.
+        """
+        for first in range(0, len(self._warm), WARM_UP_WAVE):
+            wave = dict(itertools.islice(self._connections.items(), first, first + WARM_UP_WAVE))
+            later = [connection.requests for connection in wave.values()]
+            for connection, saves in zip(wave.values(), self._warm[first:], strict=False):
+                connection.requests = iter(saves)
+            self._run(wave, None, None)
+            for connection, requests in zip(wave.values(), later, strict=True):
+                connection.requests = requests
 
     def measure(self) -> Result:
         """Run the plan; LoadError when anything but acknowledgements came, or when it ran out of cells."""
         self._times = array("d")
         cpu_s = time.process_time()
-        answered, late, elapsed_s, is_dry = self._run(self._plan.seconds, self._plan.saves)
+        answered, late, elapsed_s, is_dry = self._run(self._connections, self._plan.seconds, self._plan.saves)
         cpu_s = time.process_time() - cpu_s
         if is_dry and (self._plan.seconds, self._plan.saves) != (None, None):
             raise LoadError("the plan has too few cells for this server")
@@ -125,9 +131,11 @@ class Generator:
             cpu_s,
         )
 
-    def _run(self, seconds: float | None, saves: int | None) -> tuple[int, int, float, bool]:
+    def _run(
+        self, connections: dict[int, Connection], seconds: float | None, saves: int | None
+    ) -> tuple[int, int, float, bool]:
         """Return (answers in time, answers after it, seconds, whether a connection had nothing left to send)."""
-        clock, connections, times = time.perf_counter, self._connections, self._times
+        clock, times = time.perf_counter, self._times
         began = clock()
         end = began + seconds if seconds is not None else began + 1e9
         budget = saves if saves is not None else sys.maxsize

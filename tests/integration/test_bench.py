@@ -1,0 +1,130 @@
+"""`inkfast bench`: it measures everything it says, loses nothing, and leaves nothing behind."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import psutil
+import pytest
+import uvicorn
+from click.testing import CliRunner
+
+import app.main
+from loadtests.bench import serve
+from loadtests.bench.generator import Connection, LoadError
+from loadtests.bench.plan import Plan, Section, Teacher
+from loadtests.bench.saves import requests_of
+from ops.bench import bench
+from ops.bench_report import Ratio, ratios, spread
+from ops.bench_rounds import Measured
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_one_command_prints_all_four_figures_and_leaves_nothing(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    figures = tmp_path / "figures.json"
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.cli", "bench", "--short", "--json", figures, "--dir", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for figure in (
+        r"\(a\) save : no-op",
+        r"\(b\) save : direct",
+        r"\(c\) flusher : bare COPY",
+        r"\(d\) .* bytes for each",
+    ):
+        assert re.search(figure, done.stdout), done.stdout
+    measured = json.loads(figures.read_text())
+    assert set(measured["rounds"][0]) == {"no-op 8", "save 8", "direct 8", "flusher", "copy", "save + flusher"}
+    assert measured["memory"]["edits"] > 1000
+    assert list(tmp_path.iterdir()) == [figures]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or ())]
+
+
+def test_the_plain_handlers_are_served_with_the_services_own_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    given: dict[str, object] = {}
+
+    class Config(uvicorn.Config):
+        def __init__(self, _app: object, **options: object) -> None:
+            given.update(options)
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(uvicorn, "Config", Config)
+    with pytest.raises(KeyboardInterrupt):
+        app.main.serve(None, [])  # type: ignore[arg-type]  # it goes no further than its settings
+    assert given == serve.SETTINGS
+
+
+@pytest.fixture
+def plan() -> Plan:
+    teacher = Teacher("token", [Section(4001, [1, 2, 3, 4], [70, 71, 72])])
+    return Plan("127.0.0.1", 1, 7, [teacher], saves_per_client=2)
+
+
+def bodies(requests: Iterator[bytes]) -> list[dict[str, object]]:
+    return [json.loads(request.partition(b"\r\n\r\n")[2]) for request in requests]
+
+
+def test_every_edit_is_a_new_cell_and_seq_has_no_gap(plan: Plan) -> None:
+    saves = bodies(requests_of(plan, plan.teachers[0], 0)[0])
+    edits = [edit for save in saves for edit in save["edits"]]  # type: ignore[attr-defined]
+    assert len({(e["item"], e["student"]) for e in edits}) == len(edits) == 12
+    assert len({e["edit_id"] for e in edits}) == 12
+    assert {e["base"] for e in edits} == {None}
+    assert [e["seq"] for e in edits] == [1, 2, 3, 4, 5, 6] * 2
+    assert len({save["client_id"] for save in saves}) == 2
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 2\r\n\r\n{}",
+        b'HTTP/1.1 200 OK\r\ncontent-length: 46\r\n\r\n[{"outcome":"drafted"},{"outcome":"rejected"}]',
+        b"",
+    ],
+)
+def test_anything_but_an_acknowledgement_ends_the_round(answer: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Socket:
+        def setsockopt(self, *_: int) -> None: ...
+
+        def recv(self, _: int) -> bytes:
+            return answer
+
+    monkeypatch.setattr("socket.create_connection", lambda _: Socket())
+    with pytest.raises(LoadError):
+        Connection(("127.0.0.1", 1), iter(())).receive()
+
+
+def test_ratios_are_taken_within_a_round() -> None:
+    def measured(per_second: float, cpu: float) -> Measured:
+        return Measured("x", per_second, {"handler": cpu})
+
+    rounds = [
+        {"a": measured(70, 2), "b": measured(100, 1)},
+        {"a": measured(7, 2), "b": measured(10, 1)},
+        {"a": measured(9, 2), "b": measured(10, 1)},
+    ]
+    printed = ratios([Ratio("a : b", "a", "b", 0.65)], rounds)
+    assert "0.70 (0.70 – 0.90)" in printed
+    assert ">= 0.65: met" in printed
+    assert "0.50 (0.50 – 0.50)" in printed
+    assert spread([3, 1, 2]) == "2 (1 – 3)"
+
+
+def test_it_says_what_it_can_measure() -> None:
+    said = CliRunner().invoke(bench, ["--help"]).output
+    assert "granian and uvicorn" in said
+    assert "--rounds" in said
