@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections import Counter
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
 
@@ -24,7 +25,7 @@ from app.errors import (
     WrongPasswordError,
 )
 from app.gradebook.open_form import plain_number
-from app.model.kinds import Kind, attendance_item
+from app.model.kinds import COMMENT, KIND_OF_NAME, SCORE, Kind, attendance_item
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,7 +150,7 @@ def _sign_in_page(visit: Visit, fields: Fields, *, lead: Sequence[Markup], error
     return visit.page(
         "sign_in.html",
         words("sign_in.again.title" if is_saving else "sign_in.title"),
-        here=None if fields else "/" + (f"?next={quote(_next_of(following), safe='/?=')}" if following else ""),
+        here=None if is_saving else "/" + (f"?next={quote(_next_of(following), safe='/?=')}" if following else ""),
         lead=lead,
         problem=problem,
         kept=kept,
@@ -273,9 +274,11 @@ def _columns(visit: Visit, snapshot: SectionSnapshot, students: set[int]) -> lis
     for kind, item, student, value in zip(cells.kind, cells.item, cells.student, cells.value, strict=True):
         if kind == Kind.SCORE.name.lower() and student in students and bytes(value) not in {b"null", b"{}"}:
             entered[item] = entered.get(item, 0) + 1
+    conflicts = Counter(c["item"] for c in snapshot.conflicts if KIND_OF_NAME[c["kind"]] in {SCORE, COMMENT})
     return [
         {
             "line_item_id": column["line_item_id"],
+            "conflicts": conflicts[column["line_item_id"]],
             "title": column["title"],
             "out_of": plain_number(column.get("result_value_max")),
             "due": _date(words.date, column.get("due_date")) or words("section.columns.no_due"),

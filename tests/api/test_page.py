@@ -430,6 +430,7 @@ async def test_an_undecided_conflict_waits_on_the_columns_page_for_either_teache
     await flush_all(settings)
     page = await teacher.get(quiz_of(school))
     assert "You entered 17 at" in page.said
+    assert "◤◥ 1 entry has two values" in (await teacher.get(f"/sections/{school.section}")).said
     page = await colleague.get(quiz_of(school))
     assert "Elena Ruiz entered 17 at" in page.said
     assert "You entered 19 at" in page.said

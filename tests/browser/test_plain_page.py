@@ -332,10 +332,14 @@ async def test_forced_colours_and_paper(service: Service, browser: Browser, scre
     await walk.page.screenshot(path=screenshot_dir / "forced-colours-roll.png", full_page=True)
     chosen = walk.page.locator(".segment:has(input:checked)").first
     assert await chosen.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    await window.close()
+    window = await browser.new_context(color_scheme="dark", viewport=WIDE)
+    walk.page = await window.new_page()
+    await walk.sign_in("teacher-paper")
     await walk.visit(walk.column)
-    await walk.score("17", "18")
+    await walk.score("15", "16")
     await walk.page.click(".last button")
-    await walk.page.emulate_media(media="print", forced_colors="none")
+    await walk.page.emulate_media(media="print")
     assert not await walk.page.locator(".check").is_visible()
     assert not await walk.page.locator(".who button").is_visible()
     assert await walk.page.locator(".slip .short").is_visible()
