@@ -11,7 +11,7 @@ from app.api.page_views import address_of, choice_view, column_rows, faults, rol
 from app.api.page_words import local
 from app.errors import NotFoundError
 from app.gradebook.open_form import open_column, open_roll
-from app.model.kinds import AttendanceValue, Kind, RollTakenValue, parse_value
+from app.model.kinds import ID_MAX, AttendanceValue, Kind, RollTakenValue, attendance_item, parse_value
 from app.model.plain_fields import mark_of, score_of
 from app.model.plain_forms import seal
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from app.model.typed_text import TypedTextError
 
 SATURDAY: Final = 5
+FIRST_YEAR, LAST_YEAR = 2000, 2199
 
 
 def now_ms() -> int:
@@ -43,15 +44,32 @@ async def open_form(visit: Visit, section_id: int, line_item_id: int | None, day
     Raises what reading the section raises, and NotFoundError for a column or a day that there is not.
     """
     grant = await visit.require_grant()
-    snapshot, _ = await visit.services.read_section.read_section(grant, section_id)
+    read_section = visit.services.read_section.read_section
     form_id = secrets.token_bytes(16)
     if line_item_id is not None:
+        if line_item_id > ID_MAX:
+            raise NotFoundError("no such column")
+        columns = [(int(kind), line_item_id) for kind in (Kind.SCORE, Kind.COMMENT)]
+        snapshot, _ = await read_section(grant, section_id, columns=columns)
         return open_column(snapshot, grant, line_item_id, form_id=form_id, now_ms=now_ms())
+    asked = _day(day) if day else None
+    # Which day it is where the school is, is known when the section has been read: it is one of these.
+    around = dt.datetime.now(dt.UTC).date()
+    days = [asked] if asked is not None else [around + dt.timedelta(days=n) for n in (-1, 0, 1)]
+    columns = [(int(kind), attendance_item(date)) for kind in (Kind.ATTENDANCE, Kind.ROLL_TAKEN) for date in days]
+    snapshot, _ = await read_section(grant, section_id, columns=columns)
+    date = asked or dt.date.fromisoformat(snapshot.section["today"])
+    return open_roll(snapshot, grant, date, form_id=form_id, now_ms=now_ms())
+
+
+def _day(text: str) -> dt.date:
     try:
-        date = dt.date.fromisoformat(day or snapshot.section["today"])
+        day = dt.date.fromisoformat(text)
     except ValueError:
         raise NotFoundError("no such day") from None
-    return open_roll(snapshot, grant, date, form_id=form_id, now_ms=now_ms())
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise NotFoundError("no such day")
+    return day
 
 
 def form_page(

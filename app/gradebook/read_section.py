@@ -82,11 +82,14 @@ class ReadSection:
             ids = await list_active_section_ids(connection, grant.user_id)
             return [dict(row) for row in await sections.list_sections_of_teacher(connection, ids)]
 
-    async def read_section(self, grant: Grant, section_id: int) -> tuple[SectionSnapshot, str]:
+    async def read_section(
+        self, grant: Grant, section_id: int, *, columns: Sequence[tuple[int, int]] | None = None
+    ) -> tuple[SectionSnapshot, str]:
         """Return the section's snapshot and its ETag, which changes with every head and every record.
 
-        Raises NotPermittedError for a section that the user does not teach, RecordsUnavailableError while PostgreSQL is
-        away. While the journal is away, what is recorded is shown alone.
+        With `columns` (kind, item) only their cells are in it. Raises NotPermittedError for a section that the user
+        does not teach, RecordsUnavailableError while PostgreSQL is away. While the journal is away, what is recorded is
+        shown alone.
         """
         try:
             heads = (await self._store.read_section(section_id)).heads
@@ -95,20 +98,23 @@ class ReadSection:
         async with self._pool.acquire() as connection:
             await _require_teacher(connection, grant, section_id)
             facts = await _facts(connection, section_id)
-            rows = await records.read_section_cells(connection, section_id)
+            if columns is None:
+                rows = await records.read_section_cells(connection, section_id)
+            else:
+                rows = await records.read_columns(connection, section_id, columns)
             conflicts = await records.read_open_conflicts(connection, facts["school_year"], section_id)
             students = await sections.read_section_students(connection, section_id, today_in(facts["time_zone"]))
             line_items = await sections.read_line_items(connection, section_id)
             reserved = await _reserved(connection, section_id)
-            merged = merge(heads, rows)
+            merged = merge(_of_columns(heads, columns), rows)
             authors = {head.author_id for head, _ in merged.values()} | {c["author_id"] for c in conflicts}
             names = await sections.read_user_names(connection, sorted(authors))
-        columns = _line_items(line_items, heads)
-        made = {column["line_item_id"] for column in columns}
+        made_columns = _line_items(line_items, heads)
+        made = {column["line_item_id"] for column in made_columns}
         snapshot = SectionSnapshot(
             section=_section(facts),
             students=[dict(row) for row in students],
-            line_items=columns,
+            line_items=made_columns,
             reserved_line_item_ids=[i for i in reserved if i not in made],
             cells=columns_of(merged),
             conflicts=[_conflict(row) for row in conflicts],
@@ -127,7 +133,7 @@ class ReadSection:
             heads = (await self._store.read_section(section_id)).heads
         except JournalUnavailableError:
             heads = {}
-        heads = {cell: head for cell, head in heads.items() if CELL.unpack(cell)[:2] in columns}
+        heads = _of_columns(heads, columns)
         try:
             async with self._pool.acquire() as connection:
                 rows = await records.read_columns(connection, section_id, columns)
@@ -170,6 +176,12 @@ class ReadSection:
                 names = await sections.read_user_names(connection, [drafted.author_id])
                 history.insert(0, _drafted_row(drafted, names.get(drafted.author_id)))
         return history
+
+
+def _of_columns(heads: dict[bytes, Head], columns: Sequence[tuple[int, int]] | None) -> dict[bytes, Head]:
+    if columns is None:
+        return heads
+    return {cell: head for cell, head in heads.items() if CELL.unpack(cell)[:2] in columns}
 
 
 async def _require_teacher(connection: Connection, grant: Grant, section_id: int) -> None:

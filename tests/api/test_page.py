@@ -189,7 +189,17 @@ async def test_somebody_elses_section_is_refused_with_a_page(teacher: OldBrowser
         assert "Geometry" not in page.text
 
 
-@pytest.mark.parametrize("path", ["", "/columns/999999999", "/attendance?day=yesterday", "/attendance?day=2026-02-30"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "",
+        "/columns/999999999",
+        "/attendance?day=yesterday",
+        "/attendance?day=2026-02-30",
+        "/attendance?day=9999-12-31",
+        "/attendance?day=0001-01-01",
+    ],
+)
 async def test_what_is_not_there_is_said_with_a_page(teacher: OldBrowser, school: PlainSchool, path: str) -> None:
     section = school.section if path else 2**40
     page = await teacher.get(f"/sections/{section}{path}")
