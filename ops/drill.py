@@ -1,0 +1,157 @@
+"""`inkfast drill kill`: kill things on purpose under load, and prove afterwards that nothing was lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import random
+import shutil
+import sys
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+import click
+
+from ops.audit import as_json, lines_of
+from ops.audit_checks import DISORDER, LOST, MISMATCH, TWICE, Report, audit_stores
+from ops.drill_figures import longest_stall_s
+from ops.drill_installation import HEAL_S_MAX, DrillInstallation, Load, wait_until
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+TARGETS = {"api": ("api-1", "api-2"), "flusher": ("flusher",), "valkey": ("valkey",), "postgres": ("postgres",)}
+PAUSE_S_MIN, PAUSE_S_MAX = 0.3, 1.5
+TEACHERS, RATE = 20, 300.0
+SEED = 20141104
+
+
+class Row(NamedTuple):
+    """What became of the load while one target was killed again and again."""
+
+    target: str
+    kills: int
+    acknowledged: int
+    lost: int
+    duplicated: int
+    out_of_order: int
+    wrong: int
+    longest_stall_s: float
+    all_recorded: bool
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the promise was kept."""
+        return not self.lost + self.duplicated + self.out_of_order + self.wrong and self.all_recorded
+
+
+@click.group()
+def drill() -> None:
+    """Break an installation of one's own on purpose, under load, and audit what is left."""
+
+
+@drill.command()
+@click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Kills of each target.")
+@click.option("--target", "targets", type=click.Choice([*TARGETS, "all"]), multiple=True, default=("all",))
+@click.option("--rate", type=click.FloatRange(min=1), default=RATE, show_default=True, help="Edits per second.")
+@click.option("--teachers", type=click.IntRange(2), default=TEACHERS, show_default=True)
+@click.option("--seed", type=int, default=SEED, show_default=True, help="Of the moments of the kills, and of the load.")
+@click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Keep ledgers, reports and logs here.")
+def kill(rounds: int, targets: tuple[str, ...], rate: float, teachers: int, seed: int, out: Path | None) -> None:
+    """Kill -9 API processes, the flusher, Valkey and PostgreSQL, each alone, at random moments under load.
+
+    Starts an installation of its own in a temporary folder (fsync on, as always), lets teachers type, kills, waits
+    until another process stands in the place of the killed one, and goes on. Then lets everything be recorded, and
+    audits.
+    Exit status 1 where anything acknowledged was lost, stored twice, out of order, or not recorded in the end.
+    """
+    wanted = list(TARGETS) if "all" in targets else list(dict.fromkeys(targets))
+    with _folder(out) as folder:
+        click.echo(f"seed {seed}; starting an installation in {folder}")
+        with DrillInstallation(folder / "data", teachers) as installation:
+            tokens = folder / "tokens.jsonl"
+            installation.write_tokens(tokens)
+            rows = []
+            for number, target in enumerate(wanted):
+                rng = random.Random(f"{seed} {target}")  # noqa: S311 -- seeded moments, no secrets
+                load = Load(
+                    installation, tokens, folder / f"{target}.jsonl", rate=rate, teachers=teachers, seed=seed + number
+                )
+                rows.append(_kill_under_load(installation, load, target, rounds, rng))
+        for line in table(rows):
+            click.echo(line)
+    sys.exit(0 if all(row.is_clean for row in rows) else 1)
+
+
+@contextlib.contextmanager
+def _folder(out: Path | None) -> Iterator[Path]:
+    """Yield an empty folder: a temporary one, or one in `out` that is kept, but for the stores."""
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="inkfast-drill-", ignore_cleanup_errors=True) as name:
+            Path(name).chmod(0o711)  # the servers run as another user
+            yield Path(name)
+        return
+    out.mkdir(parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=out))
+    folder.chmod(0o711)
+    try:
+        yield folder
+    finally:
+        for kept in (folder / "data" / "log").glob("*.log"):
+            shutil.copy(kept, folder / f"{kept.stem}.log")
+        shutil.rmtree(folder / "data", ignore_errors=True)
+        (folder / "tokens.jsonl").unlink(missing_ok=True)
+
+
+def _kill_under_load(installation: DrillInstallation, load: Load, target: str, rounds: int, rng: random.Random) -> Row:
+    with load:
+        for number in range(1, rounds + 1):
+            time.sleep(rng.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
+            name = rng.choice(TARGETS[target])
+            click.echo(f"kill -9 {name} ({number} of {rounds})")
+            installation.kill(name)
+        time.sleep(rng.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
+        wait_until(installation.is_serving, HEAL_S_MAX, "readiness after the last kill")
+    report = asyncio.run(audit_stores(installation.settings, [load.ledger], HEAL_S_MAX, lambda _: None))
+    load.ledger.with_suffix(".json").write_text(json.dumps(as_json(report, [load.ledger]), indent=2) + "\n")
+    if not report.holds:
+        for line in lines_of(report):
+            click.echo(line)
+    return _row(target, rounds, load, report)
+
+
+def _row(target: str, kills: int, load: Load, report: Report) -> Row:
+    return Row(
+        target,
+        kills,
+        report.counts["acknowledged"],
+        report.total(LOST),
+        report.total(TWICE),
+        report.total(DISORDER),
+        report.total(MISMATCH),
+        longest_stall_s(load.ledger),
+        load.all_recorded,
+    )
+
+
+def table(rows: Sequence[Row]) -> list[str]:
+    """Return the result for a person."""
+    head = ("target", "kills", "acknowledged", "lost", "duplicated", "out of order", "wrong", "longest stall of saving")
+    lines = [" | ".join(head)]
+    for row in rows:
+        cells = (row.target, row.kills, row.acknowledged, row.lost, row.duplicated, row.out_of_order, row.wrong)
+        texts = [*map(str, cells), f"{row.longest_stall_s:.1f} s"]
+        padded = [
+            text.rjust(len(name)) if at else text.ljust(len(name))
+            for at, (text, name) in enumerate(zip(texts, head, strict=True))
+        ]
+        lines.append(" | ".join(padded) + ("" if row.all_recorded else "   NOT ALL RECORDED"))
+    kills, acknowledged = sum(row.kills for row in rows), sum(row.acknowledged for row in rows)
+    if all(row.is_clean for row in rows):
+        lines.append(f"{kills} kills, {acknowledged} acknowledged edits: none lost, none twice, none out of order")
+    else:
+        lines.append(f"{kills} kills, {acknowledged} acknowledged edits: THE PROMISE WAS BROKEN")
+    return lines

@@ -1,0 +1,210 @@
+"""An installation of a drill's own, and the load on it: started as anybody would, in a folder that is thrown away."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+from app.model.grants import Grant, derive_grant_key, mint
+from app.records.pool import connect
+from app.settings import Settings
+from ops.environment import environment
+from ops.installation import Installation, settings_environment
+from ops.processes import ServerError, alive
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from types import TracebackType
+
+ROOT = Path(__file__).resolve().parent.parent
+START_S_MAX = 120.0
+HEAL_S_MAX = 60.0
+STOP_S_MAX = 60.0
+POLL_S = 0.01
+GRANT_HOURS = 24
+SECTIONS_PER_TEACHER = 2
+_TEACHERS = Path(__file__).parent / "sql" / "drill_teachers.sql"
+
+
+class DrillInstallation:
+    """Use as a context: `inkfast up` with every durable setting, two API processes, and a small demo district."""
+
+    def __init__(self, data_dir: Path, teachers: int, settings: Mapping[str, str] | None = None) -> None:
+        self.data_dir = data_dir
+        self.installation = Installation(data_dir)
+        self.output = data_dir.with_suffix(".out")
+        self._teachers = teachers
+        self._given = dict(settings or {})
+        self._up: subprocess.Popen[bytes] | None = None
+        self.url = ""
+
+    def __enter__(self) -> Self:
+        command = [sys.executable, "-m", "ops.cli", "up", "--data-dir", str(self.data_dir), "--port", "0"]
+        command += ["--demo-teachers", str(self._teachers), "--workers", "2"]
+        own = {"DATABASE_URL", "REDIS_URL", "INKFAST_SECRET_KEY", "INKFAST_PUBLIC_URL"}
+        given = {key: value for key, value in environment().items() if key not in own} | self._given
+        with self.output.open("wb") as output:
+            self._up = subprocess.Popen(command, cwd=ROOT, env=given, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            wait_until(self._is_ready, START_S_MAX, "the installation")
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._stop()
+
+    def _stop(self) -> None:
+        if self._up is not None and self._up.poll() is None:
+            self._up.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._up.wait(STOP_S_MAX)
+            self._up.kill()
+            self._up.wait()
+
+    def _is_ready(self) -> bool:
+        said = self.output.read_text()
+        if self._up is None or self._up.poll() is not None:
+            raise ServerError(f"the drill's installation did not start: {said.strip().splitlines()[-1:]}")
+        found = re.search(r"running at (http://\S+)", said)
+        self.url = found.group(1) if found else ""
+        return bool(found) and "ready in" in said
+
+    @property
+    def settings(self) -> Settings:
+        """Where its stores are."""
+        given = {k: v for k, v in settings_environment(self.data_dir).items() if k not in {"DATABASE_URL", "REDIS_URL"}}
+        written = self.installation.read()
+        return Settings.from_env(
+            given
+            | {"DATABASE_URL": written["database_url"], "REDIS_URL": written["redis_url"]}
+            | {"INKFAST_SECRET_KEY": self.installation.secret_key()}
+        )
+
+    def pid(self, name: str) -> int | None:
+        """Return the process id of one of its processes; None while it is away."""
+        with contextlib.suppress(OSError, ValueError):
+            return int(self.installation.pid_path(name).read_text())
+        return None
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one process; return when the supervisor has started another in its place."""
+        wait_until(lambda: _lives(self.pid(name)), HEAL_S_MAX, f"{name} before it is killed")
+        killed = self.pid(name)
+        if killed is not None:
+            os.kill(killed, signal.SIGKILL)
+        wait_until(
+            lambda: self.pid(name) not in {None, killed} and _lives(self.pid(name)), HEAL_S_MAX, f"another {name}"
+        )
+
+    def is_serving(self) -> bool:
+        """Whether the service says that it is ready."""
+        try:
+            with urllib.request.urlopen(self.url + "/readyz", timeout=2) as answer:  # noqa: S310 -- our own address
+                return bool(answer.status == 200)
+        except (OSError, urllib.error.URLError):
+            return False
+
+    def write_tokens(self, path: Path) -> int:
+        """Write a grant a line, each with sections of one's own and one of a neighbour's; return how many."""
+        settings = self.settings
+        key, now = derive_grant_key(settings.secret_key), int(time.time())
+        teachers = asyncio.run(_sections_of_teachers(settings, self._teachers))
+        lines = []
+        for at, (user_id, own) in enumerate(teachers):
+            shared = teachers[at ^ 1][1][:1] if at ^ 1 < len(teachers) else []
+            sections = list(dict.fromkeys(own[:SECTIONS_PER_TEACHER] + shared))
+            until = now + GRANT_HOURS * 3600
+            grant = Grant(f"drill-{user_id}", user_id, None, ("teacher",), (), frozenset(sections), now, until, "drill")
+            lines.append(json.dumps({"user": user_id, "token": mint(grant, key), "sections": sections}) + "\n")
+        path.write_text("".join(lines))
+        path.chmod(0o600)
+        return len(lines)
+
+
+async def _sections_of_teachers(settings: Settings, count: int) -> list[tuple[int, list[int]]]:
+    connection = await connect(settings.database_url, application_name="inkfast-drill")
+    try:
+        return [(row[0], list(row[1])) for row in await connection.fetch(_TEACHERS.read_text(), count)]
+    finally:
+        await connection.close()
+
+
+class Load:
+    """Use as a context: teachers who type until it is left, and then go on until everything is recorded."""
+
+    def __init__(
+        self, installation: DrillInstallation, tokens: Path, ledger: Path, *, rate: float, teachers: int, seed: int
+    ) -> None:
+        self._log = ledger.with_suffix(".out")
+        self.ledger = ledger
+        self._command = [sys.executable, "-m", "loadtests.client", "--host", installation.url, "--tokens", str(tokens)]
+        self._command += [
+            "--ledger",
+            str(ledger),
+            "--rate",
+            str(rate),
+            "--teachers",
+            str(teachers),
+            "--seed",
+            str(seed),
+        ]
+        self._command += ["--duration", "86400", "--deadline", str(HEAL_S_MAX), "--window-ms-max", "500"]
+        self._command += ["--reopen-every", "20", "--timeout", "8"]
+        self._client: subprocess.Popen[bytes] | None = None
+        self.all_recorded = False
+
+    def __enter__(self) -> Self:
+        with self._log.open("wb") as log:
+            self._client = subprocess.Popen(self._command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
+        try:
+            wait_until(self._is_typing, START_S_MAX, "the load")
+        except BaseException:
+            self._client.kill()
+            self._client.wait()
+            raise
+        return self
+
+    def _is_typing(self) -> bool:
+        if self._client is None or self._client.poll() is not None:
+            raise ServerError(f"the load ended: {self._log.read_text().strip().splitlines()[-1:]}")
+        return "typing:" in self._log.read_text()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is None:
+            return
+        if kind is None and self._client.poll() is None:
+            self._client.send_signal(signal.SIGTERM)
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self.all_recorded = self._client.wait(HEAL_S_MAX * 2) == 0
+        self._client.kill()
+        self._client.wait()
+
+
+def _lives(pid: int | None) -> bool:
+    return pid is not None and alive(pid)
+
+
+def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+    """Return once `condition` is true; ServerError naming `what` when it is not in time."""
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            raise ServerError(f"not within {seconds:.0f} s: {what}")
+        time.sleep(POLL_S)
