@@ -23,7 +23,7 @@ from app.api.edits import EditController
 from app.api.events import EventController
 from app.api.guards import Guard
 from app.api.health import HealthController
-from app.api.page import PlainPageController
+from app.api.page import MISSING_PAGE, PlainPageController
 from app.api.page_html import PlainAssets
 from app.api.problems import EXCEPTION_HANDLERS
 from app.api.sections import SectionController
@@ -90,7 +90,7 @@ def create_app(
             PlainAssets,
         ],
         lifespan=[lifespan],
-        exception_handlers=EXCEPTION_HANDLERS,
+        exception_handlers=EXCEPTION_HANDLERS | MISSING_PAGE,
         request_max_body_size=BODY_BYTES_MAX,
         openapi_config=openapi,
         logging_config=None,  # app/telemetry.py logs
@@ -111,7 +111,7 @@ async def _open(
     """
     pool = await create_pool(settings, application_name="inkfast-api")
     stack.push_async_callback(pool.close)
-    topology = Topology(settings.redis_url)
+    topology = Topology(settings.redis_url, is_checked=not settings.journal_unsafe)
     stack.callback(topology.close)
     with suppress(JournalUnavailableError):
         await topology.learn()

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import datetime as dt
 from collections import Counter
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import quote
 
 from litestar import Controller, Request, get, post
+from litestar.exceptions import HTTPException, NotFoundException
 from litestar.params import FromPath
 
 from app.api.exchange import Answer, header_of
@@ -15,9 +16,11 @@ from app.api.guards import cookie_of
 from app.api.page_forms import crumbs, form_page, open_form
 from app.api.page_html import see_other
 from app.api.page_saving import kept_fields, save_kept, save_sent
-from app.api.page_visit import refuse_foreign_form, respond
+from app.api.page_visit import Visit, refuse_foreign_form, respond
+from app.api.problems import EXCEPTION_HANDLERS
 from app.errors import (
     InkfastError,
+    NotFoundError,
     OverloadedError,
     RecordsUnavailableError,
     SignInRequiredError,
@@ -32,7 +35,6 @@ if TYPE_CHECKING:
 
     from markupsafe import Markup
 
-    from app.api.page_visit import Visit
     from app.gradebook.read_section import SectionSnapshot
     from app.model.plain_fields import Fields
 
@@ -64,6 +66,11 @@ class PlainPageController(Controller):
     async def sign_out(self, request: Request[Any, Any, Any]) -> Answer:
         """End the login session."""
         return await respond(request, _sign_out)
+
+    @get("/sign-out")
+    async def signed_out(self, request: Request[Any, Any, Any]) -> Answer:
+        """Go to where one is asked to sign in, or back to work: nobody is signed out by following a link."""
+        return await respond(request, _home)
 
     @get("/sections")
     async def sections(self, request: Request[Any, Any, Any]) -> Answer:
@@ -114,10 +121,28 @@ class PlainPageController(Controller):
 
         return await respond(request, save)
 
+    @get("/sections/{section_id:int}/conflicts")
+    async def conflicts(self, section_id: FromPath[int]) -> Answer:
+        """Go to the section: the address of a form's answer was kept or typed."""
+        return see_other(f"/sections/{section_id}")
+
     @post("/sections/{section_id:int}/conflicts", status_code=200)
     async def save_choice(self, request: Request[Any, Any, Any], section_id: FromPath[int]) -> Answer:
         """Save what a person decided about a conflict."""
         return await respond(request, lambda visit: save_sent(visit, f"/sections/{section_id}/conflicts"))
+
+
+def _missing_page(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
+    """Return what there is to say of an address that nothing stands at: a page to a browser, a problem to a program."""
+    accepts = header_of(request.scope, b"accept") or b""
+    if b"text/html" not in accepts or request.scope["path"].startswith("/api/"):
+        return cast("Answer", EXCEPTION_HANDLERS[HTTPException](request, error))
+    visit = Visit(request)
+    return visit.finish(visit.problem(NotFoundError("no such page")))
+
+
+# An Answer is all that Litestar asks of the response of an exception handler.
+MISSING_PAGE: Final[dict[int | type[Exception], Any]] = {NotFoundException: _missing_page}
 
 
 async def _home(visit: Visit) -> Answer:

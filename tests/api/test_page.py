@@ -208,6 +208,25 @@ async def test_what_is_not_there_is_said_with_a_page(teacher: OldBrowser, school
     assert "There is nothing at this address." in page.said
 
 
+async def test_an_address_that_nothing_stands_at_is_a_page_to_a_browser_and_a_problem_to_a_program(
+    client: httpx.AsyncClient,
+) -> None:
+    browser = OldBrowser(client)
+    page = await browser.get("/gradebook.html", accept="text/html,application/xhtml+xml", **{"accept-language": "es"})
+    check_frame(page)
+    assert page.status == 404
+    assert "No existe esa página" in page.said
+    for address, accept in (("/gradebook.html", "*/*"), ("/api/v1/nothing", "text/html")):
+        answer = await client.get(address, headers={"accept": accept})
+        assert (answer.status_code, answer.json()["code"]) == (404, "not_found")
+
+
+async def test_the_addresses_of_forms_can_be_followed_too(teacher: OldBrowser, school: PlainSchool) -> None:
+    assert (await teacher.get(f"/sections/{school.section}/conflicts")).said.startswith("Algebra 1")
+    for address in ("/sign-in", "/sign-out"):
+        assert (await teacher.get(address)).said.startswith("My sections")
+
+
 async def test_empty_states_have_a_sentence(
     teacher: OldBrowser, school: PlainSchool, database: asyncpg.Connection[Any], app: Litestar
 ) -> None:
