@@ -46,6 +46,17 @@ class PlainSchool(NamedTuple):
     quiz: int
     essay: int
     students: list[int]
+    suffix: str = ""
+
+    @property
+    def teacher_name(self) -> str:
+        """Who signs in as the teacher."""
+        return f"teacher{self.suffix}"
+
+    @property
+    def colleague_name(self) -> str:
+        """Who signs in as the colleague."""
+        return f"colleague{self.suffix}"
 
 
 async def make_plain_school(
@@ -94,4 +105,4 @@ async def make_plain_school(
             ((XSS if tricky else "Quiz 3", 20, "2026-11-06"), ("Essay: a place I know", 100, None))
         )
     ]  # fmt: skip
-    return PlainSchool(people["teacher"], people["colleague"], section, other, empty, *columns, ids)
+    return PlainSchool(people["teacher"], people["colleague"], section, other, empty, *columns, ids, suffix)

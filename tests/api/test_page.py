@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import itertools
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +13,9 @@ import pytest
 from app.errors import JournalUnavailableError
 from app.model.grants import derive_secret
 from app.model.receipts import read as read_receipt
-from tests.api.conftest import client_of, services
+from app.settings import Settings
+from tests.api.conftest import client_of, running, services
+from tests.conftest import SECRET_KEY
 from tests.old_browser import Form, OldBrowser, OldPage
 from tests.plain_school import TIME_ZONE, XSS, PlainSchool, make_plain_school
 from tests.school import PASSWORD
@@ -25,18 +28,38 @@ if TYPE_CHECKING:
     import httpx
     from litestar import Litestar
 
-    from app.settings import Settings
+    from ops.servers import ValkeyServer
+
+
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="module")
+def database_url(module_database_url: str) -> str:
+    """One database for all: every test has a school of its own in it."""
+    return module_database_url
+
+
+@pytest.fixture(scope="module")
+def settings(database_url: str, valkey: ValkeyServer) -> Settings:
+    return Settings(database_url=database_url, redis_url=valkey.url, secret_key=SECRET_KEY)
+
+
+@pytest.fixture(scope="module")
+async def app(settings: Settings) -> AsyncIterator[Litestar]:
+    async with running(settings) as app:
+        yield app
 
 
 @pytest.fixture
 async def school(database: asyncpg.Connection[Any]) -> PlainSchool:
-    return await make_plain_school(database)
+    return await make_plain_school(database, suffix=f"-{next(_numbers)}")
 
 
 @pytest.fixture
 async def teacher(school: PlainSchool, client: httpx.AsyncClient) -> OldBrowser:
     browser = OldBrowser(client)
-    await browser.sign_in("teacher", PASSWORD)
+    await browser.sign_in(school.teacher_name, PASSWORD)
     return browser
 
 
@@ -44,7 +67,7 @@ async def teacher(school: PlainSchool, client: httpx.AsyncClient) -> OldBrowser:
 async def colleague(school: PlainSchool, app: Litestar) -> AsyncIterator[OldBrowser]:
     async with client_of(app) as client:
         browser = OldBrowser(client)
-        await browser.sign_in("colleague", PASSWORD)
+        await browser.sign_in(school.colleague_name, PASSWORD)
         yield browser
 
 
@@ -65,14 +88,15 @@ def scored(school: PlainSchool, form: Form, *texts: str) -> Form:
     return form.fill(**{f"s_{student}": text for student, text in zip(school.students, texts, strict=False)})
 
 
-async def cells(settings: Settings) -> dict[int, str]:
+async def cells(settings: Settings, school: PlainSchool) -> dict[int, str]:
     """The recorded scores, by student."""
-    rows = await fetch(settings, "SELECT student_id, value->>'score' AS score FROM cell WHERE kind = 1")
+    query = "SELECT student_id, value->>'score' AS score FROM cell WHERE kind = 1 AND section_id = $1"
+    rows = await fetch(settings, query, school.section)
     return {row["student_id"]: row["score"] for row in rows}
 
 
-async def count_edits(settings: Settings) -> int:
-    return int((await fetch(settings, "SELECT count(*) FROM edit_log"))[0][0])
+async def count_edits(settings: Settings, school: PlainSchool) -> int:
+    return int((await fetch(settings, "SELECT count(*) FROM edit_log WHERE section_id = $1", school.section))[0][0])
 
 
 def check_frame(page: OldPage) -> None:
@@ -100,7 +124,7 @@ async def test_from_signing_in_to_a_receipt_that_is_recorded(
     page = await browser.get("/sections")
     check_frame(page)
     assert page.said.startswith("Sign in")
-    page = await browser.send(page.form("/sign-in").fill(username="teacher", password=PASSWORD))
+    page = await browser.send(page.form("/sign-in").fill(username=school.teacher_name, password=PASSWORD))
     check_frame(page)
     assert "You teach 2 sections today." in page.said
     assert "Algebra 1" in page.said
@@ -120,14 +144,14 @@ async def test_from_signing_in_to_a_receipt_that_is_recorded(
     assert "All 3 entries are accepted." in page.said
     assert "◐ 3 Drafted on the server’s disk in the journal, being copied into the records" in page.said
     assert "Alvarez, Mateo 17.5 ◐ Drafted" in page.said
-    assert await cells(settings) == {}
+    assert await cells(settings, school) == {}
     await flush_all(settings)
     page = await browser.send(page.form(quiz_of(school)))  # "Check again"
     assert "All 3 entries are in the records." in page.said
     assert "Alvarez, Mateo 17.5 ● Recorded" in page.said
     mateo, tanisha, _, wei, _ = school.students
-    assert await cells(settings) == {mateo: "17.5", tanisha: "18", wei: "20"}
-    assert await count_edits(settings) == 3
+    assert await cells(settings, school) == {mateo: "17.5", tanisha: "18", wei: "20"}
+    assert await count_edits(settings, school) == 3
     page = await browser.get(quiz_of(school))
     assert "3 of 5 students have a score. Everything entered here is in the records." in page.said
     assert page.form(quiz_of(school)).value(f"s-{mateo}") == "17.5"
@@ -137,12 +161,12 @@ async def test_from_signing_in_to_a_receipt_that_is_recorded(
 async def test_a_wrong_password_keeps_the_user_name_and_says_no_more_than_that(
     school: PlainSchool, client: httpx.AsyncClient
 ) -> None:
-    page = await OldBrowser(client).sign_in("teacher", "guess")
+    page = await OldBrowser(client).sign_in(school.teacher_name, "guess")
     check_frame(page)
     assert page.status == 401
     assert "The user name or the password is wrong." in page.said
     assert page.title.startswith("Error: ")
-    assert page.form("/sign-in").value("username") == "teacher"
+    assert page.form("/sign-in").value("username") == school.teacher_name
     assert "guess" not in page.text
 
 
@@ -168,7 +192,7 @@ async def test_who_has_to_sign_in_first_comes_back_to_where_they_wanted(
     browser = OldBrowser(client)
     page = await browser.get(f"{roll_of(school)}?day=2026-11-06")
     assert page.said.startswith("Sign in Sign in to see this page.")
-    page = await browser.send(page.form("/sign-in").fill(username="teacher", password=PASSWORD))
+    page = await browser.send(page.form("/sign-in").fill(username=school.teacher_name, password=PASSWORD))
     assert "Friday, November 6" in page.said
 
 
@@ -239,7 +263,7 @@ async def test_empty_states_have_a_sentence(
     assert [form.action for form in page.forms] == ["/sign-out"]
     await database.execute("DELETE FROM enrollment WHERE role = 'teacher' AND user_id = $1", school.co_teacher)
     async with client_of(app) as client:
-        page = await OldBrowser(client).sign_in("colleague", PASSWORD)
+        page = await OldBrowser(client).sign_in(school.colleague_name, PASSWORD)
     assert "You teach no section today." in page.said
 
 
@@ -256,7 +280,7 @@ async def test_the_same_form_sent_again_doubles_nothing(
     await flush_all(settings)
     assert "All 2 entries are in the records." in (await teacher.send(form)).said  # a reload, later
     await flush_all(settings)
-    assert await count_edits(settings) == 2
+    assert await count_edits(settings, school) == 2
 
 
 async def test_going_back_and_changing_a_value_is_a_change_and_no_conflict_with_oneself(
@@ -268,12 +292,12 @@ async def test_going_back_and_changing_a_value_is_a_change_and_no_conflict_with_
     page = await teacher.send(scored(school, form, "17", "13"))
     assert "Two values" not in page.said
     await flush_all(settings)
-    assert await cells(settings) == {mateo: "17", tanisha: "13"}
+    assert await cells(settings, school) == {mateo: "17", tanisha: "13"}
     page = await teacher.send(scored(school, form, "", "13"))  # back to what the form once showed
     assert "Two values" not in page.said
     await flush_all(settings)
-    assert await cells(settings) == {mateo: None, tanisha: "13"}
-    assert await count_edits(settings) == 4
+    assert await cells(settings, school) == {mateo: None, tanisha: "13"}
+    assert await count_edits(settings, school) == 4
 
 
 async def test_what_cannot_be_understood_is_kept_in_its_box_and_the_rest_is_saved(
@@ -292,7 +316,7 @@ async def test_what_cannot_be_understood_is_kept_in_its_box_and_the_rest_is_save
     page = await teacher.send(correction.fill(**{f"s_{tanisha}": "19", f"s_{ana}": "14"}))
     assert "All 2 entries are accepted." in page.said
     await flush_all(settings)
-    assert await cells(settings) == {mateo: "17.5", tanisha: "19", ana: "14"}
+    assert await cells(settings, school) == {mateo: "17.5", tanisha: "19", ana: "14"}
 
 
 async def test_nothing_but_nonsense_is_422_and_kept(teacher: OldBrowser, school: PlainSchool) -> None:
@@ -314,8 +338,10 @@ async def test_a_score_out_of_range_is_refused_by_the_service_and_can_be_correct
     page = await teacher.send(correction.fill(**{f"s_{mateo}": "14"}))
     assert "14, late ◐ Drafted" in page.said
     await flush_all(settings)
-    assert await cells(settings) == {mateo: "14"}
-    kept = await fetch(settings, "SELECT value->>'score', code FROM edit_log WHERE status = 'R'")
+    assert await cells(settings, school) == {mateo: "14"}
+    kept = await fetch(
+        settings, "SELECT value->>'score', code FROM edit_log WHERE status = 'R' AND section_id = $1", school.section
+    )
     assert [tuple(row) for row in kept] == [("412", "score_out_of_range")]
 
 
@@ -356,14 +382,14 @@ async def test_a_class_of_more_than_one_save_is_saved_whole(
     school = await make_plain_school(database, students=230, suffix="-big")
     async with client_of(app) as client:
         browser = OldBrowser(client)
-        await browser.sign_in("teacher-big", PASSWORD)
+        await browser.sign_in(school.teacher_name, PASSWORD)
         form = scored(school, await open_quiz(browser, school), *(["18"] * 230))
         page = await browser.send(form)
         assert "All 230 entries are accepted." in page.said
         assert page.text.count('class="short"') == 2  # a receipt for each save
         await flush_all(settings)
         assert "All 230 entries are in the records." in (await browser.send(form)).said
-    assert len(await cells(settings)) == 230
+    assert len(await cells(settings, school)) == 230
 
 
 async def test_the_receipt_is_one_that_the_service_can_verify(
@@ -392,7 +418,7 @@ async def test_a_form_that_was_cut_short_saves_nothing(
     assert "The form did not arrive whole, so nothing of it was saved." in page.said
     assert page.form(quiz_of(school)).value(f"s-{school.students[0]}") == "17"
     await flush_all(settings)
-    assert await count_edits(settings) == 0
+    assert await count_edits(settings, school) == 0
 
 
 async def test_a_form_whose_state_cannot_be_read_is_shown_anew_with_what_was_typed(
@@ -407,7 +433,7 @@ async def test_a_form_whose_state_cannot_be_read_is_shown_anew_with_what_was_typ
     assert [fresh.value(f"s-{student}") for student in school.students[:2]] == ["17", "A+"]
     assert "1 entry needs you. The others are accepted." in (await teacher.send(fresh)).said
     await flush_all(settings)
-    assert await count_edits(settings) == 1
+    assert await count_edits(settings, school) == 1
 
 
 async def test_a_form_of_one_page_is_not_taken_by_another(teacher: OldBrowser, school: PlainSchool) -> None:
@@ -440,13 +466,13 @@ async def test_two_values_are_both_shown_and_a_person_chooses(
     chooser = page.form(f"/sections/{school.section}/conflicts")
     assert chooser.buttons == [("choice", "mine"), ("choice", "theirs")]
     await flush_all(settings)
-    assert await cells(settings) == {mateo: "19", tanisha: "12"}
+    assert await cells(settings, school) == {mateo: "19", tanisha: "12"}
     page = await teacher.send(chooser, choice=choice)
     check_frame(page)
     assert "Your entry is drafted" in page.said
     await teacher.send(chooser, choice=choice)  # a double click
     await flush_all(settings)
-    assert await cells(settings) == {mateo: score, tanisha: "12"}
+    assert await cells(settings, school) == {mateo: score, tanisha: "12"}
     statuses = await fetch(settings, "SELECT status::text FROM edit_log WHERE student_id = $1 ORDER BY 1", mateo)
     assert [row[0] for row in statuses] == ["A", "A", "S"]
     assert "Two values" not in (await teacher.get(quiz_of(school))).said
@@ -466,7 +492,7 @@ async def test_an_undecided_conflict_waits_on_the_columns_page_for_either_teache
     page = await colleague.send(page.form(f"/sections/{school.section}/conflicts"), choice="mine")
     assert "Your entry is drafted" in page.said
     await flush_all(settings)
-    assert (await cells(settings))[school.students[0]] == "17"
+    assert (await cells(settings, school))[school.students[0]] == "17"
     assert "Two values" not in (await teacher.get(quiz_of(school))).said
 
 
@@ -477,7 +503,7 @@ async def test_typing_on_decides_ones_own_conflict(
     await flush_all(settings)
     await teacher.send(scored(school, await open_quiz(teacher, school), "15"))
     await flush_all(settings)
-    assert (await cells(settings))[school.students[0]] == "15"
+    assert (await cells(settings, school))[school.students[0]] == "15"
     assert "Two values" not in (await teacher.get(quiz_of(school))).said
 
 
@@ -522,7 +548,9 @@ async def test_the_roll_is_taken_with_the_exceptions(
     assert "Chen, Wei Tardy, arrived at 8:07 am, “bus”" in page.said
     assert "The whole section roll taken" in page.said
     await flush_all(settings)
-    rows = await fetch(settings, "SELECT kind, item, student_id, value FROM cell ORDER BY kind, student_id")
+    rows = await fetch(
+        settings, "SELECT kind, item, student_id, value FROM cell WHERE section_id = $1 ORDER BY 1, 3", school.section
+    )
     item = int(f"{today:%Y%m%d}00")
     assert {row["item"] for row in rows} == {item}
     assert [msgspec.json.decode(row["value"]) for row in rows] == [
@@ -553,7 +581,7 @@ async def test_a_time_that_is_none_holds_back_the_roll_until_it_is_corrected(
     assert "Tardy, arrived at 8:07 am" in page.said
     assert "The whole section roll taken" in page.said
     await flush_all(settings)
-    assert len(await fetch(settings, "SELECT FROM cell")) == 6
+    assert len(await fetch(settings, "SELECT FROM cell WHERE section_id = $1", school.section)) == 6
 
 
 async def test_another_day_can_be_looked_at_and_a_day_to_come_assumes_nothing(
@@ -569,7 +597,7 @@ async def test_another_day_can_be_looked_at_and_a_day_to_come_assumes_nothing(
     page = await teacher.send(form.fill(**{f"a_{ana}": "excused_absence"}))
     assert "Your entry is drafted" in page.said
     await flush_all(settings)
-    rows = await fetch(settings, "SELECT kind, item, student_id FROM cell")
+    rows = await fetch(settings, "SELECT kind, item, student_id FROM cell WHERE section_id = $1", school.section)
     assert [tuple(row) for row in rows] == [(3, int(f"{day:%Y%m%d}00"), ana)]
 
 
@@ -592,8 +620,8 @@ async def test_while_the_records_are_away_entries_are_drafted_and_recorded_later
     assert "The records cannot be read just now. Nothing is lost" in page.said
     await let_records("come back")
     await flush_all(settings)
-    assert await cells(settings) == {school.students[0]: "17"}
-    assert await count_edits(settings) == 1
+    assert await cells(settings, school) == {school.students[0]: "17"}
+    assert await count_edits(settings, school) == 1
 
 
 async def test_while_the_journal_is_away_the_form_comes_back_as_it_was_typed(
@@ -621,8 +649,8 @@ async def test_while_the_journal_is_away_the_form_comes_back_as_it_was_typed(
     assert "Alvarez, Mateo 17 ◐ Drafted" in page.said
     await teacher.send(form)  # and the first one too, with "back"
     await flush_all(settings)
-    assert await cells(settings) == {mateo: "17"}
-    assert await count_edits(settings) == 2
+    assert await cells(settings, school) == {mateo: "17"}
+    assert await count_edits(settings, school) == 2
 
 
 async def test_what_was_typed_before_an_outage_keeps_its_time(
@@ -641,7 +669,7 @@ async def test_what_was_typed_before_an_outage_keeps_its_time(
     after = dt.datetime.now(dt.UTC)
     await teacher.send(page.form(quiz_of(school)))
     await flush_all(settings)
-    entered = (await fetch(settings, "SELECT entered_at FROM cell"))[0][0]
+    entered = (await fetch(settings, "SELECT entered_at FROM cell WHERE section_id = $1", school.section))[0][0]
     assert before - dt.timedelta(milliseconds=1) <= entered <= after
 
 
@@ -681,17 +709,17 @@ async def test_signing_in_again_saves_what_was_typed(
     check_frame(page)
     assert page.status == 401
     assert "What you typed for Quiz 3 is kept in this page: 3 entries." in page.said
-    page = await teacher.send(page.form("/sign-in").fill(username="teacher", password="wrong"))
+    page = await teacher.send(page.form("/sign-in").fill(username=school.teacher_name, password="wrong"))
     assert page.status == 401
     assert "The user name or the password is wrong." in page.said
-    page = await teacher.send(page.form("/sign-in").fill(username="teacher", password=PASSWORD))
+    page = await teacher.send(page.form("/sign-in").fill(username=school.teacher_name, password=PASSWORD))
     assert page.status == 200
     assert "Alvarez, Mateo 17 ◐ Drafted" in page.said
     assert "“<i>”" in page.said
     assert page.form(quiz_of(school)).value(f"s-{tanisha}") == "A+"
     assert (await teacher.get("/sections")).said.startswith("My sections")
     await flush_all(settings)
-    assert await cells(settings) == {mateo: "17"}
+    assert await cells(settings, school) == {mateo: "17"}
 
 
 async def test_what_one_person_typed_is_never_saved_in_the_name_of_another(
@@ -700,13 +728,13 @@ async def test_what_one_person_typed_is_never_saved_in_the_name_of_another(
     form = scored(school, await open_quiz(teacher, school), "17")
     teacher.client.cookies.clear()
     page = await teacher.send(form)
-    page = await teacher.send(page.form("/sign-in").fill(username="colleague", password=PASSWORD))
+    page = await teacher.send(page.form("/sign-in").fill(username=school.colleague_name, password=PASSWORD))
     assert page.status == 409
     assert "Elena Ruiz typed these entries, and you signed in as Sam Okafor. So nothing was saved." in page.said
-    page = await teacher.send(page.form("/sign-in").fill(username="teacher", password=PASSWORD))
+    page = await teacher.send(page.form("/sign-in").fill(username=school.teacher_name, password=PASSWORD))
     assert "Your entry is drafted" in page.said
     await flush_all(settings)
-    authors = await fetch(settings, "SELECT author_id FROM edit_log")
+    authors = await fetch(settings, "SELECT author_id FROM edit_log WHERE section_id = $1", school.section)
     assert [row[0] for row in authors] == [school.teacher]
 
 
@@ -761,10 +789,10 @@ async def test_a_form_from_another_site_is_refused(
             check_frame(page)
             assert page.status == 403
             assert "This request came from another site, so nothing was done." in page.said
-        page = await other.send(Form("/sign-in", {"username": ["teacher"], "password": [PASSWORD]}))
+        page = await other.send(Form("/sign-in", {"username": [school.teacher_name], "password": [PASSWORD]}))
         assert page.status == 403
     await flush_all(settings)
-    assert await count_edits(settings) == 0
+    assert await count_edits(settings, school) == 0
     assert (await teacher.get("/sections")).said.startswith("My sections")
 
 
@@ -779,7 +807,7 @@ async def test_a_browser_that_says_nothing_of_itself_needs_the_token_of_the_form
         assert page.status == 403
         assert "Please press the button once more." in page.said
     await flush_all(settings)
-    assert await count_edits(settings) == 0
+    assert await count_edits(settings, school) == 0
     again = page.form(quiz_of(school))
     assert again.value(f"s-{school.students[0]}") == "17"
     assert "Your entry is drafted" in (await oldest.send(again)).said
@@ -795,8 +823,8 @@ async def test_names_titles_and_comments_are_escaped_everywhere(
     first = school.students[0]
     async with client_of(app) as one, client_of(app) as two:
         teacher, colleague = OldBrowser(one), OldBrowser(two)
-        await teacher.sign_in("teacher-x", PASSWORD)
-        await colleague.sign_in("colleague-x", PASSWORD)
+        await teacher.sign_in(school.teacher_name, PASSWORD)
+        await colleague.sign_in(school.colleague_name, PASSWORD)
         late = await open_quiz(colleague, school)
         form = scored(school, await open_quiz(teacher, school), "17", XSS)
         form.fill(**{f"c_{first}": f'</textarea>{XSS}"'})
@@ -834,7 +862,7 @@ async def test_in_spanish_from_the_browsers_wish_to_the_receipt(
     assert page.said.startswith("Iniciar sesión")
     page = await browser.get("/?lang=es")
     assert client.cookies["inkfast_language"] == "es"
-    page = await browser.send(page.form("/sign-in").fill(username="teacher", password=PASSWORD))
+    page = await browser.send(page.form("/sign-in").fill(username=school.teacher_name, password=PASSWORD))
     assert page.said.startswith("Mis secciones")
     assert page.headers["content-language"] == "es"
     page = await browser.send(scored(school, await open_quiz(browser, school), "17", "A+", "412"))
