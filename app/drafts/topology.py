@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from redis.crc import key_slot
 
 from app.drafts.connection import Address, JournalProtocol, Reply, ReplyError, pack_command
+from app.drafts.doctor import require_durable_server
 from app.drafts.keys import PARTITIONS, STREAM
 from app.errors import JournalUnavailableError
 
@@ -40,10 +41,15 @@ SCRIPTS = (ACCEPT, DRAIN, EVICT)
 
 
 class Node:
-    """One server: a connection that is opened on first use, and again after it was lost."""
+    """One server: a connection that is opened on first use, and again after it was lost.
 
-    def __init__(self, address: Address) -> None:
+    `is_checked`: whoever is at the other end must be as durable as the doctor demands. It may be another server than
+    last time: started again with other settings, promoted, or away when this process started.
+    """
+
+    def __init__(self, address: Address, *, is_checked: bool = False) -> None:
         self.address = address
+        self._is_checked = is_checked
         self._protocol: JournalProtocol | None = None
         self._opening = asyncio.Lock()
 
@@ -56,7 +62,13 @@ class Node:
             if self._protocol is None or not self._protocol.is_open:
                 protocol = JournalProtocol()
                 await self.address.open(protocol)
-                await self.load_scripts(protocol)
+                try:
+                    await self.load_scripts(protocol)
+                    if self._is_checked:
+                        await require_durable_server(self.address.name, protocol)
+                except JournalUnavailableError:
+                    protocol.close()
+                    raise
                 self._protocol = protocol
             return self._protocol
 
@@ -80,8 +92,9 @@ class Node:
 class Topology:
     """The slot map, and one Node per server."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, is_checked: bool = False) -> None:
         self.seed = Address(url)
+        self._is_checked = is_checked
         self._nodes: dict[str, Node] = {}
         self._of_partition: list[str] = [self.seed.name] * PARTITIONS
         self._learning = asyncio.Lock()
@@ -89,7 +102,7 @@ class Topology:
 
     def _add(self, address: Address) -> Node:
         if address.name not in self._nodes:
-            self._nodes[address.name] = Node(address)
+            self._nodes[address.name] = Node(address, is_checked=self._is_checked)
         return self._nodes[address.name]
 
     def node(self, partition: int) -> Node:

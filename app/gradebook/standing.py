@@ -12,7 +12,7 @@ import time
 from typing import TYPE_CHECKING, Final, Literal
 
 from app import telemetry
-from app.drafts.doctor import examine
+from app.drafts.doctor import UnsafeJournalError, examine
 from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class Standing:
             return
         try:
             findings = await examine(self._store.topology)
+        except UnsafeJournalError:
+            raise
         except (JournalUnavailableError, ConnectionError) as error:
             self._note_away(error)
             return

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 import pytest
 
 from loadtests.ledger import Ledger
+from ops.migrate import apply_migrations
+from ops.servers import PostgresServer
+from tests.conftest import psql
 from tests.world import make_school
 
 if TYPE_CHECKING:
@@ -14,6 +18,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from app.settings import Settings
+
+TEMPLATE = "spare_template"
+_numbers = itertools.count(1)
 
 
 @pytest.fixture
@@ -32,3 +39,26 @@ def ledger(ledger_path: Path) -> Iterator[Ledger]:
 async def school(settings: Settings) -> Settings:
     await make_school(settings.database_url)
     return settings
+
+
+@pytest.fixture(scope="session")
+def spare_postgres(server_dir: Path) -> Iterator[PostgresServer]:
+    """A server that a test may stop; it has to leave it running."""
+    server = PostgresServer(server_dir / "spare-pg", server_dir / "spare-run", fast=True)
+    server.start()
+    try:
+        psql(server, f"CREATE DATABASE {TEMPLATE} OWNER inkfast")
+        apply_migrations(server.dsn_of(TEMPLATE))
+        yield server
+    finally:
+        server.stop()
+
+
+@pytest.fixture
+def spare_database_url(spare_postgres: PostgresServer) -> str:
+    """A fresh, migrated database on the spare server."""
+    if not spare_postgres.process.running:
+        spare_postgres.start()  # a test that failed has left it stopped
+    name = f"spare_{next(_numbers)}"
+    psql(spare_postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER inkfast")
+    return spare_postgres.dsn_of(name)

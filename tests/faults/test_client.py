@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from loadtests.ledger import Ledger
 from loadtests.outbox import Outbox, Save
 
 if TYPE_CHECKING:
     from pathlib import Path
+
+    from loadtests.ledger import Ledger
 
 CELL, OTHER = ("score", 7, 1), ("score", 7, 2)
 

@@ -16,9 +16,8 @@ from app.records import leases
 from app.records.pool import connect
 from app.settings import Settings
 from ops.incarnation import incarnation
-from ops.migrate import apply_migrations
-from ops.servers import PostgresServer, ValkeyServer
-from tests.conftest import SECRET_KEY, psql
+from ops.servers import ValkeyServer
+from tests.conftest import SECRET_KEY
 from tests.faults.desk import Desk, assert_all_is_well, audited
 from tests.world import (
     CO_TEACHER,
@@ -40,22 +39,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from loadtests.ledger import Ledger
+    from ops.servers import PostgresServer
 
-TEMPLATE = "spare_template"
 _numbers = itertools.count(1)
-
-
-@pytest.fixture(scope="module")
-def spare_postgres(server_dir: Path) -> Iterator[PostgresServer]:
-    """A server that a test may stop; it has to leave it running."""
-    server = PostgresServer(server_dir / "spare-pg", server_dir / "spare-run", fast=True)
-    server.start()
-    try:
-        psql(server, f"CREATE DATABASE {TEMPLATE} OWNER inkfast")
-        apply_migrations(server.dsn_of(TEMPLATE))
-        yield server
-    finally:
-        server.stop()
 
 
 @pytest.fixture
@@ -71,13 +57,9 @@ def spare_valkey(server_dir: Path) -> Iterator[ValkeyServer]:
 
 
 @pytest.fixture
-async def stores(spare_postgres: PostgresServer, spare_valkey: ValkeyServer) -> Settings:
-    if not spare_postgres.process.running:
-        spare_postgres.start()  # a test that failed has left it stopped
-    name = f"spare_{next(_numbers)}"
-    psql(spare_postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER inkfast")
+async def stores(spare_database_url: str, spare_valkey: ValkeyServer) -> Settings:
     settings = Settings(
-        database_url=spare_postgres.dsn_of(name), redis_url=spare_valkey.url, secret_key=SECRET_KEY, lease_ms=500
+        database_url=spare_database_url, redis_url=spare_valkey.url, secret_key=SECRET_KEY, lease_ms=500
     )
     await make_school(settings.database_url)
     return settings
