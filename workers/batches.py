@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -20,7 +19,8 @@ from app.drafts.codec import (
 )
 from app.model.chain import APPLIED, NO_ID, CellKey, ChainEdit, Verdict, move_position
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
-from app.records.edits import CellRow, HistoryRow, PositionRow, pg_uuid
+from app.records.edits import CellRow, Claim, PositionRow
+from app.records.history_copy import HistoryRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from app.drafts.store import Incarnation, StreamEntry
 
 ClientKey = tuple[int, int, bytes]  # section, user, client
-_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
-_MS = dt.timedelta(milliseconds=1)
 _LETTER = {"A": b"A", "C": b"C", "R": b"R"}
 _PATH = b"j"
 
@@ -148,11 +146,6 @@ def note_of(edit: JournaledEdit) -> Refusal:
     return Refusal(reason.code, msgspec.json.encode(reason.params).decode())
 
 
-def moment(ms: int) -> dt.datetime:
-    """Return milliseconds since 1970 as a moment."""
-    return _EPOCH + ms * _MS
-
-
 def history_rows(
     batch: Batch, verdicts: Sequence[Verdict], refusals: Mapping[bytes, Refusal], years: Mapping[int, int]
 ) -> tuple[list[HistoryRow], list[CellRow]]:
@@ -163,42 +156,65 @@ def history_rows(
         if verdict.is_duplicate or verdict.status == "Q":
             continue
         section_id, kind, item, student = chain.cell
-        edit_id, value = pg_uuid(edit.edit_id), edit.value.decode()
         version, base, refusal = None, edit.base, None
         if verdict.status == APPLIED:
             version, base = verdict.cell_version, verdict.base
+            value = edit.value.decode()
             heads[chain.cell] = CellRow(
                 section_id, kind, item, student, version, edit.edit_id, value, chain.author_id, edit.entered_ms
             )
         elif verdict.status == "R":
             refusal = refusals.get(edit.edit_id) or note_of(edit)
-        resolves = unpack_extra(edit.extra)[0] if edit.extra else ()
         history.append(
             HistoryRow(
                 years[section_id],
                 section_id,
-                edit_id,
+                edit.edit_id,
                 kind,
                 item,
                 student,
-                version,
-                None if base == NO_ID else pg_uuid(base),
+                chain.author_id,
+                entry.client[4:],
+                edit.seq,
+                edit.entered_ms,
+                entry.skew_ms,
+                entry.received_ms,
                 _LETTER[verdict.status],
+                _PATH,
+                version,
+                base,
+                edit.value,
                 refusal.code if refusal else None,
                 refusal.params if refusal else None,
-                value,
-                chain.author_id,
                 entry.acting_as or None,
-                pg_uuid(entry.client[4:]),
-                edit.seq,
-                moment(edit.entered_ms),
-                entry.skew_ms,
-                moment(entry.received_ms),
-                _PATH,
-                [pg_uuid(r) for r in resolves] or None,
+                unpack_extra(edit.extra)[0] if edit.extra else (),
             )
         )
     return history, list(heads.values())
+
+
+def claimed(batch: Batch) -> tuple[list[Verdict], list[Claim]] | None:
+    """Return the journal's own verdicts, and what it claims stood in each cell before, in the order of first edits.
+
+    None where anything in the batch is out of the ordinary: then PostgreSQL's heads are read and the chain is walked.
+    """
+    verdicts: list[Verdict] = []
+    stands: dict[CellKey, tuple[bytes, int]] = {}
+    claims: dict[CellKey, Claim] = {}
+    for (_, edit), chain in zip(batch.journaled, batch.edits, strict=True):
+        version = edit.cell_version
+        if chain.accepted != APPLIED or edit.status_in or version == 0 or chain.may_relink:
+            return None
+        before = stands.get(chain.cell)
+        if before is None:
+            if (version == 1) != (edit.base == NO_ID):
+                return None
+            claims[chain.cell] = Claim(edit.base, version - 1)
+        elif before != (edit.base, version - 1):
+            return None
+        stands[chain.cell] = (edit.edit_id, version)
+        verdicts.append(Verdict(APPLIED, version, edit.base))
+    return verdicts, list(claims.values())
 
 
 def settled_conflicts(

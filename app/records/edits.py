@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import io
 from typing import TYPE_CHECKING, NamedTuple
 
 from asyncpg.pgproto import pgproto
 
+from app.records.history_copy import COLUMNS, NO_ID, HistoryRow, pack_history
 from app.records.statements import load
 
 if TYPE_CHECKING:
-    import datetime as dt
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from app.records.pool import Connection
 
 CellKey = tuple[int, int, int, int]  # section, kind, item, student
-NO_ID = bytes(16)
 
 
 def pg_uuid(raw: bytes) -> UUID:
@@ -77,32 +77,6 @@ class FoundEdit(NamedTuple):
     params: str | None
 
 
-class HistoryRow(NamedTuple):
-    """One row of edit_log: fields are its columns, in types that COPY takes as they are."""
-
-    school_year: int
-    section_id: int
-    edit_id: UUID
-    kind: int
-    item: int
-    student_id: int
-    cell_version: int | None
-    base_id: UUID | None
-    status: bytes
-    code: str | None
-    params: str | None
-    value: str
-    author_id: int
-    acting_as: int | None
-    client_id: UUID
-    client_seq: int
-    entered_at: dt.datetime
-    clock_skew_ms: int
-    received_at: dt.datetime
-    path: bytes
-    resolves: list[UUID] | None
-
-
 class CellRow(NamedTuple):
     """The current value of a cell, in the order of apply_edits.sql."""
 
@@ -115,6 +89,17 @@ class CellRow(NamedTuple):
     value: str
     author_id: int
     entered_ms: int
+
+
+class Claim(NamedTuple):
+    """What the journal says stands in a cell before a batch: NO_ID and 0 for an empty one."""
+
+    edit_id: bytes
+    cell_version: int
+
+
+class ClaimRefutedError(Exception):
+    """PostgreSQL's head of a cell is another than the journal claims."""
 
 
 class PositionRow(NamedTuple):
@@ -232,29 +217,42 @@ async def find_edits(
     }
 
 
-async def apply_edits(connection: Connection, history: Sequence[HistoryRow], cells: Sequence[CellRow]) -> None:
+async def apply_edits(
+    connection: Connection,
+    history: Sequence[HistoryRow],
+    cells: Sequence[CellRow],
+    claims: Sequence[Claim] | None = None,
+) -> None:
     """Write the history of a batch (by COPY) and its current values, all or nothing, within a transaction.
 
-    `cells` holds each cell at most once: the last applied edit of the batch. Raises asyncpg's UniqueViolationError if
-    an edit or a version is recorded already, and a data error if a value cannot be stored: the transaction is then to
-    be rolled back, and nothing of it is left behind.
+    `cells` holds each cell at most once: the last applied edit of the batch. With `claims` (one for each of `cells`)
+    the heads were not read: ClaimRefutedError says that something else stands in a cell than the journal claims.
+    Raises asyncpg's UniqueViolationError if an edit or a version is recorded already, and a data error if a value
+    cannot be stored. After any of them the transaction is to be rolled back, and nothing of it is left behind.
     """
     if history:
-        await connection.copy_records_to_table("edit_log", records=history, columns=HistoryRow._fields)
-    if cells:
-        sections, kinds, items, students, versions, ids, values, authors, entered = zip(*cells, strict=True)
-        await connection.execute(
-            load("apply_edits"),
-            int_array(sections),
-            int_array(kinds),
-            int_array(items),
-            int_array(students),
-            int_array(versions),
-            uuid_array(ids),
-            text_array(values),
-            int_array(authors),
-            int_array(entered),
-        )
+        source = io.BytesIO(pack_history(history))
+        await connection.copy_to_table("edit_log", source=source, columns=COLUMNS, format="binary")
+    if not cells:
+        return
+    sections, kinds, items, students, versions, ids, values, authors, entered = zip(*cells, strict=True)
+    columns = [
+        int_array(sections),
+        int_array(kinds),
+        int_array(items),
+        int_array(students),
+        int_array(versions),
+        uuid_array(ids),
+        text_array(values),
+        int_array(authors),
+        int_array(entered),
+    ]
+    if claims is None:
+        await connection.execute(load("apply_edits"), *columns)
+        return
+    columns += [uuid_array([c.edit_id for c in claims]), int_array([c.cell_version for c in claims])]
+    if await connection.fetchval(load("apply_claimed_edits"), *columns) != len(cells):
+        raise ClaimRefutedError
 
 
 async def settle_conflicts(connection: Connection, settled: Sequence[tuple[int, int, bytes]]) -> None:

@@ -8,7 +8,8 @@ INSERT INTO cell AS c (section_id, kind, item, student_id, cell_version, edit_id
 SELECT section_id, kind, item, student_id, cell_version, edit_id, value::jsonb, author_id,
        to_timestamp(entered_ms / 1000.0)
 FROM unnest(
-  $1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::text::bigint[], $5::text::int[], $6::text::uuid[], $7::text::text[], $8::text::bigint[], $9::text::bigint[]
+  $1::text::bigint[], $2::text::smallint[], $3::text::bigint[], $4::text::bigint[], $5::text::int[], $6::text::uuid[],
+  $7::text::text[], $8::text::bigint[], $9::text::bigint[]
 ) AS applied (section_id, kind, item, student_id, cell_version, edit_id, value, author_id, entered_ms)
 ORDER BY section_id, kind, item, student_id
 ON CONFLICT (section_id, kind, item, student_id) DO UPDATE
