@@ -14,7 +14,7 @@ from app.model.passwords import hash_password
 from app.records import demo as records
 from app.records import rosters
 from app.rosters.demo_district import DISTRICT_NAME, DemoDistrict
-from app.rosters.demo_gradebook import CATEGORIES
+from app.rosters.demo_gradebook import CATEGORIES, column_count
 from app.rosters.demo_ids import (
     category_id,
     course_id,
@@ -105,7 +105,9 @@ class _Loader:
     async def load(self, *, wants_results: bool) -> dict[str, int]:
         """COPY everything, parents before children; return the counts of DemoSummary."""
         district = self._district
-        line_items = sum(1 for _ in district.line_items())
+        line_items = sum(
+            column_count(number, district.seed) for number in range(1, district.sections_of_a_semester + 1)
+        )
         for table, count in (
             ("org", 1 + len(district.schools)),
             ("academic_session", len(district.calendar.sessions)),

@@ -113,13 +113,18 @@ class Column(msgspec.Struct, frozen=True):
     is_scored: bool
 
 
+def column_count(section_number: int, seed: int) -> int:
+    """Return how many line items a section has, without making the section."""
+    low, high = COLUMNS
+    if section_number == 1:
+        return FIRST_SECTION_COLUMNS
+    return low + chance(seed, _COLUMNS, section_number) % (high - low + 1)
+
+
 def columns(section: Section, calendar: Calendar, seed: int) -> list[Column]:
     """Return the line items of a section in the order of their due dates."""
-    low, high = COLUMNS
     is_first = section.number == 1
-    count = low + chance(seed, _COLUMNS, section.number) % (high - low + 1)
-    if is_first:
-        count = FIRST_SECTION_COLUMNS
+    count = column_count(section.number, seed)
     plan = _PLANS.get(section.subject, _PLAN)
     semester, counted, found = calendar.semester, dict[str, int](), list[Column]()
     days = (semester.end - semester.begin).days

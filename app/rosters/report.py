@@ -110,7 +110,7 @@ def held_sentence(report: ImportReport, over: list[HidingCount], share_max: floa
 
 
 def text_lines(report: ImportReport, rows_max: int = 20) -> list[str]:
-    """Return the report as lines for a terminal or a log."""
+    """Return the report as lines for a terminal or a log; what a package says cannot steer the terminal."""
     lines = [f"{report.source}: {report.sentence}"]
     if len(report.problems) > 1:
         lines += [f"  {problem}" for problem in report.problems[:rows_max]]
@@ -138,7 +138,7 @@ def text_lines(report: ImportReport, rows_max: int = 20) -> list[str]:
     if more > 0:
         lines.append(f"  … and {more:,} more rows (--report FILE writes all of them)")
     lines.append(f"  {report.seconds:.1f} s, at most {report.peak_rss_mib} MiB")
-    return lines
+    return ["".join(char if char.isprintable() else "\ufffd" for char in line) for line in lines]
 
 
 class ReportFile:

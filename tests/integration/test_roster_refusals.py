@@ -8,6 +8,7 @@ import asyncpg
 import pytest
 
 from app.rosters.importer import ImportOptions, import_package
+from app.rosters.report import text_lines
 from tests.roster_packages import changes, csv_bytes, numbers, refused, small_district, write_package
 
 if TYPE_CHECKING:
@@ -112,6 +113,14 @@ async def test_a_delta_cannot_close_a_circle_either(database_url: str, tmp_path:
     delta = changes(orgs=[small_district()["orgs"][0] | {"parentSourcedId": "o"}])
     report = await import_package(database_url, write_package(tmp_path / "q", delta, "delta"))
     assert report.problems[0].reason == "parentSourcedId goes in a circle: d → o → d"
+
+
+async def test_what_a_package_says_cannot_steer_the_terminal(database_url: str, tmp_path: Path) -> None:
+    files = small_district()
+    files["enrollments"][0]["userSourcedId"] = "x\x1b[2J"
+    report = await import_package(database_url, write_package(tmp_path / "p", files), ANY_SHARE)
+    assert refused(report) == [("enrollments.csv", 2, "missing_target")]
+    assert "x\ufffd[2J" in "\n".join(text_lines(report))
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
