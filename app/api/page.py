@@ -166,11 +166,7 @@ def _sign_in_page(visit: Visit, fields: Fields, *, lead: Sequence[Markup], error
     following = visit.asked("next") or fields.get("next", [""])[0]
     if following:
         kept = [("next", _next_of(following)), *kept]
-    problem = []
-    if error is not None:
-        problem = [words.of_code(error.code, error.params)]
-        if error.retry_after_s is not None:
-            problem.append(words("problem.retry", count=error.retry_after_s))
+    problem = [words.of_code(error.code, error.params)] if error is not None else []
     is_saving = any(name.startswith("kept.") for name, _ in kept)
     return visit.page(
         "sign_in.html",

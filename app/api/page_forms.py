@@ -118,9 +118,10 @@ def crumbs(words: Words, *more: tuple[str, str]) -> list[tuple[str, str]]:
 def _column(
     words: Words, state: FormState, fields: Fields, errors: Mapping[str, TypedTextError], notes: Notes | None
 ) -> dict[str, Any]:
+    extra = [words("column.extra_credit")] if state.is_extra_credit else []
     return {
         "heading": state.title,
-        "facts": [state.section_title, words("column.out_of", max=state.score_max)],
+        "facts": [state.section_title, words("column.out_of", max=state.score_max), *extra],
         "score_min": state.score_min,
         "score_max": state.score_max,
         "rows": column_rows(words, state, fields, errors, notes),

@@ -8,6 +8,8 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
+from msgspec import structs
+
 from app.errors import NotFoundError
 from app.model.kinds import KIND_OF_NAME, Kind, attendance_item
 from app.model.plain_forms import NO_ID, FormState, FormStudent, HeldValue, Party, ShownCell, plain_value
@@ -49,7 +51,9 @@ def open_column(
         raise NotFoundError("no such column")
     opening = _Opening(snapshot, grant, form_id, now_ms, (Kind.SCORE, Kind.COMMENT), line_item_id)
     low, high = plain_number(column["result_value_min"]), plain_number(column["result_value_max"])
-    return opening.form("column", column["title"], low, high)
+    opened = opening.form("column", column["title"], low, high)
+    is_extra = bool(column.get("is_extra_credit"))
+    return opened._replace(state=structs.replace(opened.state, is_extra_credit=is_extra))
 
 
 def open_roll(

@@ -97,6 +97,7 @@ class FormState(Struct, frozen=True, array_like=True):
     cells: tuple[ShownCell, ...]
     held: tuple[HeldValue, ...] = ()
     parties: tuple[Party, ...] = ()  # of a choice: whose value is held, and whose value is shown
+    is_extra_credit: bool = False  # scores above the maximum are allowed
 
     def shown(self) -> dict[CellName, ShownCell]:
         """Return the cells by name."""

@@ -345,6 +345,16 @@ async def test_a_score_out_of_range_is_refused_by_the_service_and_can_be_correct
     assert [tuple(row) for row in kept] == [("412", "score_out_of_range")]
 
 
+async def test_a_column_with_extra_credit_says_so_and_takes_more(
+    settings: Settings, database: asyncpg.Connection[Any], teacher: OldBrowser, school: PlainSchool
+) -> None:
+    await database.execute("UPDATE line_item SET is_extra_credit = true WHERE line_item_id = $1", school.quiz)
+    page = await teacher.get(quiz_of(school))
+    assert "out of 20 · more counts as extra credit" in page.said
+    page = await teacher.send(scored(school, page.form(quiz_of(school)), "23"))
+    assert "Alvarez, Mateo 23 ◐ Drafted" in page.said
+
+
 async def test_flags_and_comments_are_saved_with_the_scores(
     settings: Settings, teacher: OldBrowser, school: PlainSchool
 ) -> None:
@@ -609,19 +619,56 @@ async def test_while_the_records_are_away_entries_are_drafted_and_recorded_later
 ) -> None:
     form = scored(school, await open_quiz(teacher, school), "17", "A+")
     await let_records("go away")
-    page = await teacher.send(form)
-    check_frame(page)
-    assert page.status == 200
-    assert "Alvarez, Mateo 17 ◐ Drafted" in page.said
-    assert page.form(quiz_of(school)).value(f"s-{school.students[1]}") == "A+"
-    page = await teacher.get(quiz_of(school))
-    assert page.status == 503
-    assert int(page.headers["retry-after"]) > 0
-    assert "The records cannot be read just now. Nothing is lost" in page.said
-    await let_records("come back")
+    try:
+        page = await teacher.send(form)
+        check_frame(page)
+        assert page.status == 200
+        assert "Alvarez, Mateo 17 ◐ Drafted" in page.said
+        assert page.form(quiz_of(school)).value(f"s-{school.students[1]}") == "A+"
+        page = await teacher.get(quiz_of(school))
+        assert page.status == 503
+        assert int(page.headers["retry-after"]) > 0
+        assert "The records cannot be read just now. Nothing is lost" in page.said
+    finally:
+        await let_records("come back")
     await flush_all(settings)
     assert await cells(settings, school) == {school.students[0]: "17"}
     assert await count_edits(settings, school) == 1
+
+
+async def test_while_the_records_are_away_nobody_can_sign_in_and_nothing_typed_is_lost(
+    settings: Settings,
+    teacher: OldBrowser,
+    school: PlainSchool,
+    app: Litestar,
+    monkeypatch: pytest.MonkeyPatch,
+    let_records: Callable[[str], Awaitable[None]],
+) -> None:
+    form = scored(school, await open_quiz(teacher, school), "17")
+    guard = services(app).guard
+    now = guard._now
+    await let_records("go away")
+    try:
+        with monkeypatch.context() as later:
+            later.setattr(guard, "_now", lambda: now() + 48 * 3600)  # past the grace, too
+            page = await teacher.send(form)
+            assert page.status == 503
+            kept = page.form(quiz_of(school))
+            assert kept.value(f"s-{school.students[0]}") == "17"
+        teacher.client.cookies.clear()
+        page = await teacher.send(kept)
+        assert page.status == 401
+        page = await teacher.send(page.form("/sign-in").fill(username=school.teacher_name, password=PASSWORD))
+        check_frame(page)
+        assert page.status == 503
+        assert int(page.headers["retry-after"]) > 0
+        assert page.form("/sign-in").value("username") == school.teacher_name
+    finally:
+        await let_records("come back")
+    page = await teacher.send(page.form("/sign-in").fill(password=PASSWORD))
+    assert "Your entry is drafted" in page.said
+    await flush_all(settings)
+    assert await cells(settings, school) == {school.students[0]: "17"}
 
 
 async def test_while_the_journal_is_away_the_form_comes_back_as_it_was_typed(
@@ -642,6 +689,7 @@ async def test_while_the_journal_is_away_the_form_comes_back_as_it_was_typed(
     assert int(page.headers["retry-after"]) > 0
     assert "The server cannot take entries just now, so this is not saved." in page.said
     assert "What you typed is still in this page." in page.said
+    assert f"Try again in {page.headers['retry-after']} second" in page.said
     kept = page.form(quiz_of(school))
     assert (kept.value(f"s-{mateo}"), kept.value(f"s-{tanisha}")) == ("17", "A+")
     assert kept.value(f"c-{mateo}") == "<b>Go on</b>"
