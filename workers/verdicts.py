@@ -16,13 +16,18 @@ if TYPE_CHECKING:
     from app.model.chain import CellKey, Verdict
     from app.records.edits import FullHeadRow, PositionRow
 
-_PROVISIONAL = ord("P")
+_APPLIED, _PROVISIONAL = ord("A"), ord("P")
 _OUTCOME = {"C": "conflict", "S": "conflict", "R": "rejected", "Q": "quarantined"}
 
 
 def _other_head(accepted: int, verdict: Verdict) -> bool:
-    """Tell whether the journal's head may differ from PostgreSQL's after this verdict."""
-    return accepted != ord(verdict.status) or accepted == _PROVISIONAL
+    """Tell whether the journal's head may differ from PostgreSQL's after this verdict.
+
+    A recorded edit that came again while its cell was not known may have become the head although others follow it.
+    """
+    return (
+        accepted != ord(verdict.status) or accepted == _PROVISIONAL or (verdict.is_duplicate and accepted == _APPLIED)
+    )
 
 
 def cells_to_heal(batch: Batch, verdicts: Sequence[Verdict]) -> dict[CellKey, int]:

@@ -33,16 +33,19 @@ local function recorded(raw, id, version)
 end
 
 -- PostgreSQL decided otherwise than the journal: its head replaces ours, unless ours is a drafted chain that hangs on it.
--- A drafted chain with another root descends from what was refused, and will be refused too. The flusher sends the head
--- with the last edit of the cell in its batch, when all that the batch recorded has moved the root. Returns what stands
--- in the cell, false for nothing.
-local function healed(raw, head)
+-- A drafted chain with another root descends from what was refused, and will be refused too; of a provisional one nobody
+-- knows, and one may hang on a head whose entry is yet to be drained (a flusher died in between): these wait for their own
+-- verdicts. The flusher sends the head with the last edit of the cell in its batch, when all that the batch recorded has
+-- moved the root. Returns what stands in the cell, false for nothing.
+local function healed(key, raw, head)
   if raw then
     local flags, version, id, root = read_head(raw)
     local head_id = (head == '') and NONE or sub(head, 7, 22)
     if id == head_id and flags % 2 == 0 then return raw end
     if flags % 2 == 1 then
-      if root == head_id then return raw end
+      if root == head_id or flags % 4 >= 2 then return raw end
+      local pending = redis.call('HGET', key, 'u' .. head_id)
+      if pending and byte(pending) == APPLIED then return raw end
     elseif head ~= '' and version > select(2, read_head(head)) then return raw end
   end
   return head ~= '' and head
@@ -86,7 +89,7 @@ local function settle(key, a, p, n, position_field)
         raw = head ~= '' and head
       end
     end
-    if with_head == 2 then raw = healed(raw, head) end
+    if with_head == 2 then raw = healed(key, raw, head) end
     stands[field] = raw
   end
   return got[1], stands, gone
