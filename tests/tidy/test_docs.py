@@ -134,6 +134,11 @@ def test_no_page_holds_a_path_of_a_machine_or_a_registry(page: Path) -> None:
     assert not _REGISTRY.search(text)
 
 
+@pytest.mark.parametrize("page", PAGES, ids=_id)
+def test_no_page_is_unfinished(page: Path) -> None:
+    assert not re.search(r"@@|\bTODO\b|\bTBD\b|\bFIXME\b|\bXXX\b", page.read_text())
+
+
 def test_no_source_holds_a_path_of_a_machine() -> None:
     assert not [_id(p) for p in SOURCES if p != Path(__file__) and _MACHINE.search(p.read_text(errors="replace"))]
 
