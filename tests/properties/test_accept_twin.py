@@ -359,7 +359,7 @@ def test_the_scripts_and_their_twin_agree(server: redis.Redis, seed: int, steps:
     # A seed, not Hypothesis's own choices: those favour the first of every list, and conflicts hardly occur. The steps
     # of a failure still shrink, since fewer steps of a seed are its beginning.
     note(f"seed {seed}, {steps} steps")
-    pair = Pair(server, random.Random(seed))  # noqa: S311 -- a test's choices, repeatable
+    pair = Pair(server, random.Random(seed))
     for _ in range(steps):
         pair.step()
     pair.finish()
