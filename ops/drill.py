@@ -11,20 +11,20 @@ import sys
 import tempfile
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from ops.audit import as_json, lines_of
 from ops.audit_checks import DISORDER, LOST, MISMATCH, TWICE, Report, audit_stores
 from ops.drill_figures import longest_stall_s
-from ops.drill_installation import HEAL_S_MAX, DrillInstallation, Load, wait_until
+from ops.drill_installation import HEAL_S_MAX, DrillInstallation, Load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TARGETS = {"api": ("api-1", "api-2"), "flusher": ("flusher",), "valkey": ("valkey",), "postgres": ("postgres",)}
-PAUSE_S_MIN, PAUSE_S_MAX = 0.3, 1.5
+PAUSE_S_MIN, PAUSE_S_MAX = 0.3, 5.0
 TEACHERS, RATE = 20, 300.0
 SEED = 20141104
 
@@ -59,28 +59,30 @@ def drill() -> None:
 @click.option("--rate", type=click.FloatRange(min=1), default=RATE, show_default=True, help="Edits per second.")
 @click.option("--teachers", type=click.IntRange(2), default=TEACHERS, show_default=True)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the moments of the kills, and of the load.")
+@click.option(
+    "--pause-s",
+    type=click.FloatRange(min=PAUSE_S_MIN),
+    default=PAUSE_S_MAX,
+    show_default=True,
+    help="Longest time between the healing after one kill and the next.",
+)
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Keep ledgers, reports and logs here.")
-def kill(rounds: int, targets: tuple[str, ...], rate: float, teachers: int, seed: int, out: Path | None) -> None:
+def kill(targets: tuple[str, ...], teachers: int, out: Path | None, **options: Any) -> None:
     """Kill -9 API processes, the flusher, Valkey and PostgreSQL, each alone, at random moments under load.
 
     Starts an installation of its own in a temporary folder (fsync on, as always), lets teachers type, kills, waits
-    until another process stands in the place of the killed one, and goes on. Then lets everything be recorded, and
-    audits.
+    until another process does the work of the killed one, and goes on. Then lets everything be recorded, and audits.
     Exit status 1 where anything acknowledged was lost, stored twice, out of order, or not recorded in the end.
     """
     wanted = list(TARGETS) if "all" in targets else list(dict.fromkeys(targets))
     with _folder(out) as folder:
-        click.echo(f"seed {seed}; starting an installation in {folder}")
+        click.echo(f"seed {options['seed']}; starting an installation in {folder}")
         with DrillInstallation(folder / "data", teachers) as installation:
-            tokens = folder / "tokens.jsonl"
-            installation.write_tokens(tokens)
-            rows = []
-            for number, target in enumerate(wanted):
-                rng = random.Random(f"{seed} {target}")  # noqa: S311 -- seeded moments, no secrets
-                load = Load(
-                    installation, tokens, folder / f"{target}.jsonl", rate=rate, teachers=teachers, seed=seed + number
-                )
-                rows.append(_kill_under_load(installation, load, target, rounds, rng))
+            installation.write_tokens(folder / "tokens.jsonl")
+            rows = [
+                _Phase(installation, folder, target, teachers, **options | {"seed": options["seed"] + number}).run()
+                for number, target in enumerate(wanted)
+            ]
         for line in table(rows):
             click.echo(line)
     sys.exit(0 if all(row.is_clean for row in rows) else 1)
@@ -106,35 +108,49 @@ def _folder(out: Path | None) -> Iterator[Path]:
         (folder / "tokens.jsonl").unlink(missing_ok=True)
 
 
-def _kill_under_load(installation: DrillInstallation, load: Load, target: str, rounds: int, rng: random.Random) -> Row:
-    with load:
-        for number in range(1, rounds + 1):
-            time.sleep(rng.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
-            name = rng.choice(TARGETS[target])
-            click.echo(f"kill -9 {name} ({number} of {rounds})")
-            installation.kill(name)
-        time.sleep(rng.uniform(PAUSE_S_MIN, PAUSE_S_MAX))
-        wait_until(installation.is_serving, HEAL_S_MAX, "readiness after the last kill")
-    report = asyncio.run(audit_stores(installation.settings, [load.ledger], HEAL_S_MAX, lambda _: None))
-    load.ledger.with_suffix(".json").write_text(json.dumps(as_json(report, [load.ledger]), indent=2) + "\n")
-    if not report.holds:
-        for line in lines_of(report):
-            click.echo(line)
-    return _row(target, rounds, load, report)
+class _Phase(NamedTuple):
+    """One target, killed again and again, with a load and an audit of its own."""
 
+    installation: DrillInstallation
+    folder: Path
+    target: str
+    teachers: int
+    rounds: int
+    rate: float
+    seed: int
+    pause_s: float
 
-def _row(target: str, kills: int, load: Load, report: Report) -> Row:
-    return Row(
-        target,
-        kills,
-        report.counts["acknowledged"],
-        report.total(LOST),
-        report.total(TWICE),
-        report.total(DISORDER),
-        report.total(MISMATCH),
-        longest_stall_s(load.ledger),
-        load.all_recorded,
-    )
+    def run(self) -> Row:
+        rng = random.Random(self.seed)  # noqa: S311 -- seeded moments, no secrets
+        ledger = self.folder / f"{self.target}.jsonl"
+        tokens = self.folder / "tokens.jsonl"
+        load = Load(self.installation, tokens, ledger, rate=self.rate, teachers=self.teachers, seed=self.seed)
+        with load:
+            for number in range(1, self.rounds + 1):
+                time.sleep(rng.uniform(PAUSE_S_MIN, self.pause_s))
+                name = rng.choice(TARGETS[self.target])
+                click.echo(f"kill -9 {name} ({number} of {self.rounds})")
+                self.installation.kill(name)
+            time.sleep(rng.uniform(PAUSE_S_MIN, self.pause_s))
+        report = asyncio.run(audit_stores(self.installation.settings, [ledger], HEAL_S_MAX, lambda _: None))
+        ledger.with_suffix(".json").write_text(json.dumps(as_json(report, [ledger]), indent=2) + "\n")
+        if not report.holds:
+            for line in lines_of(report):
+                click.echo(line)
+        return self._row(report, load)
+
+    def _row(self, report: Report, load: Load) -> Row:
+        return Row(
+            self.target,
+            self.rounds,
+            report.counts["acknowledged"],
+            report.total(LOST),
+            report.total(TWICE),
+            report.total(DISORDER),
+            report.total(MISMATCH),
+            longest_stall_s(load.ledger),
+            load.all_recorded,
+        )
 
 
 def table(rows: Sequence[Row]) -> list[str]:

@@ -16,6 +16,9 @@ import urllib.request
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from app.drafts.store import DraftStore
+from app.drafts.topology import Topology
+from app.errors import RecordsUnavailableError
 from app.model.grants import Grant, derive_grant_key, mint
 from app.records.pool import connect
 from app.settings import Settings
@@ -34,6 +37,7 @@ STOP_S_MAX = 60.0
 POLL_S = 0.01
 GRANT_HOURS = 24
 SECTIONS_PER_TEACHER = 2
+STORES = ("postgres", "valkey")
 _TEACHERS = Path(__file__).parent / "sql" / "drill_teachers.sql"
 
 
@@ -102,14 +106,25 @@ class DrillInstallation:
         return None
 
     def kill(self, name: str) -> None:
-        """SIGKILL one process; return when the supervisor has started another in its place."""
+        """SIGKILL one process; return when another, started in its place, does its work."""
         wait_until(lambda: _lives(self.pid(name)), HEAL_S_MAX, f"{name} before it is killed")
-        killed = self.pid(name)
+        killed, starts = self.pid(name), self._starts(name)
         if killed is not None:
             os.kill(killed, signal.SIGKILL)
-        wait_until(
-            lambda: self.pid(name) not in {None, killed} and _lives(self.pid(name)), HEAL_S_MAX, f"another {name}"
-        )
+        wait_until(lambda: self._is_back(name, killed, starts), HEAL_S_MAX, f"another {name}")
+        wait_until(self.is_serving, HEAL_S_MAX, f"readiness after {name} was killed")
+
+    def _is_back(self, name: str, killed: int | None, starts: int) -> bool:
+        pid = self.pid(name)
+        if pid in {None, killed} or not _lives(pid):
+            return False
+        return asyncio.run(_answers(self.settings, name)) if name in STORES else self._starts(name) > starts
+
+    def _starts(self, name: str) -> int:
+        """Return how often a process of the application has said that it is up."""
+        if name in STORES:
+            return 0
+        return (self.installation.log_dir / f"{name}.log").read_text(errors="replace").count('"service.started"')
 
     def is_serving(self) -> bool:
         """Whether the service says that it is ready."""
@@ -142,6 +157,21 @@ async def _sections_of_teachers(settings: Settings, count: int) -> list[tuple[in
         return [(row[0], list(row[1])) for row in await connection.fetch(_TEACHERS.read_text(), count)]
     finally:
         await connection.close()
+
+
+async def _answers(settings: Settings, store: str) -> bool:
+    if store == "valkey":
+        topology = Topology(settings.redis_url)
+        try:
+            return await DraftStore(topology).is_writable()
+        finally:
+            topology.close()
+    try:
+        connection = await connect(settings.database_url, application_name="inkfast-drill")
+    except RecordsUnavailableError:
+        return False
+    await connection.close()
+    return True
 
 
 class Load:

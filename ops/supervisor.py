@@ -28,7 +28,7 @@ ROOT = Path(__file__).resolve().parent.parent
 GUARDIAN = Path(__file__).with_name("guardian.py")
 RESTART_S_MIN = 0.1
 RESTART_S_MAX = 5.0
-STEADY_S = 30.0  # having run this long, a service starts again without the wait earned by earlier ends
+STEADY_S = 5.0  # having run this long, a service starts again without the wait earned by earlier ends
 STOP_S_MAX = 20.0
 OPEN_FILES_MAX = 65_536
 

@@ -254,6 +254,24 @@ def moved_positions(batch: Batch, now: Mapping[ClientKey, PositionRow]) -> dict[
     return moved
 
 
+def told_positions(batch: Batch, positions: Mapping[ClientKey, PositionRow]) -> list[int]:
+    """Return, for each entry, how far its client may be told that everything is settled when that entry is drained.
+
+    The journal is drained entry by entry, and an exception comes with its entry: `recorded_seq` must not pass an edit
+    of which the client has yet to hear, or it lets go of it, and never asks again.
+    """
+    told = [0] * len(batch.entries)
+    untold: dict[ClientKey, int] = {}
+    for i in range(len(batch.entries) - 1, -1, -1):
+        entry = batch.entries[i][1]
+        key, first = client_key(entry), min(edit.seq for edit in entry.edits)
+        later = untold.get(key)
+        settled = positions[key].recorded_seq
+        told[i] = settled if later is None else min(settled, later - 1)
+        untold[key] = first if later is None else min(first, later)
+    return told
+
+
 def line_item_rows(cells: Sequence[CellRow]) -> list[tuple[object, ...]]:
     """Return the rows of write_line_items.sql for columns whose definition changed."""
     found: list[tuple[object, ...]] = []

@@ -105,6 +105,8 @@ class Flusher:
                 application_name="inkfast-flusher",
                 idle_in_transaction_session_timeout=str(self._settings.lease_ms),
             )
+            # After a lost connection its own leases would be in its way until they run out: they are taken anew.
+            await leases.release_leases(self._connection, self.owner, range(PARTITIONS))
             self._recorder = Recorder(self._connection, self.owner, self._settings.lease_ms)
             self._epochs.clear()
             self._incarnations.clear()

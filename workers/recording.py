@@ -25,6 +25,7 @@ from workers.batches import (
     line_item_rows,
     moved_positions,
     settled_conflicts,
+    told_positions,
     unchecked,
     unstorable,
 )
@@ -243,12 +244,12 @@ class Recorder:
         exceptions: list[records.ExceptionRow] = []
         drains: Drains = {}
         at = 0
-        for partition, entry in batch.entries:
+        for (partition, entry), told_seq in zip(batch.entries, told_positions(batch, positions), strict=True):
             verdicts = judged.verdicts[at : at + len(entry.edits)]
             own = exceptions_of(entry, verdicts, judged.refusals, heads)
             exceptions += own
             settled = settle_entry(entry, verdicts, heads, at, heals)
-            drain = drain_of(entry, settled, own, positions[client_key(entry)])
+            drain = drain_of(entry, settled, own, positions[client_key(entry)], told_seq)
             drains.setdefault(partition, []).append((entry.section_id, drain))
             at += len(entry.edits)
         await records.write_edit_exceptions(connection, exceptions)

@@ -103,8 +103,9 @@ def drain_of(
     settled: Sequence[EditVerdict],
     exceptions: Sequence[ExceptionRow],
     position: PositionRow,
+    told_seq: int,
 ) -> bytes:
-    """Return a settled entry as drain.lua takes it."""
+    """Return a settled entry as drain.lua takes it; `told_seq` is what its client may be told (told_positions)."""
     packed = b"".join(
         pack_exception(e.client_seq, exception_body(e.edit_id, e.client_seq, e.outcome, e.code, e.params, e.head))
         for e in exceptions
@@ -113,7 +114,7 @@ def drain_of(
         entry.stream_id,
         entry.edits[0].edit_id,
         entry.client,
-        position.recorded_seq,
+        told_seq,
         packed,
         settled,
         has_hole=bool(position.ahead),

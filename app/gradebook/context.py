@@ -110,6 +110,14 @@ async def load_context(
     return LoadedContext(context, found)
 
 
+async def find_applied(pool: Pool, section_id: int, edit_ids: Sequence[bytes]) -> dict[bytes, FoundEdit]:
+    """Return those of some edits that PostgreSQL has applied; raise RecordsUnavailableError if it cannot be asked."""
+    async with pool.acquire() as connection:
+        year = (await read_school_years(connection, [section_id]))[section_id]
+        found = await find_edits(connection, [(year, section_id, i) for i in edit_ids])
+    return {edit_id: edit for (_, edit_id), edit in found.items() if edit.status == "A"}
+
+
 async def find_with_bases(
     connection: Connection, year: int, section_id: int, edit_ids: Iterable[bytes]
 ) -> dict[bytes, FoundEdit]:

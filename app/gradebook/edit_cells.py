@@ -18,13 +18,14 @@ from app.errors import (
     MalformedRequestError,
     NotFoundError,
     NotPermittedError,
+    OverloadedError,
     RecordsUnavailableError,
     RequestTooLargeError,
     SeqGapError,
     UnreadableRequestError,
 )
 from app.gradebook.answer_save import answer_save
-from app.gradebook.context import LoadedContext, load_context
+from app.gradebook.context import LoadedContext, find_applied, load_context
 from app.gradebook.pack_edits import PackedEdits, StaleRulesError, pack_edits
 from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest, decode_save_request
 from app.model.grants import derive_secret
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from app.model.grants import Grant
     from app.model.section_rules import SectionRules
     from app.records.accounts import SectionAccess
+    from app.records.edits import FoundEdit
     from app.records.pool import Pool
     from app.settings import Settings
 
@@ -124,7 +126,7 @@ class EditCells:
             raise SeqGapError("edits before these are missing", params={"expected_seq": expected})
         if reply[:1] != b"O":
             raise JournalUnavailableError("the journal could not judge these edits", retry_after_s=2)
-        return self._answer(save, reply, context)
+        return await self._answer(save, reply, context)
 
     async def _access(self, grant: Grant, section_id: int) -> SectionAccess | None:
         """Return None for an active teacher, else how far access went; raise NotPermittedError for strangers."""
@@ -178,9 +180,24 @@ class EditCells:
         except RecordsUnavailableError:
             return None
 
-    def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
-        edits = save.request.edits
-        answer, said = answer_save(raw, edits, save.edits.cells, save.edits.edit_ids, context, self._window_ms)
+    async def _applied_meanwhile(self, section_id: int, edit_ids: list[bytes]) -> dict[bytes, FoundEdit]:
+        """Look once more before anybody is told "conflict".
+
+        An edit that is sent again can have been recorded, and have left the journal, after its context was loaded and
+        before the script saw it: then its cell has moved on over it, and it looks like a conflict with itself.
+        """
+        try:
+            return await find_applied(self._pool, section_id, edit_ids)
+        except (RecordsUnavailableError, OverloadedError):
+            return {}
+
+    async def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
+        edits, cells, ids = save.request.edits, save.edits.cells, save.edits.edit_ids
+        answer, said = answer_save(raw, edits, cells, ids, context, self._window_ms)
+        refused = [ids[i] for i, view in enumerate(answer.outcomes) if view.outcome == "conflict"]
+        applied = await self._applied_meanwhile(save.section_id, refused) if refused else {}
+        if applied:
+            answer, said = answer_save(raw, edits, cells, ids, context, self._window_ms, applied)
         for view in answer.outcomes:
             EDITS[view.outcome].inc()
         if edits:

@@ -18,6 +18,7 @@ DRILL_S_MAX = 240
 
 def test_nothing_is_lost_whoever_is_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-m", "ops.cli", "drill", "kill", "--rounds", "1", "--rate", "150", "--teachers", "8"]
+    command += ["--pause-s", "1"]
     done = subprocess.run(
         [*command, "--out", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False, timeout=DRILL_S_MAX
     )

@@ -8,6 +8,7 @@ import json
 import shutil
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 from click.testing import CliRunner
 
@@ -102,6 +103,22 @@ async def test_while_postgres_is_away_saving_goes_on(
             await desk.until_recorded()
     report = await assert_all_is_well(stores, ledger_path)
     assert report.counts["applied"] == report.counts["typed"] == 75
+
+
+async def test_a_restarted_postgres_is_written_to_at_once(
+    stores: Settings, spare_postgres: PostgresServer, ledger: Ledger, ledger_path: Path
+) -> None:
+    """Long before the leases of the flusher that lost its connection would have run out."""
+    settings = msgspec.structs.replace(stores, lease_ms=60_000)
+    async with api_process(settings) as process, running_flusher(settings):
+        desk = Desk(process, ledger)
+        await _types_a_round(desk)
+        await desk.until_recorded()
+        spare_postgres.stop()
+        await _types_a_round(desk)
+        spare_postgres.start()
+        await desk.until_recorded(seconds=20)
+    await assert_all_is_well(stores, ledger_path)
 
 
 async def test_a_column_made_while_postgres_is_away_takes_scores_from_every_process(
