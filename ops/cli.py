@@ -18,7 +18,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "migrate": ("ops.migrate", "Bring the database to the newest schema."),
     "doctor": ("ops.doctor", "Check servers, settings and disk; say what to do."),
     "token": ("ops.token", "Print a bearer token for a user, and nothing else."),
-    "roster": ("ops.roster", "Import a OneRoster folder, or export one."),
+    "roster": ("ops.roster", "Import a OneRoster folder, or make a demo district."),
     "receipt": ("ops.receipt", "Verify a receipt, or look up what it covers."),
     "audit": ("ops.audit", "Compare what clients typed with what is stored: name every lost edit, or prove none."),
     "drill": ("ops.drill", "Kill things on purpose, and audit afterwards."),

@@ -215,7 +215,9 @@ class Supervisor:
         watched.started_at = time.monotonic()
         self._tell_guardian(f"+{watched.group}\n")
         with contextlib.suppress(OSError):  # a full disk must not end the one who starts the journal's server again
-            self._installation.pid_path(watched.name).write_text(f"{watched.group}\n")
+            path = self._installation.pid_path(watched.name)
+            path.with_suffix(".new").write_text(f"{watched.group}\n")
+            path.with_suffix(".new").replace(path)  # whoever reads it finds a whole number, or the one before
 
     def _note_end(self, watched: _Watched) -> None:
         if watched.group is not None:
