@@ -2,17 +2,19 @@
 
 A request handler never talks to the store itself. It hands a packed save to `commit` and waits on a future that this
 module alone completes: a request that is cancelled leaves no half-read reply behind. Saves that were in flight when a
-connection was lost are sent again (accept.lua finds what it already has), until `commit_wait_ms_max` has passed.
+connection was lost are sent again (accept.lua finds what it already has), until `commit_wait_ms_max` has passed; so are
+those that a Cluster redirects, by the same way: wherever a save ends up, WAITAOF closes its pipeline there.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING
 
 from app.drafts.connection import Reply, ReplyError, pack_command
 from app.drafts.keys import EVENTS, STREAM, section_key
-from app.drafts.topology import ACCEPT, Node, Topology
+from app.drafts.topology import ACCEPT, ASKING, REDIRECT_PAUSE_S, Node, Topology
 from app.errors import JournalUnavailableError, OverloadedError
 
 if TYPE_CHECKING:
@@ -22,13 +24,17 @@ PIPELINES_IN_FLIGHT_MAX = 2  # one being fsynced, one being read by the server; 
 SAVES_PER_CALL_MAX = 64
 RECONNECT_PAUSE_S = 0.05
 SWEEP_S = 0.25
+SILENCE_S_MAX = 1.0  # beyond `commit_wait_ms_max`: then the server is frozen or cut off, and the connection worthless
 _EVALSHA = b"EVALSHA"
+# A replica says what it has fsynced when it is asked, and otherwise once a second. WAITAOF asks once, which is before
+# the replica's fsync; waiting for more replicas than there can be makes the server ask again.
+_NUDGE = pack_command(("WAIT", "1000", "2"))
 
 
 class Waiting:
     """A save that waits for its reply."""
 
-    __slots__ = ("deadline", "future", "key", "partition", "save")
+    __slots__ = ("deadline", "future", "is_alone", "is_redirected", "key", "partition", "save")
 
     def __init__(self, partition: int, key: bytes, save: bytes, deadline: float, future: asyncio.Future[bytes]) -> None:
         self.partition = partition
@@ -36,6 +42,8 @@ class Waiting:
         self.save = save
         self.deadline = deadline
         self.future = future
+        self.is_alone = False  # not to be merged with others any more
+        self.is_redirected = False
 
 
 class Committer:
@@ -68,6 +76,7 @@ class Committer:
         Raises OverloadedError when too much waits already, and JournalUnavailableError when the journal did not
         answer in time or refused; the save may then still be in the journal, and sending it again is harmless.
         """
+        edits = max(1, edits)  # a poll takes a place too
         if self.waiting_edits + edits > self._queue_edits_max:
             raise OverloadedError("too many edits wait for the journal", retry_after_s=2)
         loop = self._loop or self._start()
@@ -101,32 +110,61 @@ class Committer:
 
     def enqueue(self, waiting: Waiting) -> None:
         """Put a save into the lane of the server that holds its partition."""
-        node = self._topology.node(waiting.partition)
-        lane = self._lanes.get(node)
-        if lane is None:
-            lane = self._lanes[node] = _Lane(self, node)
+        lane = self._lane(self._topology.node(waiting.partition))
         lane.waiting.append(waiting)
         lane.wake()
 
-    async def redirect(self, waiting: Waiting, packed: bytes, error: str) -> None:
-        """Repeat one save where the cluster says that its slot is."""
-        try:
-            reply = await self._topology.retry(waiting.partition, packed, error)
-            _answer(waiting, reply[0])
-        except JournalUnavailableError as refused:
-            _fail(waiting, refused)
+    def _lane(self, node: Node) -> _Lane:
+        lane = self._lanes.get(node)
+        if lane is None:
+            lane = self._lanes[node] = _Lane(self, node)
+        return lane
 
-    def spawn(self, coroutine: object) -> None:
+    async def redirect(self, call: list[Waiting], error: str) -> None:
+        """Send a call again where the Cluster says that its slot is, or when it says that it is whole again."""
+        partition = call[0].partition
+        node, is_asking, pause_s = self._topology.node(partition), False, REDIRECT_PAUSE_S
+        if error.startswith("MOVED"):
+            self._topology.moved(partition, error)
+            pause_s = REDIRECT_PAUSE_S if call[0].is_redirected else 0
+        elif error.startswith("ASK"):
+            node, is_asking = self._topology.at_redirect(error), True
+        elif error.startswith("NOSCRIPT"):
+            await self._reload(node)
+        else:  # TRYAGAIN: sections of one partition are at two places while its slot moves: one by one
+            for waiting in call:
+                waiting.is_alone = True
+        for waiting in call:
+            waiting.is_redirected = True
+        if is_asking:
+            await self._lane(node).ask(call)
+            return
+        await asyncio.sleep(pause_s)
+        for waiting in call:
+            self.enqueue(waiting)
+
+    async def _reload(self, node: Node) -> None:
+        with contextlib.suppress(JournalUnavailableError, ConnectionError):
+            await node.load_scripts(await node.connection())
+
+    async def lost(self, node: Node) -> None:
+        """Look where the partitions of a server are now that it does not answer, and wait a little."""
+        with contextlib.suppress(JournalUnavailableError):
+            await self._topology.learn(without=node)
+        await asyncio.sleep(RECONNECT_PAUSE_S)
+
+    def spawn(self, coroutine: object) -> asyncio.Task[None]:
         """Run in the background, kept alive until done."""
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(coroutine)  # type: ignore[arg-type]  # ours only
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     def waitaof(self) -> bytes | None:
         """Return the packed WAITAOF that closes each pipeline, where replicas must have it too."""
         if not self._replicas_min:
             return None
-        wait_ms = str(int(self._wait_s_max * 1000))
+        wait_ms = str(int(self._wait_s_max * 1000 / PIPELINES_IN_FLIGHT_MAX))  # one pipeline waits behind another
         return pack_command(("WAITAOF", "1", str(self._replicas_min), wait_ms))
 
     def observed(self, saves: int) -> None:
@@ -134,10 +172,14 @@ class Committer:
         if self._observe is not None:
             self._observe(saves)
 
+    def is_short(self, reached: Reply) -> bool:
+        """Tell whether a WAITAOF reply reports too few fsyncs, here or on the replicas."""
+        return isinstance(reached, ReplyError) or reached[0] < 1 or reached[1] < self._replicas_min
+
     @property
-    def replicas_min(self) -> int:
-        """Replica fsyncs that an acknowledgement waits for."""
-        return self._replicas_min
+    def silence_s_max(self) -> float:
+        """How long a pipeline may stay unanswered before its connection is given up."""
+        return self._wait_s_max + SILENCE_S_MAX
 
     async def close(self) -> None:
         """Wait for what is in flight."""
@@ -145,6 +187,8 @@ class Committer:
         pending = list(self._tasks)
         if pending:
             await asyncio.wait(pending, timeout=self._wait_s_max)
+        for lane in self._lanes.values():
+            lane.close()
 
 
 class _Lane:
@@ -153,6 +197,9 @@ class _Lane:
     def __init__(self, committer: Committer, node: Node) -> None:
         self._committer = committer
         self._node = node
+        self._nudging = Node(node.address)  # a connection that is not blocked by the WAITAOF
+        self._nudge: asyncio.Task[None] | None = None
+        self._gated = 0
         self._in_flight = 0
         self._is_scheduled = False
         self.waiting: list[Waiting] = []
@@ -170,62 +217,81 @@ class _Lane:
             return
         self._in_flight += 1
         try:
-            calls = _calls(group)
-            packed = [pack_command(_evalsha(call)) for call in calls]
-            waitaof = self._committer.waitaof()
-            connection = await self._node.connection()
-            replies = await connection.send([*packed, waitaof] if waitaof else packed)
-        except ConnectionError:
-            await self._again(group)
-        except JournalUnavailableError as error:
-            if not await self._again(group):
-                for waiting in group:
-                    _fail(waiting, error)
-        else:
+            await self._exchange(_calls(group), is_asking=False)
             self._committer.observed(len(group))
-            self._take(calls, packed, replies, waitaof is not None)
         finally:
             self._in_flight -= 1
             if self.waiting:
                 self.wake()
 
-    def _take(self, calls: list[list[Waiting]], packed: list[bytes], replies: list[Reply], gated: bool) -> None:  # noqa: FBT001
-        if gated:
-            reached = replies.pop()
-            if isinstance(reached, ReplyError) or reached[1] < self._committer.replicas_min:
-                error = JournalUnavailableError("too few replicas have the edits", retry_after_s=2)
-                for waiting in (w for call in calls for w in call):
-                    _fail(waiting, error)
-                return
-        for call, command, reply in zip(calls, packed, replies, strict=True):
-            if not isinstance(reply, ReplyError):
+    async def ask(self, call: list[Waiting]) -> None:
+        """Send one call to the server that its slot is moving to."""
+        await self._exchange([call], is_asking=True)
+
+    async def _exchange(self, calls: list[list[Waiting]], *, is_asking: bool) -> None:
+        packed = [pack_command(_evalsha(call)) for call in calls]
+        waitaof = self._committer.waitaof()
+        sent = [*([ASKING] if is_asking else ()), *packed, *([waitaof] if waitaof else ())]
+        try:
+            async with asyncio.timeout(self._committer.silence_s_max):
+                connection = await self._node.connection()
+                replies = await (self._gate(connection.send(sent)) if waitaof else connection.send(sent))
+        except TimeoutError:
+            self._node.close()
+            await self._again(calls)
+        except (ConnectionError, JournalUnavailableError):
+            await self._again(calls)
+        else:
+            self._take(calls, replies[1:] if is_asking else replies, is_gated=waitaof is not None)
+
+    async def _gate(self, answered: asyncio.Future[list[Reply]]) -> list[Reply]:
+        """Wait for the replies behind a WAITAOF, while the replicas are asked for what they have."""
+        self._gated += 1
+        if self._nudge is None or self._nudge.done():
+            self._nudge = self._committer.spawn(self._ask_replicas())
+        try:
+            return await answered
+        finally:
+            self._gated -= 1
+
+    async def _ask_replicas(self) -> None:
+        with contextlib.suppress(JournalUnavailableError, ConnectionError):
+            connection = await self._nudging.connection()
+            while self._gated:
+                await connection.send([_NUDGE])
+
+    def close(self) -> None:
+        """Close the lane's own connection."""
+        self._nudging.close()
+
+    def _take(self, calls: list[list[Waiting]], replies: list[Reply], *, is_gated: bool) -> None:
+        is_short = is_gated and self._committer.is_short(replies.pop())
+        for call, reply in zip(calls, replies, strict=True):
+            if isinstance(reply, ReplyError):
+                self._refused(call, str(reply))
+            elif is_short:
+                for waiting in call:
+                    _fail(waiting, JournalUnavailableError("too few replicas have the edits", retry_after_s=2))
+            else:
                 for waiting, answer in zip(call, reply, strict=True):
                     _answer(waiting, answer)
-            else:
-                self._refused(call, command, str(reply))
 
-    def _refused(self, call: list[Waiting], command: bytes, error: str) -> None:
+    def _refused(self, call: list[Waiting], error: str) -> None:
         if error.startswith(("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "NOSCRIPT")):
-            if len(call) == 1:
-                self._committer.spawn(self._committer.redirect(call[0], command, error))
-                return
-            # Sections of one partition can be on different nodes while its slot moves: one by one.
+            self._committer.spawn(self._committer.redirect(call, error))
+        elif len(call) > 1 and not error.startswith(("OOM", "MISCONF", "READONLY", "LOADING")):
+            for waiting in call:  # the script failed over one of them, perhaps a head of a newer release
+                waiting.is_alone = True
+                self._committer.enqueue(waiting)
+        else:
             for waiting in call:
-                single = pack_command(_evalsha([waiting]))
-                self._committer.spawn(self._committer.redirect(waiting, single, error))
-            return
-        for waiting in call:
-            _fail(waiting, JournalUnavailableError(f"the journal refused: {error}", retry_after_s=2))
+                _fail(waiting, JournalUnavailableError(f"the journal refused: {error}", retry_after_s=2))
 
-    async def _again(self, group: list[Waiting]) -> bool:
-        """Put a group back whose connection was lost; its saves expire on their own clock."""
-        group = [w for w in group if not w.future.done()]
-        if not group:
-            return True
-        await asyncio.sleep(RECONNECT_PAUSE_S)
-        for waiting in group:
+    async def _again(self, calls: list[list[Waiting]]) -> None:
+        """Put saves back whose connection was lost; they expire on their own clock."""
+        await self._committer.lost(self._node)
+        for waiting in (w for call in calls for w in call if not w.future.done()):
             self._committer.enqueue(waiting)
-        return True
 
 
 def _calls(group: list[Waiting]) -> list[list[Waiting]]:
@@ -233,6 +299,9 @@ def _calls(group: list[Waiting]) -> list[list[Waiting]]:
     by_partition: dict[int, list[Waiting]] = {}
     calls: list[list[Waiting]] = []
     for waiting in group:
+        if waiting.is_alone:
+            calls.append([waiting])
+            continue
         call = by_partition.get(waiting.partition)
         if call is None or len(call) >= SAVES_PER_CALL_MAX:
             call = by_partition[waiting.partition] = []

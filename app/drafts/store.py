@@ -117,10 +117,7 @@ class DraftStore:
         return [found[p] for p in partitions]
 
     async def _send(self, node: Node, packed: list[bytes]) -> list[Reply]:
-        try:
-            return await (await node.connection()).send(packed)
-        except ConnectionError as error:
-            raise JournalUnavailableError(str(error)) from None
+        return await self.topology.exchange(node, packed)
 
     async def drain(self, settled: Mapping[int, Sequence[tuple[int, bytes]]]) -> int:
         """Take settled entries (section id, packed verdicts) out of the journal; return how many were there.
@@ -200,11 +197,10 @@ class DraftStore:
         """Return every section of which the partition holds something."""
         found: set[int] = set()
         cursor = b"0"
-        connection = await self.topology.node(partition).connection()
+        node, pattern = self.topology.node(partition), section_key_pattern(partition)
         while True:
-            reply = await connection.call(
-                b"SCAN", cursor, b"MATCH", section_key_pattern(partition), b"COUNT", str(SCAN_COUNT)
-            )
+            scan = pack_command((b"SCAN", cursor, b"MATCH", pattern, b"COUNT", str(SCAN_COUNT)))
+            reply = (await self._send(node, [scan]))[0]
             if isinstance(reply, ReplyError):
                 raise JournalUnavailableError(str(reply))
             cursor, keys = reply

@@ -7,13 +7,14 @@ from any node with CLUSTER SLOTS, corrected by MOVED. Each node has one pinned c
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from redis.crc import key_slot
 
-from app.drafts.connection import Address, JournalProtocol, Reply, ReplyError, pack_command
+from app.drafts.connection import CONNECT_S_MAX, Address, JournalProtocol, Reply, ReplyError, pack_command
 from app.drafts.doctor import require_durable_server
 from app.drafts.keys import PARTITIONS, STREAM
 from app.errors import JournalUnavailableError
@@ -25,6 +26,8 @@ _SCRIPTS = Path(__file__).parent / "scripts"
 SLOT_OF_PARTITION = tuple(key_slot(key) for key in STREAM)
 REDIRECT_RETRIES_MAX = 40
 REDIRECT_PAUSE_S = 0.025
+ANSWER_S_MAX = 10.0  # no command takes as long: the server is frozen or cut off, and the connection worthless
+ASKING = pack_command(("ASKING",))
 
 
 class Script:
@@ -113,15 +116,21 @@ class Topology:
         """Return every server that holds a partition."""
         return [self._nodes[name] for name in dict.fromkeys(self._of_partition)]
 
-    async def learn(self) -> None:
-        """Read the slot map from any node that answers; on a single server there is nothing to learn."""
+    async def learn(self, without: Node | None = None) -> None:
+        """Read the slot map from any node that answers (`without`: not this one).
+
+        On a single server there is nothing to learn. Raises JournalUnavailableError if no node answers.
+        """
         if not self.seed.is_cluster:
             return
         async with self._learning:
-            for node in [*self.nodes(), *self._nodes.values()]:
+            for node in dict.fromkeys([*self.nodes(), *self._nodes.values()]):
+                if node is without:
+                    continue
                 try:
-                    slots = await (await node.connection()).call("CLUSTER", "SLOTS")
-                except (JournalUnavailableError, ConnectionError):
+                    async with asyncio.timeout(CONNECT_S_MAX):
+                        slots = await (await node.connection()).call("CLUSTER", "SLOTS")
+                except (JournalUnavailableError, OSError, TimeoutError):
                     continue
                 if isinstance(slots, list) and slots:
                     self._take(slots)
@@ -130,7 +139,7 @@ class Topology:
 
     def _take(self, slots: list[Reply]) -> None:
         for first, last, primary, *_ in slots:
-            host = primary[0].decode() or self.seed.host
+            host = (primary[0] or b"").decode() or self.seed.host
             name = self._add(self.seed.at(host, int(primary[1]))).address.name
             for partition, slot in enumerate(SLOT_OF_PARTITION):
                 if first <= slot <= last:
@@ -156,15 +165,31 @@ class Topology:
     async def pipeline(self, partition: int, commands: Sequence[tuple[bytes | str, ...]]) -> list[Reply]:
         """Run commands of one partition in one round trip; redirected ones are repeated where they belong."""
         packed = [pack_command(command) for command in commands]
-        node = self.node(partition)
-        try:
-            replies = await (await node.connection()).send(packed)
-        except ConnectionError as error:
-            raise JournalUnavailableError(str(error)) from None
+        replies = await self.exchange(self.node(partition), packed)
         for i, reply in enumerate(replies):
             if isinstance(reply, ReplyError):
                 replies[i] = await self.retry(partition, packed[i], str(reply))
         return replies
+
+    async def exchange(self, node: Node, packed: Sequence[bytes]) -> list[Reply]:
+        """Return a server's replies to packed commands; error replies are values.
+
+        Raises JournalUnavailableError where it does not answer; the slot map has then been read anew, so that trying
+        again goes to the server that has taken its place.
+        """
+        try:
+            async with asyncio.timeout(ANSWER_S_MAX):
+                return await (await node.connection()).send(packed)
+        except TimeoutError:
+            node.close()
+            error: Exception = JournalUnavailableError(f"journal at {node.address.name} does not answer")
+        except ConnectionError as lost:
+            error = JournalUnavailableError(str(lost))
+        except JournalUnavailableError as unavailable:
+            error = unavailable
+        with contextlib.suppress(JournalUnavailableError):
+            await self.learn(without=node)
+        raise error
 
     async def retry(self, partition: int, packed: bytes, error: str) -> Reply:
         """Repeat one refused command: after NOSCRIPT, MOVED, ASK, TRYAGAIN; other errors are raised."""
@@ -182,8 +207,7 @@ class Topology:
                     await asyncio.sleep(REDIRECT_PAUSE_S)
                 else:
                     raise JournalUnavailableError(error)
-                connection = await node.connection()
-                reply = (await connection.send([pack_command(("ASKING",)), packed] if ask else [packed]))[-1]
+                reply = (await self.exchange(node, [ASKING, packed] if ask else [packed]))[-1]
             except ConnectionError as lost:
                 raise JournalUnavailableError(str(lost)) from None
             if not isinstance(reply, ReplyError):

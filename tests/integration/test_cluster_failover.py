@@ -1,0 +1,154 @@
+"""A primary of a Cluster dies, its replica takes over: the same processes go on, and nothing acknowledged is lost."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from app.drafts import codec
+from app.drafts.committer import Committer
+from app.drafts.keys import STREAM, partition_of
+from app.drafts.store import DraftStore
+from app.drafts.topology import SLOT_OF_PARTITION, Topology
+from app.errors import JournalUnavailableError
+from ops.servers import ValkeyServer
+from tests.integration.test_cluster import NODES, SLOTS, Cluster, formed, free_port
+from tests.integration.test_committer import save_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TAKEOVER_S_MAX = 30
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="module")
+def failing_cluster(server_dir: Path) -> Iterator[tuple[Cluster, ValkeyServer]]:
+    """Three primaries, and a replica of the first."""
+    with ExitStack() as stack:
+        nodes = []
+        for _ in range(NODES + 1):
+            number = next(_numbers)
+            node = ValkeyServer(
+                server_dir / f"f{number}",
+                server_dir / f"fr{number}",
+                port=free_port(),
+                cluster=True,
+                config={"maxmemory": "64mb", "cluster-node-timeout": "800", "cluster-replica-validity-factor": "0"},
+            )
+            node.start()
+            stack.callback(node.stop)
+            nodes.append(node)
+        made = Cluster(nodes)
+        stack.callback(lambda: [client.close() for client in made.clients])
+        share = -(-SLOTS // NODES)
+        for i, node in enumerate(nodes):
+            if i < NODES:
+                made.call(i, "CLUSTER", "ADDSLOTSRANGE", i * share, min(SLOTS, (i + 1) * share) - 1)
+            made.call(i, "CLUSTER", "SET-CONFIG-EPOCH", i + 1)
+            if i:
+                made.call(i, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
+            del node
+        asyncio.run(_with_replica(made))
+        yield made, nodes[NODES]
+
+
+async def _with_replica(cluster: Cluster) -> None:
+    await formed(cluster)
+    async with asyncio.timeout(TAKEOVER_S_MAX):
+        while True:  # until the newcomer has heard of the first
+            with contextlib.suppress(redis.ResponseError):
+                cluster.call(NODES, "CLUSTER", "REPLICATE", cluster.ids[0])
+                break
+            await asyncio.sleep(0.05)
+        while cluster.clients[0].execute_command("WAITAOF", 1, 1, 100)[1] < 1:
+            with contextlib.suppress(redis.ResponseError):
+                section = next(s for s in range(1, 10_000) if _is_at_first(s))
+                cluster.clients[0].execute_command("SETEX", STREAM[partition_of(section)] + b":in-step", 60, 1)
+            await asyncio.sleep(0.05)
+
+
+def _is_at_first(section: int) -> bool:
+    return SLOT_OF_PARTITION[partition_of(section)] < -(-SLOTS // NODES)
+
+
+async def test_a_redirected_save_waits_for_the_replicas_disk_too(
+    failing_cluster: tuple[Cluster, ValkeyServer],
+) -> None:
+    cluster, _ = failing_cluster
+    topology = Topology(cluster.url)
+    committer = Committer(topology, queue_edits_max=100, wait_ms_max=400, replicas_min=1)
+    section = next(s for s in range(1, 10_000) if not _is_at_first(s))
+    partition = partition_of(section)
+    assert topology.node(partition).address.port == cluster.nodes[0].port  # it has not learnt the map: MOVED
+    try:
+        with pytest.raises(JournalUnavailableError, match="replicas"):
+            await committer.commit(partition, section, save_of(section), 1)
+        assert topology.node(partition).address.port != cluster.nodes[0].port
+    finally:
+        topology.close()
+        await committer.close()
+
+
+async def test_a_replica_takes_over_under_processes_that_go_on(
+    failing_cluster: tuple[Cluster, ValkeyServer],
+) -> None:
+    cluster, replica = failing_cluster
+    topology, reading = Topology(cluster.url), Topology(cluster.url)
+    await topology.learn()
+    await reading.learn()
+    committers = [Committer(topology, queue_edits_max=1_000, wait_ms_max=1_000, replicas_min=n) for n in (1, 0)]
+    committer = committers[0]
+    sections = [s for s in range(1, 10_000) if _is_at_first(s)][:5]
+    store = DraftStore(reading)
+    acknowledged: list[tuple[int, int]] = []
+    enough = asyncio.Event()
+
+    async def type_on(section: int) -> None:
+        client, partition = section.to_bytes(16, "big"), partition_of(section)
+        for seq in itertools.count(1):
+            save = save_of(section, seq=seq, client=client, student=seq)
+            while True:
+                with contextlib.suppress(JournalUnavailableError):
+                    reply = await committer.commit(partition, section, save, 1)
+                    assert reply[:1] == b"O"
+                    acknowledged.append((section, seq))
+                    break
+            if enough.is_set():
+                return
+
+    try:
+        typing = [asyncio.create_task(type_on(section)) for section in sections]
+        async with asyncio.timeout(TAKEOVER_S_MAX):
+            while len(acknowledged) < 100:
+                await asyncio.sleep(0.01)
+            await store.backlog([partition_of(s) for s in sections])
+            cluster.nodes[0].kill()
+            while topology.node(partition_of(sections[0])).address.port != replica.port:
+                await asyncio.sleep(0.05)
+            committer = committers[1]  # the one that took over has no replica yet
+            before = len(acknowledged)
+            while len(acknowledged) < before + 50:
+                await asyncio.sleep(0.01)
+            enough.set()
+            await asyncio.gather(*typing)
+        # Another process, which only reads: it fails once, and finds its way.
+        with contextlib.suppress(JournalUnavailableError):
+            await store.backlog([partition_of(sections[0])])
+        found: list[tuple[int, int]] = []
+        for raw in await store.read_entries({partition_of(s) for s in sections}, 100_000):
+            entry = codec.unpack_entry(raw.stream_id, raw.raw)
+            found += [(entry.section_id, edit.seq) for edit in entry.edits]
+        assert sorted(found) == sorted(acknowledged)  # each once: nothing lost, nothing twice
+    finally:
+        topology.close()
+        reading.close()
+        for used in committers:
+            await used.close()
