@@ -198,8 +198,9 @@ class EditCells:
         applied = await self._applied_meanwhile(save.section_id, refused) if refused else {}
         if applied:
             answer, said = answer_save(raw, edits, cells, ids, context, self._window_ms, applied)
-        for view in answer.outcomes:
-            EDITS[view.outcome].inc()
+        words = [view.outcome for view in answer.outcomes]
+        for word in set(words):
+            EDITS[word].inc(words.count(word))
         if edits:
             EDIT_AGE.observe((save.request.sent_at - edits[0].entered_at).total_seconds())
             answer.receipt = issue(
