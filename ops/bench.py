@@ -15,7 +15,7 @@ import msgspec
 from ops.bench_report import Ratio, RoundOf, figures, machine, memory, ratios
 from ops.bench_rounds import Contestants, Memory, Round, contestants, measure_memory, sections_needed
 from ops.bench_servers import compare_servers
-from ops.bench_stand import Stand
+from ops.bench_stand import BenchError, RoundError, Stand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -91,16 +91,33 @@ def bench(**options: object) -> None:
     needed = sections_needed(wanted.rounds, wanted.seconds, wanted.connections, wanted.memory_edits)
     rounds: list[RoundOf] = []
     found: Memory | None = None
-    with Stand(needed, flush_rows=wanted.flush_rows, folder=wanted.folder) as stand:
+    with Stand(needed, flush_rows=wanted.flush_rows, folder=wanted.folder) as stand, contestants(stand) as programs:
         click.echo(stand.describe())
-        with contestants(stand) as programs:
-            if wanted.what in {"all", "save"}:
-                for number in range(1, wanted.rounds + 1):
-                    rounds.append(_round(stand, programs, number, wanted))
-                    click.echo(f"round {number} of {wanted.rounds}: {_brief(rounds[-1])}")
-            if wanted.what in {"all", "memory"}:
-                found = measure_memory(stand, programs.save, wanted.memory_edits)
-    _report(wanted, rounds, found)
+        if wanted.what in {"all", "save"}:
+            rounds = _rounds(stand, programs, wanted)
+            _report_rounds(wanted, rounds)
+        if wanted.what in {"all", "memory"}:
+            found = measure_memory(stand, programs.save, wanted.memory_edits)
+            click.echo("\n(d) journal's memory: " + memory(found, MEMORY_BYTES_MAX))
+    if wanted.json_path is not None:
+        everything = {"rounds": rounds, "memory": found._asdict() if found else None}
+        wanted.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
+    if wanted.what in {"all", "save"} and len(rounds) < wanted.rounds:
+        raise BenchError(f"only {len(rounds)} of {wanted.rounds} rounds could be counted")
+
+
+def _rounds(stand: Stand, programs: Contestants, wanted: Wanted) -> list[RoundOf]:
+    rounds: list[RoundOf] = []
+    for number in range(1, wanted.rounds + 1):
+        try:
+            rounds.append(_round(stand, programs, number, wanted))
+        except RoundError as error:
+            click.echo(f"round {number} of {wanted.rounds} does not count: {error}")
+        else:
+            click.echo(f"round {number} of {wanted.rounds}: {_brief(rounds[-1])}")
+    if not rounds:
+        raise BenchError("no round could be counted")
+    return rounds
 
 
 def _round(stand: Stand, programs: Contestants, number: int, wanted: Wanted) -> RoundOf:
@@ -125,21 +142,15 @@ def _brief(done: RoundOf) -> str:
     return ", ".join(f"{name} {cell.per_second:,.0f}/s" for name, cell in done.items())
 
 
-def _report(wanted: Wanted, rounds: Sequence[RoundOf], found: Memory | None) -> None:
-    if rounds:
-        for count in wanted.connections:
-            names = [f"{name} {count}" for name in ("no-op", "save", "direct")]
-            if count == wanted.connections[0]:
-                names.append("save + flusher")
-            click.echo("\n" + figures(f"{count} connections", "requests", names, rounds))
-        click.echo("\n" + figures(f"{wanted.flush_rows:,} rows a flush", "rows", (*FLUSHERS, "copy"), rounds))
-        click.echo("CPU: seconds for each 1,000 requests or rows; everything: median (least – most) of the rounds\n")
-        click.echo(ratios(_ratios(wanted.connections), rounds))
-    if found is not None:
-        click.echo("\n(d) journal's memory: " + memory(found, MEMORY_BYTES_MAX))
-    if wanted.json_path is not None:
-        everything = {"rounds": rounds, "memory": found._asdict() if found else None}
-        wanted.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
+def _report_rounds(wanted: Wanted, rounds: Sequence[RoundOf]) -> None:
+    for count in wanted.connections:
+        names = [f"{name} {count}" for name in ("no-op", "save", "direct")]
+        if count == wanted.connections[0]:
+            names.append("save + flusher")
+        click.echo("\n" + figures(f"{count} connections", "requests", names, rounds))
+    click.echo("\n" + figures(f"{wanted.flush_rows:,} rows a flush", "rows", (*FLUSHERS, "copy"), rounds))
+    click.echo("CPU: seconds for each 1,000 requests or rows; everything: median (least – most) of the rounds\n")
+    click.echo(ratios(_ratios(wanted.connections), rounds))
 
 
 def _ratios(connections: Sequence[int]) -> list[Ratio]:

@@ -41,7 +41,11 @@ _CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class BenchError(ServerError):
-    """A round that cannot be counted; the message says why."""
+    """It cannot be measured; the message says why."""
+
+
+class RoundError(BenchError):
+    """This round cannot be counted: something else than acknowledgements came."""
 
 
 def cpu_s(pid: int, *, with_children: bool = False) -> float:
@@ -89,7 +93,7 @@ class Dialogue:
             self._fail()
 
     def go(self) -> bytes:
-        """Let it measure; return its answer. BenchError with its complaint when it has none."""
+        """Let it measure; return its answer. RoundError with its complaint when it has none."""
         self._tell(GO)
         answer = self._stdout.readline()
         if not answer:
@@ -110,7 +114,7 @@ class Dialogue:
     def _fail(self) -> None:
         _, complaint = self._popen.communicate()
         lines = complaint.decode(errors="replace").strip().splitlines()
-        raise BenchError(f"{self._module}: {lines[-1] if lines else 'it ended without a word'}")
+        raise RoundError(f"{self._module}: {lines[-1] if lines else 'it ended without a word'}")
 
 
 class Served:

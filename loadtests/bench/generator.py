@@ -1,8 +1,8 @@
 """The load: one process, one loop, keep-alive connections with one save in flight each, requests made beforehand.
 
 `python -m loadtests.bench.generator` reads a plan from its standard input, warms up, says "ready", waits for "go", and
-answers with what it saw. Plain epoll instead of asyncio: 5 µs a request of its own instead of 25, so that on a small
-machine the server is measured and not this. Any answer that is not 200 with every edit drafted ends the run.
+answers with what it saw. Plain epoll instead of asyncio, so that on a small machine the server is measured and not
+this; its own share of a core stands beside every figure. An answer that is not 200 with all edits drafted ends the run.
 """
 
 from __future__ import annotations
