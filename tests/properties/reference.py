@@ -394,7 +394,8 @@ class Journal:
         if head is not None:
             pending = self.unrecorded.get(recorded_id)
             is_pending = pending is not None and pending.status == APPLIED_BYTE
-            if head.is_drafted and (head.is_provisional or head.root == recorded_id or is_pending):
+            is_waiting = head.is_provisional or head.root == recorded_id or is_pending
+            if head.edit_id != recorded_id and head.is_drafted and is_waiting:
                 return
             if not head.is_drafted and recorded is not None and head.cell_version > recorded.cell_version:
                 return

@@ -41,7 +41,7 @@ local function healed(key, raw, head)
   if raw then
     local flags, version, id, root = read_head(raw)
     local head_id = (head == '') and NONE or sub(head, 7, 22)
-    if id == head_id and flags % 2 == 0 then return raw end
+    if id == head_id then return head ~= '' and head end
     if flags % 2 == 1 then
       if root == head_id or flags % 4 >= 2 then return raw end
       local pending = redis.call('HGET', key, 'u' .. head_id)

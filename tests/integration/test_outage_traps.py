@@ -1,0 +1,276 @@
+"""Traps of the edit path that need a store to be away, or to have lost something; a test each, over real stores."""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+import pytest
+
+from app.drafts.codec import CELL
+from app.drafts.keys import STREAM, partition_of, section_key
+from app.errors import SeqGapError
+from tests.world import (
+    CO_TEACHER,
+    QUIZ,
+    SECTION,
+    STUDENTS,
+    Process,
+    Tab,
+    api_process,
+    fetch,
+    flush_all,
+    make_school,
+    outcomes,
+    until_recorded,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from app.settings import Settings
+
+ANNA, BEN, CARLA = STUDENTS[:3]
+PARTITION = partition_of(SECTION)
+
+
+@pytest.fixture
+async def process(settings: Settings) -> AsyncIterator[Process]:
+    await make_school(settings.database_url)
+    async with api_process(settings) as opened:
+        yield opened
+
+
+@asynccontextmanager
+async def cut_off(settings: Settings) -> AsyncIterator[Process]:
+    """A process beside the others for which PostgreSQL is away."""
+    nowhere = msgspec.structs.replace(settings, database_url="postgresql://inkfast@/none?host=/nonexistent")
+    async with api_process(nowhere) as opened:
+        yield opened
+
+
+async def history(settings: Settings) -> dict[str, tuple[str, str | None, str | None]]:
+    """Status, score and code by edit id."""
+    rows = await fetch(settings, "SELECT edit_id::text, status::text, value->>'score', code FROM edit_log")
+    return {row[0]: (row[1], row[2], row[3]) for row in rows}
+
+
+async def score(settings: Settings, student: int) -> str | None:
+    rows = await fetch(
+        settings, "SELECT value->>'score' FROM cell WHERE kind = 1 AND item = $1 AND student_id = $2", QUIZ, student
+    )
+    return rows[0][0] if rows else None
+
+
+async def head(process: Process, student: int, item: int = QUIZ) -> Any:
+    cell = CELL.pack(1, item, student)
+    return (await process.store.read_heads(SECTION, [cell])).get(cell)
+
+
+async def evict(process: Process) -> None:
+    await process.store.evict(PARTITION, [SECTION])
+
+
+async def test_typing_goes_on_while_postgresql_is_away_and_is_recorded_in_order(
+    settings: Settings, process: Process
+) -> None:
+    async with cut_off(settings) as alone:
+        tab = Tab(alone)
+        for number in range(5):
+            answer = await tab.save(tab.edit(ANNA, str(number)), tab.edit(BEN, str(10 + number)))
+            assert outcomes(answer) == ["drafted", "drafted"]
+        assert (answer["drafted_seq"], answer["recorded_seq"]) == (10, 0)
+    await flush_all(settings)
+    assert (await score(settings, ANNA), await score(settings, BEN)) == ("4", "14")
+    rows = await fetch(settings, "SELECT cell_version FROM edit_log WHERE student_id = $1 ORDER BY client_seq", ANNA)
+    assert [row[0] for row in rows] == [1, 2, 3, 4, 5]
+
+
+async def test_what_the_roster_refuses_afterwards_does_not_stay_in_the_journal(
+    settings: Settings, process: Process
+) -> None:
+    """A refused edit that stands in its cell is replaced, although it hangs on PostgreSQL's head."""
+    known = Tab(process, CO_TEACHER)
+    await known.save(known.edit(ANNA, "10"))
+    await flush_all(settings)
+    async with cut_off(settings) as alone:
+        tab = Tab(alone, seen=dict(known.seen))
+        assert outcomes(await tab.save(tab.edit(ANNA, "99"))) == ["drafted"]  # of 20: nobody could look it up
+    await flush_all(settings)
+    stands = await head(process, ANNA)
+    assert (stands.value, stands.is_drafted) == (b'{"score": "10"}', False)
+    answer = await tab.save(process=process)
+    assert [(e["outcome"], e["code"]) for e in answer["exceptions"]] == [("rejected", "score_out_of_range")]
+    assert outcomes(await known.save(known.edit(ANNA, "11"))) == ["drafted"]
+    right = tab.edit(BEN, "12")
+    assert outcomes(await tab.save(right, process=process)) == ["drafted"]
+
+
+async def test_a_verdict_on_a_neighbour_does_not_throw_out_a_chain_that_stands(
+    settings: Settings, process: Process
+) -> None:
+    mine = Tab(process)
+    await mine.save(mine.edit(ANNA, "1"))
+    await flush_all(settings)
+    first = mine.edit(ANNA, "2")
+    await mine.save(first)
+    async with cut_off(settings) as alone:
+        theirs = Tab(alone, CO_TEACHER)
+        stale = theirs.edit(ANNA, "9")  # on nothing: PostgreSQL will call it a conflict, and cannot be asked
+        assert outcomes(await theirs.save(stale)) == ["drafted"]
+    one_entry = msgspec.structs.replace(settings, flush_batch_rows_max=1)
+    second, third = mine.edit(ANNA, "3"), mine.edit(ANNA, "4")
+    await mine.save(second)
+    await flush_all(one_entry)
+    await mine.save(third)
+    fourth = mine.edit(ANNA, "5")
+    assert outcomes(await mine.save(fourth)) == ["drafted"]  # it was a conflict, with nobody
+    await flush_all(settings)
+    assert await score(settings, ANNA) == "5"
+    assert (await history(settings))[stale["edit_id"]][0] == "C"
+
+
+async def test_a_resend_while_postgresql_is_away_has_no_second_effect(settings: Settings, process: Process) -> None:
+    tab = Tab(process)
+    first, second = tab.edit(ANNA, "1"), tab.edit(ANNA, "2")
+    await tab.save(first, second)
+    await flush_all(settings)
+    await evict(process)
+    async with cut_off(settings) as alone:
+        assert outcomes(await tab.save(first, process=alone)) == ["drafted"]  # nobody can say that it is recorded
+    await flush_all(settings)
+    assert len(await history(settings)) == 2
+    assert await score(settings, ANNA) == "2"
+    stands = await head(process, ANNA)
+    assert stands is None or stands.value == b'{"score": "2"}'
+    assert outcomes(await tab.save(tab.edit(ANNA, "3"))) == ["drafted"]
+
+
+async def test_what_was_lost_with_the_journal_is_sent_again_although_later_edits_were_taken(
+    settings: Settings, process: Process
+) -> None:
+    """Two faults: the journal is lost while PostgreSQL is away. The hole is noticed, and drafted_seq falls to it."""
+    tab = Tab(process)
+    first = tab.edit(ANNA, "1")
+    await tab.save(first)
+    await flush_all(settings)
+    second = tab.edit(BEN, "2")
+    await tab.save(second)
+    await process.topology.call(0, b"FLUSHALL")
+    third = tab.edit(CARLA, "3")
+    async with cut_off(settings) as alone:
+        assert (await tab.save(third, process=alone))["drafted_seq"] == 3  # taken on trust
+    await flush_all(settings)
+    answer = await tab.save()
+    assert (answer["drafted_seq"], answer["recorded_seq"]) == (1, 1)
+    fourth = tab.edit(ANNA, "4")
+    with pytest.raises(SeqGapError) as gap:
+        await tab.save(fourth)
+    assert gap.value.params == {"expected_seq": 2}
+    assert outcomes(await tab.save(second, third, fourth)) == ["drafted", "recorded", "drafted"]
+    await flush_all(settings)
+    assert [await score(settings, s) for s in (ANNA, BEN, CARLA)] == ["4", "2", "3"]
+    assert (await tab.save())["recorded_seq"] == 4
+
+
+async def test_a_damaged_entry_is_set_aside_and_what_it_held_is_sent_again(
+    settings: Settings, process: Process
+) -> None:
+    tab = Tab(process)
+    first, second = tab.edit(ANNA, "1"), tab.edit(BEN, "2")
+    await tab.save(first)
+    entry = (await process.topology.call(PARTITION, b"XRANGE", STREAM[PARTITION], b"-", b"+"))[0]
+    await process.topology.call(PARTITION, b"XDEL", STREAM[PARTITION], entry[0])
+    await process.topology.call(PARTITION, b"XADD", STREAM[PARTITION], b"*", b"d", entry[1][1][:-3])
+    await tab.save(second)
+    await flush_all(settings)
+    kept = await fetch(settings, "SELECT code, raw FROM edit_quarantine")
+    assert [(row["code"], row["raw"]) for row in kept] == [("unreadable", entry[1][1][:-3])]
+    answer = await tab.save()
+    assert (answer["drafted_seq"], answer["recorded_seq"]) == (0, 0)
+    assert len((await tab.save(first, second))["outcomes"]) == 2
+    await flush_all(settings)
+    assert (await tab.save())["recorded_seq"] == 2
+    assert (await score(settings, ANNA), await score(settings, BEN)) == ("1", "2")
+    for student in (ANNA, BEN):
+        assert not (await head(process, student)).is_drafted
+    assert outcomes(await tab.save(tab.edit(ANNA, "3"))) == ["drafted"]
+
+
+async def test_own_rejected_edits_on_both_sides_of_the_flush_count_as_their_base(
+    settings: Settings, process: Process
+) -> None:
+    tab = Tab(process)
+    await tab.save(tab.edit(ANNA, "210"))
+    await flush_all(settings)  # the first mistake is recorded, the second is not
+    await tab.save(tab.edit(ANNA, "2000"))
+    answer = await tab.save(tab.edit(ANNA, "20"))
+    assert outcomes(answer) == ["drafted"]
+    await flush_all(settings)
+    assert await score(settings, ANNA) == "20"
+
+
+async def test_a_long_row_of_own_mistakes_stops_nobody(settings: Settings, process: Process) -> None:
+    """Each based on the one before, and each recorded: PostgreSQL is asked link by link."""
+    tab, other = Tab(process), Tab(process, CO_TEACHER)
+    await tab.save(*[tab.edit(ANNA, str(number)) for number in range(21, 51)])
+    await flush_all(settings)
+    async with api_process(settings) as elsewhere:
+        assert outcomes(await tab.save(tab.edit(ANNA, "20"), process=elsewhere)) == ["drafted"]
+    await other.save(other.edit(BEN, "5"))
+    await flush_all(settings)
+    assert (await score(settings, ANNA), await score(settings, BEN)) == ("20", "5")
+
+
+async def test_a_long_row_of_own_mistakes_while_postgresql_is_away(settings: Settings, process: Process) -> None:
+    async with cut_off(settings) as alone:
+        tab = Tab(alone)
+        for number in range(21, 41):
+            assert outcomes(await tab.save(tab.edit(ANNA, str(number)))) == ["drafted"]
+        assert outcomes(await tab.save(tab.edit(ANNA, "20"))) == ["drafted"]
+    await flush_all(msgspec.structs.replace(settings, flush_batch_rows_max=1))
+    assert await score(settings, ANNA) == "20"
+    assert sorted({status for status, _, _ in (await history(settings)).values()}) == ["A", "R"]
+
+
+async def test_a_conflict_that_is_sent_again_shows_a_head_even_where_that_was_evicted(
+    settings: Settings, process: Process
+) -> None:
+    mine, theirs = Tab(process), Tab(process, CO_TEACHER)
+    await mine.save(mine.edit(ANNA, "10"))
+    await flush_all(settings)
+    edit = theirs.edit(ANNA, "11")
+    assert outcomes(await theirs.save(edit)) == ["conflict"]
+    await evict(process)
+    again = (await theirs.save(edit))["outcomes"][0]
+    assert (again["outcome"], again["head"]["value"]) == ("conflict", {"score": "10"})
+
+
+async def test_what_a_teacher_typed_during_the_outage_is_judged_against_what_a_colleague_typed(
+    settings: Settings, process: Process
+) -> None:
+    """Both typed into one cell while PostgreSQL was away, in processes that could not ask."""
+    async with cut_off(settings) as one, cut_off(settings) as two:
+        mine, theirs = Tab(one), Tab(two, CO_TEACHER)
+        first, second = mine.edit(ANNA, "10"), theirs.edit(ANNA, "11")
+        await asyncio.gather(mine.save(first), theirs.save(second))
+    await flush_all(settings)
+    states = sorted(status for status, _, _ in (await history(settings)).values())
+    assert states == ["A", "C"]
+    loser = theirs if (await history(settings))[second["edit_id"]][0] == "C" else mine
+    answer = await loser.save(process=process)
+    assert [e["outcome"] for e in answer["exceptions"]] == ["conflict"]
+
+
+async def test_nothing_of_a_drained_section_stays_pending(settings: Settings, process: Process) -> None:
+    tab, other = Tab(process), Tab(process, CO_TEACHER)
+    await tab.save(tab.edit(ANNA, "1"), tab.edit(ANNA, "2"), tab.edit(BEN, "99"))
+    await other.save(other.edit(ANNA, "3"))
+    await flush_all(settings)
+    await until_recorded(settings)
+    fields = await process.topology.call(PARTITION, b"HGETALL", section_key(PARTITION, SECTION))
+    assert {name[:1] for name in fields[::2]} <= {b"h", b"c", b"m", b"a"}
+    await evict(process)
+    assert await process.topology.call(PARTITION, b"EXISTS", section_key(PARTITION, SECTION)) == 0
