@@ -55,10 +55,12 @@ def spare_postgres(server_dir: Path) -> Iterator[PostgresServer]:
 
 
 @pytest.fixture
-def spare_database_url(spare_postgres: PostgresServer) -> str:
+def spare_database_url(spare_postgres: PostgresServer) -> Iterator[str]:
     """A fresh, migrated database on the spare server."""
     if not spare_postgres.process.running:
         spare_postgres.start()  # a test that failed has left it stopped
     name = f"spare_{next(_numbers)}"
     psql(spare_postgres, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER inkfast")
-    return spare_postgres.dsn_of(name)
+    yield spare_postgres.dsn_of(name)
+    if spare_postgres.process.running:
+        psql(spare_postgres, f"DROP DATABASE {name} WITH (FORCE)")

@@ -80,37 +80,40 @@ async def _plant(process: Process, client_id: bytes, first_seq: int, *edits: byt
     assert reply[:1] == b"O", reply
 
 
-@pytest.mark.parametrize("poison", list(POISON))
-async def test_poison_is_set_aside_and_its_neighbours_pass(
-    school: Settings, ledger: Ledger, ledger_path: Path, poison: str
-) -> None:
-    async with api_process(school) as process:
-        tab, neighbour = Tab(process), Desk(process, ledger, CO_TEACHER)
-        await tab.save(tab.edit(STUDENTS[4], "1"))  # the journal knows client and column from here on
-        client_id = uuid.UUID(tab.client_id).bytes
-        good, blob = _edit(2, STUDENTS[0])
-        bad, poisonous = _edit(3, STUDENTS[1], **POISON[poison])
-        after, successor = _edit(4, STUDENTS[1], base=bad)
-        last, another = _edit(5, STUDENTS[2])
-        await _plant(process, client_id, 2, blob, poisonous, successor, another)
-        neighbour.type(7, STUDENTS[3])
-        await neighbour.save()
-        async with running_flusher(school):
+async def test_poison_is_set_aside_and_its_neighbours_pass(school: Settings, ledger: Ledger, ledger_path: Path) -> None:
+    """Each kind in a save of its own, between good edits, under a successor, and beside a co-teacher's."""
+    async with api_process(school) as process, running_flusher(school):
+        neighbour = Desk(process, ledger, CO_TEACHER)
+        for number, (kind, poison) in enumerate(POISON.items(), start=1):
+            tab, student = Tab(process), number * 1000
+            good, blob = _edit(1, student)
+            bad, poisonous = _edit(2, student + 1, **poison)
+            after, successor = _edit(3, student + 1, base=bad)
+            last, another = _edit(4, student + 2)
+            await _plant(process, uuid.UUID(tab.client_id).bytes, 1, blob, poisonous, successor, another)
+            neighbour.type(7, STUDENTS[3])
+            await neighbour.save()
             await until_recorded(school)
             await neighbour.until_recorded()
-        rows = await fetch(school, "SELECT edit_id, status::text FROM edit_log WHERE client_seq > 1")
-        assert {(r[0].bytes, r[1]) for r in rows} == {(good, "A"), (after, "A"), (last, "A")}
-        quarantined = await fetch(school, "SELECT edit_id, user_id, code, sqlstate, raw FROM edit_quarantine")
-        assert [(r[0].bytes, r[1], r[2]) for r in quarantined] == [(bad, TEACHER, "refused_by_database")]
-        assert quarantined[0]["sqlstate"]
-        assert POISON[poison].get("value", GOOD) in quarantined[0]["raw"], "kept as it came"
-        answer = await tab.save()
-        assert (answer["drafted_seq"], answer["recorded_seq"]) == (5, 5)
-        told = [(x["edit_id"], x["seq"], x["outcome"], x["code"]) for x in answer["exceptions"]]
-        assert told == [(str(uuid.UUID(bytes=bad)), 3, "quarantined", "refused_by_database")]
-        tab.exceptions_seen_seq = 3
-        assert (await tab.save())["exceptions"] == []
+            rows = await fetch(school, f"SELECT edit_id, status::text FROM edit_log WHERE student_id / 1000 = {number}")
+            assert {(r[0].bytes, r[1]) for r in rows} == {(good, "A"), (after, "A"), (last, "A")}, kind
+            await _check_told(school, tab, bad, poison.get("value", GOOD))
     await assert_all_is_well(school, ledger_path)
+
+
+async def _check_told(school: Settings, tab: Tab, bad: bytes, value: bytes) -> None:
+    """The poisonous edit is kept as it came, and its author hears of it until she has said so."""
+    (row,) = await fetch(school, "SELECT * FROM edit_quarantine WHERE edit_id = $1", uuid.UUID(bytes=bad))
+    assert (row["user_id"], row["code"], row["client_seq"]) == (TEACHER, "refused_by_database", 2)
+    assert row["sqlstate"]
+    assert value in row["raw"]
+    for _ in range(2):
+        answer = await tab.save()
+        assert (answer["drafted_seq"], answer["recorded_seq"]) == (4, 4)
+        told = [(x["edit_id"], x["seq"], x["outcome"], x["code"]) for x in answer["exceptions"]]
+        assert told == [(str(uuid.UUID(bytes=bad)), 2, "quarantined", "refused_by_database")]
+    tab.exceptions_seen_seq = 2
+    assert (await tab.save())["exceptions"] == []
 
 
 async def test_many_poisonous_edits_among_many_good_ones(school: Settings) -> None:
