@@ -62,8 +62,8 @@ def drafted_line_items(heads: dict[bytes, Head]) -> dict[int, LineItemValue]:
     """Return the columns whose definitions are in the journal, perhaps not yet recorded."""
     found = {}
     for cell, head in heads.items():
-        kind, item, _ = CELL.unpack(cell)
-        if kind == Kind.LINE_ITEM:
+        kind, item, student = CELL.unpack(cell)
+        if kind == Kind.LINE_ITEM and student == 0:
             try:
                 value = parse_value(kind, head.value)
             except ValueRejectedError:
@@ -126,13 +126,14 @@ class RulesCache:
             rules = await load_rules(connection, section_id, now)
         if rules is None:
             raise NotFoundError("no such section")
-        # A column made through another process may be drafted and not yet recorded.
+        # A column made or changed through another process may be drafted and not yet recorded. A clean head is a copy
+        # of what was recorded once, and the roster import may have changed the column since.
         try:
-            drafts = await self._store.read_section(section_id)
+            heads = (await self._store.read_section(section_id)).heads
         except JournalUnavailableError:
-            pass
-        else:
-            for item, value in drafted_line_items(drafts.heads).items():
+            heads = {}
+        for item, value in drafted_line_items(heads).items():
+            if item not in rules.line_items or heads[CELL.pack(Kind.LINE_ITEM, item, 0)].is_drafted:
                 rules.made[item] = ScoreRange.of(value)
         self._rules[section_id] = rules
         self._rules.move_to_end(section_id)
