@@ -219,16 +219,16 @@ def claimed(batch: Batch) -> tuple[list[Verdict], list[Claim]] | None:
 
 def settled_conflicts(
     batch: Batch, verdicts: Sequence[Verdict], years: Mapping[int, int]
-) -> list[tuple[int, int, bytes]]:
-    """Return (school year, section, edit id) of conflicts that this batch decides or replaces."""
-    settled: list[tuple[int, int, bytes]] = []
-    for (entry, edit), verdict in zip(batch.journaled, verdicts, strict=True):
+) -> list[tuple[int, CellKey, bytes]]:
+    """Return (school year, cell, edit id) of conflicts that this batch decides or replaces, each in its own cell."""
+    settled: list[tuple[int, CellKey, bytes]] = []
+    for (_, edit), chain, verdict in zip(batch.journaled, batch.edits, verdicts, strict=True):
         if verdict.is_duplicate or not (edit.extra or verdict.replaces):
             continue
         ids = list(unpack_extra(edit.extra)[0]) if verdict.status == APPLIED else []
         if verdict.replaces is not None:
             ids.append(verdict.replaces)
-        settled += [(years[entry.section_id], entry.section_id, i) for i in ids]
+        settled += [(years[chain.section_id], chain.cell, i) for i in ids]
     return settled
 
 

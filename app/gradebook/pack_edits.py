@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from app.drafts.codec import CELL, NO_ID, NORMAL, QUARANTINE, REJECTED, UNCHECKED, pack_edit, pack_extra
+from app.drafts.codec import (
+    CELL,
+    MOMENT_MS_MAX,
+    NO_ID,
+    NORMAL,
+    QUARANTINE,
+    REJECTED,
+    UNCHECKED,
+    pack_edit,
+    pack_extra,
+)
 from app.errors import MalformedRequestError
 from app.model.kinds import KIND_OF_NAME, LINE_ITEM, LineItemValue, ValueRejectedError, as_sent, parse_value
 from app.model.section_rules import ScoreRange
@@ -51,8 +61,8 @@ def pack_edits(
             raise MalformedRequestError("seq must rise by one from edit to edit", params={"seq": edit.seq})
         seq += 1
         kind = KIND_OF_NAME[edit.kind]
-        entered_ms = int(edit.entered_at.timestamp() * 1000)
-        entered_ms = max(entered_ms, 0)  # before 1970: a broken clock; the moment of arrival is kept beside it
+        # Before 1970 or after 9999: a broken clock; the moment of arrival is kept beside it.
+        entered_ms = min(MOMENT_MS_MAX, max(0, int(edit.entered_at.timestamp() * 1000)))
         raw = bytes(edit.value)
         note = b""
         try:

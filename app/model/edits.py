@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+import re
 from typing import Annotated, Any, Literal
 from uuid import UUID
 
@@ -76,5 +77,25 @@ class SaveAnswer(Struct):
     receipt: str | None
 
 
-_decoder = msgspec.json.Decoder(SaveRequest)
-decode_save_request = _decoder.decode
+_decode = msgspec.json.Decoder(SaveRequest).decode
+# An escape of JSON: a whole surrogate pair, half of one, or anything else (so that an escaped backslash stays one).
+_ESCAPE = re.compile(
+    rb"\\(?:u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(u[dD][89a-fA-F][0-9a-fA-F]{2})|.)", re.DOTALL
+)
+
+
+def decode_save_request(body: bytes) -> SaveRequest:
+    """Return a decoded save, or raise msgspec's error.
+
+    Half of a surrogate pair (a browser's length limit has cut an emoji in two) is no text, and would hold up everything
+    that its client has typed since: it becomes U+FFFD, as in any form that a browser sends.
+    """
+    try:
+        return _decode(body)
+    except msgspec.ValidationError:
+        raise
+    except msgspec.DecodeError:
+        whole = _ESCAPE.sub(lambda found: b"\\ufffd" if found[1] else found[0], body)
+        if whole == body:
+            raise
+        return _decode(whole)

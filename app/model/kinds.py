@@ -123,7 +123,8 @@ def parse_value(kind: int, raw: bytes) -> Value:
     try:
         value: Value = _decode[kind](raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise ValueRejectedError("value_malformed", {"reason": str(error)[:200]}) from None
+        # The reason repeats what was typed, and is stored beside it: it has to be storable itself.
+        raise ValueRejectedError("value_malformed", {"reason": str(error)[:200].replace("\x00", "\ufffd")}) from None
     return value
 
 

@@ -255,11 +255,12 @@ async def apply_edits(
         raise ClaimRefutedError
 
 
-async def settle_conflicts(connection: Connection, settled: Sequence[tuple[int, int, bytes]]) -> None:
-    """Close open conflicts, each given as (school_year, section_id, edit_id)."""
+async def settle_conflicts(connection: Connection, settled: Sequence[tuple[int, CellKey, bytes]]) -> None:
+    """Close open conflicts, each given as (school_year, cell, edit_id); one of another cell stays open."""
     if settled:
-        years, sections, ids = zip(*settled, strict=True)
-        await connection.execute(load("settle_conflicts"), years, sections, [pg_uuid(i) for i in ids])
+        years, cells, ids = zip(*settled, strict=True)
+        uuids = [pg_uuid(i) for i in ids]
+        await connection.execute(load("settle_conflicts"), years, uuids, *zip(*cells, strict=True))
 
 
 async def read_client_positions(

@@ -11,6 +11,7 @@ import pytest
 
 from app.drafts.keys import STREAM, partition_of
 from app.errors import MalformedRequestError, NotPermittedError, SeqGapError
+from app.gradebook.read_section import ReadSection
 from app.records import leases
 from app.records.pool import connect
 from tests.world import (
@@ -97,6 +98,29 @@ async def test_a_resend_under_another_client_has_no_second_effect(settings: Sett
     assert outcomes(await third.save(edit)) == ["recorded"]
     await flush_all(settings)
     assert [row["cell_version"] for row in (await history(settings)).values()] == [1]
+    for opened in (tab, reopened, third):  # or its outbox would hold the edit for ever
+        assert (await opened.save())["recorded_seq"] == 1
+    third.seq = 1
+    assert (await third.save(third.edit(BEN, "11")))["drafted_seq"] == 2
+    await flush_all(settings)
+    assert (await third.save())["recorded_seq"] == 2
+
+
+async def test_a_refused_edit_that_comes_under_another_client_is_told_there_too(
+    settings: Settings, process: Process
+) -> None:
+    mine, theirs = Tab(process), Tab(process, CO_TEACHER)
+    await mine.save(mine.edit(ANNA, "10"))
+    conflict, rejected = theirs.edit(ANNA, "11"), theirs.edit(BEN, "99")
+    assert outcomes(await theirs.save(conflict, rejected)) == ["conflict", "rejected"]
+    for _ in range(2):  # first from the journal, then from the records
+        opened = Tab(process, CO_TEACHER)
+        again = [edit | {"seq": seq} for seq, edit in enumerate((rejected, conflict), 1)]
+        assert outcomes(await opened.save(*again)) == ["rejected", "conflict"]
+        await flush_all(settings)
+        answer = await opened.save()
+        assert (answer["recorded_seq"], answer["exceptions"]) == (2, [])
+    assert sorted(row["status"] for row in (await history(settings)).values()) == ["A", "C", "R"]
 
 
 async def test_a_resend_of_a_rejected_edit_stays_rejected(settings: Settings, process: Process) -> None:
@@ -430,6 +454,10 @@ BAD_VALUES: list[tuple[str, Any]] = [
     ("comment", {"text": "a\x00b"}),
     ("comment", {"text": "x" * 2001}),
     ("attendance", {"category": "sleeping"}),
+    ("score", {"status": ["a\x00b"]}),  # the reason names what was wrong, and must be storable itself
+    ("score", {"a\x00b": 1}),
+    ("attendance", {"category": "\ud83d\x00"}),
+    ("score", {"score": "1", "status": ["late"] * 9}),
 ]
 
 
@@ -449,6 +477,54 @@ async def test_values_that_do_not_fit_are_rejected_and_kept(settings: Settings, 
     assert await score(settings, BEN) == "5"
 
 
+async def test_a_clock_that_is_millennia_off_spoils_nothing(settings: Settings, process: Process) -> None:
+    reading = ReadSection(settings, process.pool, process.store)
+    tab = Tab(process)
+    moments = ("9999-12-31T23:59:59-12:00", "0001-01-01T00:00:00+12:00", "1969-12-31T23:59:59Z")
+    edits = [
+        tab.edit(student, "1", entered_at=moment) for student, moment in zip((ANNA, BEN, CARLA), moments, strict=True)
+    ]
+    assert outcomes(await tab.save(*edits)) == ["drafted"] * 3
+    drafted, _ = await reading.read_section(grant(), SECTION)
+    assert drafted.cells.state == ["drafted"] * 3
+    assert outcomes(await Tab(process, CO_TEACHER).save(Tab(process, CO_TEACHER).edit(ANNA, "2"))) == ["conflict"]
+    await flush_all(settings)
+    recorded, _ = await reading.read_section(grant(), SECTION)
+    assert recorded.cells.state == ["recorded"] * 3
+    assert len(await reading.read_history(grant(), SECTION, "score", QUIZ, ANNA)) == 2
+
+
+async def test_a_conflict_of_another_cell_is_not_resolved(settings: Settings, process: Process) -> None:
+    """`resolves` names open conflicts of the same cell; anything else would close somebody's conflict unseen."""
+    mine, theirs = Tab(process), Tab(process, CO_TEACHER)
+    await mine.save(mine.edit(ANNA, "10"))
+    conflict = theirs.edit(ANNA, "11")
+    await theirs.save(conflict)
+    await flush_all(settings)
+    assert outcomes(await mine.save(mine.edit(BEN, "12", resolves=[conflict["edit_id"]]))) == ["drafted"]
+    await flush_all(settings)
+    assert (await history(settings))[conflict["edit_id"]]["status"] == "C"
+    keep = mine.edit(ANNA, "10", resolves=[conflict["edit_id"]])
+    assert outcomes(await mine.save(keep)) == ["drafted"]
+    await flush_all(settings)
+    assert (await history(settings))[conflict["edit_id"]]["status"] == "S"
+
+
+async def test_a_resolution_that_comes_too_late_resolves_nothing(settings: Settings, process: Process) -> None:
+    mine, theirs = Tab(process), Tab(process, CO_TEACHER)
+    head = mine.edit(ANNA, "10")
+    await mine.save(head)
+    conflict = theirs.edit(ANNA, "11")
+    await theirs.save(conflict)
+    await mine.save(mine.edit(ANNA, "12"))  # meanwhile the head has moved
+    keep = theirs.edit(ANNA, "11", base=head["edit_id"], resolves=[conflict["edit_id"]])
+    assert outcomes(await theirs.save(keep)) == ["conflict"]
+    await flush_all(settings)
+    rows = await history(settings)
+    assert (rows[conflict["edit_id"]]["status"], rows[keep["edit_id"]]["status"]) == ("C", "C")
+    assert await score(settings, ANNA) == "12"
+
+
 async def test_an_edit_twice_in_one_save_takes_effect_once(settings: Settings, process: Process) -> None:
     tab = Tab(process)
     edit = tab.edit(ANNA, "10")
@@ -457,6 +533,7 @@ async def test_an_edit_twice_in_one_save_takes_effect_once(settings: Settings, p
     assert outcomes(answer) == ["drafted", "drafted"]
     await flush_all(settings)
     assert [row["cell_version"] for row in (await history(settings)).values()] == [1]
+    assert (await tab.save())["recorded_seq"] == 2
 
 
 async def test_no_edits_are_a_poll(process: Process) -> None:
