@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from app.drafts.keys import PARTITIONS, partition_of
+from app.errors import RecordsUnavailableError
 from app.records import leases
 from app.records.pool import connect
 from app.settings import Settings
@@ -103,6 +104,56 @@ async def test_while_postgres_is_away_saving_goes_on(
             await desk.until_recorded()
     report = await assert_all_is_well(stores, ledger_path)
     assert report.counts["applied"] == report.counts["typed"] == 75
+
+
+async def test_a_conflict_whose_answer_was_lost_is_told_once_postgres_is_back(
+    stores: Settings, spare_postgres: PostgresServer, ledger: Ledger, ledger_path: Path
+) -> None:
+    """Recorded meanwhile, and sent again while nobody can say as what: its client must not let go of it before."""
+    async with api_process(stores) as process:
+        mine, theirs = Desk(process, ledger), Desk(process, ledger, CO_TEACHER)
+        mine.type(1)
+        await mine.save()
+        theirs.type(9)
+        await theirs.save(lose_answer=True)
+        await flush_all(stores)
+        spare_postgres.stop()
+        answer = await theirs.save()
+        assert answer is not None
+        assert [o["outcome"] for o in answer["outcomes"]] == ["drafted"]
+        assert theirs.outbox.unrecorded == 1
+        await theirs.save()
+        assert theirs.outbox.unrecorded == 1, "nor at the next poll"
+        spare_postgres.start()
+        async with running_flusher(stores):
+            await theirs.until_recorded()
+            await mine.until_recorded()
+        assert len(theirs.outbox.conflicts) == 1
+    await assert_all_is_well(stores, ledger_path)
+
+
+async def test_a_value_that_nobody_could_check_is_called_neither_a_conflict_nor_rejected_yet(
+    stores: Settings, spare_postgres: PostgresServer, ledger: Ledger, ledger_path: Path
+) -> None:
+    """The roster cannot be read, the history can (PostgreSQL comes back in between): what is said has to stay true."""
+    async with api_process(stores) as knowing, api_process(stores) as ignorant:
+        mine, theirs = Desk(knowing, ledger), Desk(ignorant, ledger, CO_TEACHER)
+        mine.type(1)
+        await mine.save()
+
+        async def away(*_: object, **__: object) -> None:
+            raise RecordsUnavailableError("away")
+
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(ignorant.rules, "fresh", away)
+            theirs.type(21)  # too high, and based on nothing where something stands
+            answer = await theirs.save()
+        assert answer is not None
+        assert [o["outcome"] for o in answer["outcomes"]] == ["drafted"]
+        async with running_flusher(stores):
+            await theirs.until_recorded()
+            await mine.until_recorded()
+    await assert_all_is_well(stores, ledger_path)
 
 
 async def test_a_restarted_postgres_is_written_to_at_once(

@@ -18,6 +18,7 @@ from app.drafts.codec import (
     QUARANTINE,
     REJECTED,
     SETTLED_CONFLICT,
+    UNCHECKED,
     Context,
     EditVerdict,
     Head,
@@ -147,6 +148,7 @@ class _Judging:
     context: Context | None
     is_away: bool
     drafted_seq: int
+    recorded_seq: int
     heads: dict[bytes, Standing] = field(default_factory=dict)
     unrecorded: dict[bytes, Unrecorded] = field(default_factory=dict)
     entry: list[tuple[int, int, Edit]] = field(default_factory=list)
@@ -178,7 +180,7 @@ class Journal:
         drafted, recorded = position
         if save.edits and save.first_seq > drafted + 1:
             return Reply("G", expected_seq=drafted + 1)
-        judging = _Judging(save, context, is_away, drafted)
+        judging = _Judging(save, context, is_away, drafted, recorded)
         try:
             results = tuple(self._judge(judging, edit) for edit in save.edits)
         except _NeedsContextError:
@@ -187,7 +189,10 @@ class Journal:
             self._hydrate(context)
         self.heads.update({cell: head for cell, head in judging.heads.items() if head.is_drafted})
         self.unrecorded.update(judging.unrecorded)
-        drafted = max(drafted, save.first_seq + len(save.edits) - 1 if save.edits else 0)
+        drafted, recorded = (
+            max(drafted, save.first_seq + len(save.edits) - 1 if save.edits else 0),
+            judging.recorded_seq,
+        )
         self.positions[save.client] = drafted, recorded
         if judging.entry:
             self.stream.append(Entry(*save.client, recorded, tuple(judging.entry)))
@@ -229,6 +234,8 @@ class Journal:
             return before
         if edit.seq <= judging.drafted_seq and judging.may_ask:
             raise _NeedsContextError
+        if judging.is_away:  # what became of it nobody can say now: its client must not let go of it
+            judging.recorded_seq = min(judging.recorded_seq, edit.seq - 1)
         if edit.status == REJECTED:
             return self._keep(judging, edit, REJECTED, "r", edit.extra)
         if edit.status == QUARANTINE:
@@ -262,7 +269,7 @@ class Journal:
             base, is_unjudged = self._effective_base(judging, base)
         if head is None or base == head.edit_id:
             return "d", self._apply(judging, edit, head, base), None
-        if is_unjudged or judging.is_away:
+        if is_unjudged or judging.is_away or edit.status == UNCHECKED:
             return self._keep(judging, edit, PROVISIONAL, "d")
         if judging.may_ask:
             raise _NeedsContextError

@@ -13,6 +13,7 @@
 local sub, byte, concat, pack, unpack_ = string.sub, string.byte, table.concat, struct.pack, struct.unpack
 local NONE = string.rep('\0', 16)
 local APPLIED, CONFLICT, REJECTED, SETTLED_CONFLICT, QUARANTINE, PROVISIONAL = 65, 67, 82, 83, 81, 80 -- A C R S Q P
+local UNCHECKED = 1
 local DIRTY, HEAD_PROVISIONAL, HAS_ROOT = 1, 2, 4
 local stream, channel = KEYS[1], ARGV[1]
 local NO_VERSION = 'd' .. pack('>I4', 0)
@@ -194,6 +195,9 @@ local function judge(s, i, p)
     return 's'
   end
   if seq <= s.drafted and not s.ctx and not s.away then return nil end
+  -- Recorded once, and sent again because its answer was lost; what became of it only PostgreSQL can say, which is away.
+  -- The client must not let go of it before it has heard.
+  if s.away and seq <= s.recorded then s.recorded = seq - 1 end
   local extra_len, value_len = unpack_('>I2I4', s.a, p + 54)
   local length = 60 + value_len + extra_len
   if status == REJECTED then
@@ -214,7 +218,7 @@ local function judge(s, i, p)
     journal(s, i, p, length, APPLIED, version, '')
     return 'd' .. pack('>I4', version)
   end
-  if unjudged or s.away then
+  if unjudged or s.away or status == UNCHECKED then -- unchecked: it may be rejected for another reason yet
     journal(s, i, p, length, PROVISIONAL, 0, '')
     return NO_VERSION
   end
@@ -296,17 +300,16 @@ local function accept(key, a)
   s.got = redis.call('HMGET', key, unpack(fields))
   if flags % 2 == 1 then s.ctx = read_context(a, after) end
 
-  local recorded
   if s.got[1] then
     local known
-    known, s.drafted, recorded = unpack_('>I1I4I4', s.got[1])
+    known, s.drafted, s.recorded = unpack_('>I1I4I4', s.got[1])
     if known ~= 1 then error('unknown position format ' .. known) end
   elseif s.ctx and s.ctx.position_known then
-    s.drafted, recorded = s.ctx.recorded, s.ctx.recorded
+    s.drafted, s.recorded = s.ctx.recorded, s.ctx.recorded
   elseif s.away then
     -- A poll tells nothing of where its client stands: a position made up from it would be a gap to the next save.
     if n == 0 then return 'O' .. pack('>I4I4', 0, 0) end
-    s.drafted, recorded = first - 1, 0
+    s.drafted, s.recorded = first - 1, 0
   else
     return ask(s, n)
   end
@@ -321,17 +324,18 @@ local function accept(key, a)
 
   if s.ctx then hydrate(s) end
   if n > 0 and first + n - 1 > s.drafted then s.drafted = first + n - 1 end
-  write(s, 'c' .. client, pack('>I1I4I4', 1, s.drafted, recorded))
+  write(s, 'c' .. client, pack('>I1I4I4', 1, s.drafted, s.recorded))
   redis.call('HSET', key, unpack(s.writes))
   if #s.entry > 0 then
-    local entry = '\1' .. sub(a, 32, 35) .. client .. pack('>I4', recorded) .. sub(a, 36, 51)
+    local entry = '\1' .. sub(a, 32, 35) .. client .. pack('>I4', s.recorded) .. sub(a, 36, 51)
       .. string.char(#s.entry / 2) .. concat(s.entry)
     redis.call('XADD', stream, '*', 'd', entry)
     redis.call('SPUBLISH', channel, entry)
   end
   local exceptions, loaded = s.got[2], false
   if not exceptions and s.ctx and not s.got[1] then exceptions, loaded = s.ctx.exceptions, true end
-  return 'O' .. pack('>I4I4', s.drafted, recorded) .. concat(results) .. unseen_exceptions(s, exceptions, seen, loaded)
+  return 'O' .. pack('>I4I4', s.drafted, s.recorded) .. concat(results)
+    .. unseen_exceptions(s, exceptions, seen, loaded)
 end
 
 local replies = {}
