@@ -34,7 +34,8 @@ KIND_OF_NAME: dict[str, int] = {kind.name.lower(): int(kind) for kind in Kind}
 NAME_OF_KIND: dict[int, str] = {int(kind): kind.name.lower() for kind in Kind}
 
 Text = Annotated[str, Meta(pattern="^[^\\x00]*$")]
-ScoreText = Annotated[str, Meta(pattern=r"^-?[0-9]{1,6}(\.[0-9]{1,4})?$")]
+# `$` alone would let a line end through.
+ScoreText = Annotated[str, Meta(pattern=r"^-?[0-9]{1,6}(\.[0-9]{1,4})?$(?!\n)")]
 ScoreStatus = Literal[
     "exempt", "missing", "late", "incomplete", "in_progress", "not_submitted", "submitted", "partially_graded"
 ]
@@ -58,7 +59,7 @@ class AttendanceValue(Struct, frozen=True, forbid_unknown_fields=True, omit_defa
     """One student's mark on one day, in Ed-Fi's categories."""
 
     category: AttendanceCategory | None
-    arrival_time: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$")] | None = None
+    arrival_time: Annotated[str, Meta(pattern=r"^([01][0-9]|2[0-3]):[0-5][0-9]$(?!\n)")] | None = None
     note: Annotated[Text, Meta(max_length=500)] = ""
 
 
