@@ -18,12 +18,14 @@ import click
 from ops.audit import as_json, lines_of
 from ops.audit_checks import DISORDER, LOST, MISMATCH, TWICE, Report, audit_stores
 from ops.drill_figures import longest_stall_s
-from ops.drill_installation import HEAL_S_MAX, DrillInstallation, Load
+from ops.drill_installation import HEAL_S_MAX, DrillInstallation, Load, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 TARGETS = {"api": ("api-1", "api-2"), "flusher": ("flusher",), "valkey": ("valkey",), "postgres": ("postgres",)}
+SEVERAL = "several"
+ALL_NAMES = tuple(name for names in TARGETS.values() for name in names)
 PAUSE_S_MIN, PAUSE_S_MAX = 0.3, 5.0
 TEACHERS, RATE = 20, 300.0
 SEED = 20141104
@@ -55,7 +57,7 @@ def drill() -> None:
 
 @drill.command()
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Kills of each target.")
-@click.option("--target", "targets", type=click.Choice([*TARGETS, "all"]), multiple=True, default=("all",))
+@click.option("--target", "targets", type=click.Choice([*TARGETS, "all", SEVERAL]), multiple=True, default=("all",))
 @click.option("--rate", type=click.FloatRange(min=1), default=RATE, show_default=True, help="Edits per second.")
 @click.option("--teachers", type=click.IntRange(2), default=TEACHERS, show_default=True)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the moments of the kills, and of the load.")
@@ -72,9 +74,10 @@ def kill(targets: tuple[str, ...], teachers: int, out: Path | None, **options: A
 
     Starts an installation of its own in a temporary folder (fsync on, as always), lets teachers type, kills, waits
     until another process does the work of the killed one, and goes on. Then lets everything be recorded, and audits.
+    "several" kills one to five of them at a time, and does not wait: it finds what happens while something heals.
     Exit status 1 where anything acknowledged was lost, stored twice, out of order, or not recorded in the end.
     """
-    wanted = list(TARGETS) if "all" in targets else list(dict.fromkeys(targets))
+    wanted = [name for name in (*TARGETS, SEVERAL) if name in targets or ("all" in targets and name != SEVERAL)]
     with _folder(out) as folder:
         click.echo(f"seed {options['seed']}; starting an installation in {folder}")
         with DrillInstallation(folder / "data", teachers) as installation:
@@ -128,9 +131,12 @@ class _Phase(NamedTuple):
         with load:
             for number in range(1, self.rounds + 1):
                 time.sleep(rng.uniform(PAUSE_S_MIN, self.pause_s))
-                name = rng.choice(TARGETS[self.target])
-                click.echo(f"kill -9 {name} ({number} of {self.rounds})")
-                self.installation.kill(name)
+                names = _several(rng) if self.target == SEVERAL else [rng.choice(TARGETS[self.target])]
+                click.echo(f"kill -9 {' '.join(names)} ({number} of {self.rounds})")
+                kill = self.installation.kill_now if self.target == SEVERAL else self.installation.kill
+                for name in names:
+                    kill(name)
+            wait_until(self.installation.is_serving, HEAL_S_MAX, "readiness after the last kill")
             time.sleep(rng.uniform(PAUSE_S_MIN, self.pause_s))
         report = asyncio.run(audit_stores(self.installation.settings, [ledger], HEAL_S_MAX, lambda _: None))
         ledger.with_suffix(".json").write_text(json.dumps(as_json(report, [ledger]), indent=2) + "\n")
@@ -151,6 +157,10 @@ class _Phase(NamedTuple):
             longest_stall_s(load.ledger),
             load.all_recorded,
         )
+
+
+def _several(rng: random.Random) -> list[str]:
+    return rng.sample(ALL_NAMES, rng.choice((1, 1, 2, 3, len(ALL_NAMES))))
 
 
 def table(rows: Sequence[Row]) -> list[str]:

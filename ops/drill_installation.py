@@ -109,10 +109,16 @@ class DrillInstallation:
         """SIGKILL one process; return when another, started in its place, does its work."""
         wait_until(lambda: _lives(self.pid(name)), HEAL_S_MAX, f"{name} before it is killed")
         killed, starts = self.pid(name), self._starts(name)
-        if killed is not None:
-            os.kill(killed, signal.SIGKILL)
+        self.kill_now(name)
         wait_until(lambda: self._is_back(name, killed, starts), HEAL_S_MAX, f"another {name}")
         wait_until(self.is_serving, HEAL_S_MAX, f"readiness after {name} was killed")
+
+    def kill_now(self, name: str) -> None:
+        """SIGKILL one process, if it is there, and wait for nothing."""
+        pid = self.pid(name)
+        if pid is not None:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
 
     def _is_back(self, name: str, killed: int | None, starts: int) -> bool:
         pid = self.pid(name)
@@ -194,7 +200,7 @@ class Load:
             str(seed),
         ]
         self._command += ["--duration", "86400", "--deadline", str(HEAL_S_MAX), "--window-ms-max", "500"]
-        self._command += ["--reopen-every", "20", "--timeout", "8"]
+        self._command += ["--reopen-every", "5", "--timeout", "8"]
         self._client: subprocess.Popen[bytes] | None = None
         self.all_recorded = False
 
