@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from app.model.chain import (
@@ -58,7 +58,9 @@ def record(
     while True:
         moved, learnt = dict(heads), dict(known)
         verdicts, missing = walk(edits, moved, learnt)
-        wanted = missing - asked
+        # An edit whose base fits is not looked up first; the history's primary key refuses it a second time.
+        written = {(e.section_id, e.edit_id) for e, v in zip(edits, verdicts, strict=True) if not v.is_duplicate}
+        wanted = (missing | (written & history.keys())) - asked
         if not wanted:
             return verdicts, history | learnt, moved
         asked |= wanted
@@ -92,9 +94,8 @@ def test_what_was_judged_before_is_a_duplicate_with_its_old_outcome() -> None:
         verdicts, _ = walk([edit(name, base, accepted=PROVISIONAL)], heads, known)
         assert (verdicts[0].status, verdicts[0].is_duplicate) == (history[i(name)].status, True)
         assert heads[CELL] == Head(1, i("a"))
-        if name != "r":
-            verdicts, _, _ = record([edit(name, base, accepted=PROVISIONAL)], known, heads)
-            assert verdicts[0].is_duplicate
+        verdicts, _, _ = record([edit(name, base, accepted=PROVISIONAL)], known, heads)
+        assert verdicts[0].is_duplicate
 
 
 def test_the_same_edit_twice_in_a_batch_is_one_edit() -> None:
@@ -156,6 +157,7 @@ EDITS = st.lists(
 )
 
 
+@example(edits=[edit("e1", "e0", accepted=PROVISIONAL), edit("e0")], cuts=set(), again=[0])  # its base came after it
 @given(edits=EDITS, cuts=st.sets(st.integers(1, 13)), again=st.lists(st.integers(0, 13), max_size=5))
 def test_outcomes_do_not_depend_on_batches(edits: list[ChainEdit], cuts: set[int], again: list[int]) -> None:
     whole, history, heads = record(edits, {}, {})
