@@ -19,8 +19,8 @@ from app.drafts.codec import (
 )
 from app.model.chain import APPLIED, NO_ID, CellKey, ChainEdit, Verdict, move_position
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
-from app.records.edits import CellRow, Claim, PositionRow
-from app.records.history_copy import HistoryRow
+from app.records.binary_copy import CellRow, HistoryRow
+from app.records.edits import Claim, PositionRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -159,9 +159,8 @@ def history_rows(
         version, base, refusal = None, edit.base, None
         if verdict.status == APPLIED:
             version, base = verdict.cell_version, verdict.base
-            value = edit.value.decode()
             heads[chain.cell] = CellRow(
-                section_id, kind, item, student, version, edit.edit_id, value, chain.author_id, edit.entered_ms
+                section_id, kind, item, student, version, edit.edit_id, edit.value, chain.author_id, edit.entered_ms
             )
         elif verdict.status == "R":
             refusal = refusals.get(edit.edit_id) or note_of(edit)
@@ -279,7 +278,7 @@ def line_item_rows(cells: Sequence[CellRow]) -> list[tuple[object, ...]]:
         if cell.kind != Kind.LINE_ITEM:
             continue
         try:
-            value = parse_value(cell.kind, cell.value.encode())
+            value = parse_value(cell.kind, cell.value)
         except ValueRejectedError:
             continue
         assert isinstance(value, LineItemValue)  # noqa: S101 -- parse_value gave it for this kind

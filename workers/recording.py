@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from app.drafts.store import StreamEntry
     from app.model.chain import CellKey
     from app.model.section_rules import SectionRules
-    from app.records.history_copy import HistoryRow
+    from app.records.binary_copy import HistoryRow
     from app.records.pool import Connection
 
 Drains = dict[int, list[tuple[int, bytes]]]  # partition -> (section, packed verdicts) of each settled entry

@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from asyncpg.pgproto import pgproto
 
-from app.records.history_copy import COLUMNS, NO_ID, HistoryRow, pack_history
+from app.records.binary_copy import (
+    CELL_COLUMNS,
+    HISTORY_COLUMNS,
+    NO_ID,
+    CellRow,
+    HistoryRow,
+    pack_cells,
+    pack_history,
+)
 from app.records.statements import load
 
 if TYPE_CHECKING:
@@ -75,20 +83,6 @@ class FoundEdit(NamedTuple):
     cell_version: int
     code: str | None
     params: str | None
-
-
-class CellRow(NamedTuple):
-    """The current value of a cell, in the order of apply_edits.sql."""
-
-    section_id: int
-    kind: int
-    item: int
-    student_id: int
-    cell_version: int
-    edit_id: bytes
-    value: str
-    author_id: int
-    entered_ms: int
 
 
 class Claim(NamedTuple):
@@ -227,32 +221,57 @@ async def apply_edits(
 
     `cells` holds each cell at most once: the last applied edit of the batch. With `claims` (one for each of `cells`)
     the heads were not read: ClaimRefutedError says that something else stands in a cell than the journal claims.
-    Raises asyncpg's UniqueViolationError if an edit or a version is recorded already, and a data error if a value
-    cannot be stored. After any of them the transaction is to be rolled back, and nothing of it is left behind.
+    Raises asyncpg's UniqueViolationError if an edit, a version, or a cell that is claimed to be empty is recorded
+    already, and a data error if a value cannot be stored. After any of them the transaction is to be rolled back, and
+    nothing of it is left behind.
     """
     if history:
-        source = io.BytesIO(pack_history(history))
-        await connection.copy_to_table("edit_log", source=source, columns=COLUMNS, format="binary")
-    if not cells:
+        await _copy(connection, "edit_log", HISTORY_COLUMNS, pack_history(history))
+    if claims is None:
+        if cells:
+            await connection.execute(load("apply_edits"), *_cell_arrays(cells))
         return
+    made, moved, moved_from = _by_claim(cells, claims)
+    if made:
+        await _copy(connection, "cell", CELL_COLUMNS, pack_cells(made))
+    if moved:
+        claimed = uuid_array([c.edit_id for c in moved_from]), int_array([c.cell_version for c in moved_from])
+        if await connection.fetchval(load("move_claimed_cells"), *_cell_arrays(moved), *claimed) != len(moved):
+            raise ClaimRefutedError
+
+
+async def _copy(connection: Connection, table: str, columns: Sequence[str], packed: bytes) -> None:
+    await connection.copy_to_table(table, source=io.BytesIO(packed), columns=columns, format="binary")
+
+
+def _by_claim(cells: Sequence[CellRow], claims: Sequence[Claim]) -> tuple[list[CellRow], list[CellRow], list[Claim]]:
+    """Return the cells that are claimed to be empty, in the order of their key, and the others with their claims."""
+    made: list[CellRow] = []
+    moved: list[CellRow] = []
+    moved_from: list[Claim] = []
+    for cell, claim in zip(cells, claims, strict=True):
+        if claim.cell_version == 0:
+            made.append(cell)
+        else:
+            moved.append(cell)
+            moved_from.append(claim)
+    made.sort()  # the index is filled page by page
+    return made, moved, moved_from
+
+
+def _cell_arrays(cells: Sequence[CellRow]) -> list[str]:
     sections, kinds, items, students, versions, ids, values, authors, entered = zip(*cells, strict=True)
-    columns = [
+    return [
         int_array(sections),
         int_array(kinds),
         int_array(items),
         int_array(students),
         int_array(versions),
         uuid_array(ids),
-        text_array(values),
+        text_array([value.decode() for value in values]),
         int_array(authors),
         int_array(entered),
     ]
-    if claims is None:
-        await connection.execute(load("apply_edits"), *columns)
-        return
-    columns += [uuid_array([c.edit_id for c in claims]), int_array([c.cell_version for c in claims])]
-    if await connection.fetchval(load("apply_claimed_edits"), *columns) != len(cells):
-        raise ClaimRefutedError
 
 
 async def settle_conflicts(connection: Connection, settled: Sequence[tuple[int, CellKey, bytes]]) -> None:

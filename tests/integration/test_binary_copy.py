@@ -1,4 +1,4 @@
-"""What pack_history writes is what PostgreSQL reads, column by column; and claims are checked by the writing itself."""
+"""What COPY is given is what PostgreSQL reads, column by column; and claims are checked by the writing itself."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from app.records.edits import CellRow, Claim, ClaimRefutedError, apply_edits
-from app.records.history_copy import NO_ID, HistoryRow
+from app.records.binary_copy import NO_ID, CellRow, HistoryRow
+from app.records.edits import Claim, ClaimRefutedError, apply_edits
 
 if TYPE_CHECKING:
     from app.records.pool import Connection
@@ -28,7 +28,7 @@ def row(edit_id: bytes, **over: object) -> HistoryRow:
 
 
 def cell(edit_id: bytes, version: int) -> CellRow:
-    return CellRow(4001, 1, 7001, 101, version, edit_id, '{"note":"a\\"b\\\\c {,}"}', 11, 1_700_000_000_123)
+    return CellRow(4001, 1, 7001, 101, version, edit_id, b'{"note":"a\\"b\\\\c {,}"}', 11, 1_700_000_000_123)
 
 
 async def test_every_column_comes_back(database_url: str) -> None:
@@ -74,9 +74,19 @@ async def test_a_wrong_claim_writes_nothing(database_url: str) -> None:
     connection = await asyncpg.connect(database_url)
     try:
         await attempt(connection, [row(SOME)], [cell(SOME, 1)], [Claim(NO_ID, 0)])
+        made = await connection.fetchrow("SELECT * FROM cell")
+        assert made is not None
+        assert tuple(made)[:5] == (4001, 1, 7001, 101, 1)
+        assert (made["edit_id"].bytes, made["author_id"]) == (SOME, 11)
+        assert made["entered_at"] == dt.datetime.fromtimestamp(1_700_000_000.123, dt.UTC)
+        assert json.loads(made["value"]) == {"note": 'a"b\\c {,}'}
         second = row(OTHER, cell_version=2, base=SOME)
-        for wrong in (Claim(NO_ID, 0), Claim(THIRD, 1), Claim(SOME, 2)):
-            with pytest.raises(ClaimRefutedError):
+        for wrong, error in (
+            (Claim(NO_ID, 0), asyncpg.UniqueViolationError),
+            (Claim(THIRD, 1), ClaimRefutedError),
+            (Claim(SOME, 2), ClaimRefutedError),
+        ):
+            with pytest.raises(error):
                 await attempt(connection, [second], [cell(OTHER, 2)], [wrong])
         assert await connection.fetchval("SELECT count(*) FROM edit_log") == 1
         await attempt(connection, [second], [cell(OTHER, 2)], [Claim(SOME, 1)])

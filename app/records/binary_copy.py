@@ -1,4 +1,4 @@
-"""History rows as PostgreSQL's binary COPY takes them.
+"""Rows of the history and of new cells as PostgreSQL's binary COPY takes them.
 
 Written by hand because it is the flusher's largest single cost: asyncpg's own encoder wants an object for each id and
 each moment, and asks every value for its codec. The layout is PostgreSQL's, "Binary Format" in its documentation of
@@ -14,10 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
 NO_ID = bytes(16)
-COLUMNS = (
+HISTORY_COLUMNS = (
     *("school_year", "section_id", "edit_id", "kind", "item", "student_id", "author_id", "client_id", "client_seq"),
     *("entered_at", "clock_skew_ms", "received_at", "status", "path"),
     *("cell_version", "base_id", "value", "code", "params", "acting_as", "resolves"),
+)
+CELL_COLUMNS = (
+    *("section_id", "kind", "item", "student_id", "cell_version", "edit_id", "author_id", "entered_at", "value"),
 )
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = struct.pack(">h", -1)
@@ -26,6 +29,8 @@ _EPOCH_MS = 946_684_800_000  # PostgreSQL counts from the year 2000
 _UUID_OID = 2950
 # The columns that are never null: each is preceded by its length.
 _ALWAYS = struct.Struct(">h ih iq i16s ih iq iq iq i16s ii iq ii iq i1s i1s".replace(" ", ""))
+_CELL = struct.Struct(">h iq ih iq iq ii i16s iq iq iB".replace(" ", ""))
+_JSONB_VERSION = 1  # precedes the text of each value
 _INT = struct.Struct(">ii")
 _BIGINT = struct.Struct(">iq")
 _UUID = struct.Struct(">i16s")
@@ -59,8 +64,38 @@ class HistoryRow(NamedTuple):
     resolves: Sequence[bytes] = ()
 
 
+class CellRow(NamedTuple):
+    """The current value (JSON) of a cell."""
+
+    section_id: int
+    kind: int
+    item: int
+    student_id: int
+    cell_version: int
+    edit_id: bytes
+    value: bytes
+    author_id: int
+    entered_ms: int
+
+
+def pack_cells(rows: Iterable[CellRow]) -> bytes:
+    """Return a whole binary COPY of these rows, columns in the order of CELL_COLUMNS."""
+    parts = [_HEADER]
+    columns = len(CELL_COLUMNS)
+    for section, kind, item, student, version, edit_id, value, author, entered in rows:
+        parts += (
+            _CELL.pack(
+                *(columns, 8, section, 2, kind, 8, item, 8, student, 4, version, 16, edit_id, 8, author),
+                *(8, (entered - _EPOCH_MS) * 1000, len(value) + 1, _JSONB_VERSION),
+            ),
+            value,
+        )
+    parts.append(_TRAILER)
+    return b"".join(parts)
+
+
 def pack_history(rows: Iterable[HistoryRow]) -> bytes:
-    """Return a whole binary COPY of these rows, columns in the order of COLUMNS."""
+    """Return a whole binary COPY of these rows, columns in the order of HISTORY_COLUMNS."""
     parts = [_HEADER]
     for row in rows:
         year, section, edit_id, kind, item, student, author, client, seq, entered, skew, received, status, path = row[
@@ -69,7 +104,7 @@ def pack_history(rows: Iterable[HistoryRow]) -> bytes:
         version, base, value = row[14:17]
         parts += (
             _ALWAYS.pack(
-                len(COLUMNS),
+                len(HISTORY_COLUMNS),
                 *(2, year, 8, section, 16, edit_id, 2, kind, 8, item, 8, student, 8, author, 16, client, 4, seq),
                 *(8, (entered - _EPOCH_MS) * 1000, 4, skew, 8, (received - _EPOCH_MS) * 1000, 1, status, 1, path),
             ),
