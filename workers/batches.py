@@ -1,7 +1,8 @@
-"""Pure: journal entries in, rows and verdicts out. Nothing here talks to a store."""
+"""What one flush transaction takes out of the journal, and the rows that it becomes. Pure: no store is talked to."""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
@@ -11,40 +12,41 @@ from app.drafts.codec import (
     MOMENT_MS_MAX,
     NORMAL,
     UNCHECKED,
-    Entry,
-    JournaledEdit,
     UnknownFormatError,
     unpack_entry,
     unpack_extra,
 )
-from app.model.chain import APPLIED, NO_ID, CellKey, ChainEdit, Verdict, move_position
+from app.model.chain import APPLIED, CellKey, ChainEdit, Verdict
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
 from app.records.binary_copy import CellRow, HistoryRow
-from app.records.edits import Claim, PositionRow
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from app.drafts.codec import Entry, JournaledEdit
     from app.drafts.store import Incarnation, StreamEntry
 
-ClientKey = tuple[int, int, bytes]  # section, user, client
+NEVER = (0, 0)
 _LETTER = {"A": b"A", "C": b"C", "R": b"R"}
 _PATH = b"j"
 
 
-class Batch(NamedTuple):
-    """What one flush transaction takes: whole entries, in stream order within each partition.
+class Batch:
+    """What one flush transaction takes: whole entries, in stream order within each partition."""
 
-    `edits` and `journaled` are parallel, one item for each edit of `entries` in order.
-    """
+    def __init__(
+        self,
+        entries: list[tuple[int, Entry]],
+        unreadable: list[StreamEntry],
+        held: set[int],
+        relink_until: Mapping[int, tuple[int, int]],
+    ) -> None:
+        self.entries = entries  # with their partition
+        self.unreadable = unreadable
+        self.held = held  # partitions with an entry of an unknown format: nothing behind it may pass
+        self._relink_until = relink_until
 
-    entries: list[tuple[int, Entry]]  # with their partition
-    edits: list[ChainEdit]
-    journaled: list[tuple[Entry, JournaledEdit]]
-    unreadable: list[StreamEntry]
-    held: set[int]  # partitions with an entry of an unknown format: nothing behind it may pass
-
-    @property
+    @cached_property
     def rows_by_partition(self) -> dict[int, int]:
         """How many edits each partition contributes."""
         rows: dict[int, int] = {}
@@ -53,9 +55,38 @@ class Batch(NamedTuple):
         return rows
 
     @property
+    def rows(self) -> int:
+        """How many edits there are."""
+        return sum(self.rows_by_partition.values())
+
+    @property
     def partitions(self) -> set[int]:
         """Every partition that the batch takes something from."""
         return {partition for partition, _ in self.entries} | {raw.partition for raw in self.unreadable}
+
+    def may_relink(self, partition: int, entry: Entry) -> bool:
+        """Tell whether an entry was journaled before a restored database was noticed: its bases may be gone."""
+        until = self._relink_until.get(partition, NEVER)
+        return until != NEVER and stream_position(entry.stream_id) <= until
+
+    @cached_property
+    def journaled(self) -> list[tuple[Entry, JournaledEdit]]:
+        """Every edit with its entry, in order."""
+        return [(entry, edit) for _, entry in self.entries for edit in entry.edits]
+
+    @cached_property
+    def edits(self) -> list[ChainEdit]:
+        """What the chain needs of each edit of `journaled`."""
+        found: list[ChainEdit] = []
+        for partition, entry in self.entries:
+            section_id, author = entry.section_id, entry.user_id
+            may_relink = self.may_relink(partition, entry)
+            for edit in entry.edits:
+                kind, item, student = CELL.unpack(edit.cell)
+                cell = (section_id, kind, item, student)
+                accepted = chr(edit.accepted)
+                found.append(ChainEdit(section_id, cell, edit.edit_id, author, edit.base, accepted, may_relink))
+        return found
 
 
 class Refusal(NamedTuple):
@@ -69,9 +100,11 @@ class Refusal(NamedTuple):
 
 def build_batch(found: Iterable[StreamEntry], rows_max: int, incarnations: Mapping[int, Incarnation]) -> Batch:
     """Take entries until `rows_max` edits are reached; an unknown format holds its partition, damage is set aside."""
-    batch = Batch([], [], [], [], set())
+    relink_until = {partition: incarnation.relink_until for partition, incarnation in incarnations.items()}
+    batch = Batch([], [], set(), relink_until)
+    rows = 0
     for raw in found:
-        if raw.partition in batch.held or len(batch.edits) >= rows_max:
+        if raw.partition in batch.held or rows >= rows_max:
             continue
         try:
             entry = unpack_entry(raw.stream_id, raw.raw)
@@ -81,16 +114,8 @@ def build_batch(found: Iterable[StreamEntry], rows_max: int, incarnations: Mappi
         except ValueError:
             batch.unreadable.append(raw)
             continue
-        may_relink = stream_position(raw.stream_id) <= incarnations[raw.partition].relink_until
-        section_id, author = entry.section_id, entry.user_id
         batch.entries.append((raw.partition, entry))
-        for edit in entry.edits:
-            kind, item, student = CELL.unpack(edit.cell)
-            cell = (section_id, kind, item, student)
-            batch.edits.append(
-                ChainEdit(section_id, cell, edit.edit_id, author, edit.base, chr(edit.accepted), may_relink)
-            )
-            batch.journaled.append((entry, edit))
+        rows += len(entry.edits)
     return batch
 
 
@@ -192,30 +217,6 @@ def history_rows(
     return history, list(heads.values())
 
 
-def claimed(batch: Batch) -> tuple[list[Verdict], list[Claim]] | None:
-    """Return the journal's own verdicts, and what it claims stood in each cell before, in the order of first edits.
-
-    None where anything in the batch is out of the ordinary: then PostgreSQL's heads are read and the chain is walked.
-    """
-    verdicts: list[Verdict] = []
-    stands: dict[CellKey, tuple[bytes, int]] = {}
-    claims: dict[CellKey, Claim] = {}
-    for (_, edit), chain in zip(batch.journaled, batch.edits, strict=True):
-        version = edit.cell_version
-        if chain.accepted != APPLIED or edit.status_in or version == 0 or chain.may_relink:
-            return None
-        before = stands.get(chain.cell)
-        if before is None:
-            if (version == 1) != (edit.base == NO_ID):
-                return None
-            claims[chain.cell] = Claim(edit.base, version - 1)
-        elif before != (edit.base, version - 1):
-            return None
-        stands[chain.cell] = (edit.edit_id, version)
-        verdicts.append(Verdict(APPLIED, version, edit.base))
-    return verdicts, list(claims.values())
-
-
 def settled_conflicts(
     batch: Batch, verdicts: Sequence[Verdict], years: Mapping[int, int]
 ) -> list[tuple[int, CellKey, bytes]]:
@@ -229,46 +230,6 @@ def settled_conflicts(
             ids.append(verdict.replaces)
         settled += [(years[chain.section_id], chain.cell, i) for i in ids]
     return settled
-
-
-def client_key(entry: Entry) -> ClientKey:
-    """Return whose position an entry moves."""
-    return entry.section_id, entry.user_id, entry.client[4:]
-
-
-def moved_positions(batch: Batch, now: Mapping[ClientKey, PositionRow]) -> dict[ClientKey, PositionRow]:
-    """Return where each client stands once this batch is committed."""
-    floors: dict[ClientKey, int] = {}
-    seqs: dict[ClientKey, list[int]] = {}
-    for _, entry in batch.entries:
-        key = client_key(entry)
-        floors[key] = max(floors.get(key, 0), entry.recorded_seq)
-        seqs.setdefault(key, []).extend(edit.seq for edit in entry.edits)
-    moved = {}
-    for key, settled in seqs.items():
-        row = now.get(key)
-        recorded, ahead = (row.recorded_seq, row.ahead) if row else (0, ())
-        position, above = move_position(recorded, ahead, floors[key], settled)
-        moved[key] = PositionRow(*key, position, tuple(above))
-    return moved
-
-
-def told_positions(batch: Batch, positions: Mapping[ClientKey, PositionRow]) -> list[int]:
-    """Return, for each entry, how far its client may be told that everything is settled when that entry is drained.
-
-    The journal is drained entry by entry, and an exception comes with its entry: `recorded_seq` must not pass an edit
-    of which the client has yet to hear, or it lets go of it, and never asks again.
-    """
-    told = [0] * len(batch.entries)
-    untold: dict[ClientKey, int] = {}
-    for i in range(len(batch.entries) - 1, -1, -1):
-        entry = batch.entries[i][1]
-        key, first = client_key(entry), min(edit.seq for edit in entry.edits)
-        later = untold.get(key)
-        settled = positions[key].recorded_seq
-        told[i] = settled if later is None else min(settled, later - 1)
-        untold[key] = first if later is None else min(first, later)
-    return told
 
 
 def line_item_rows(cells: Sequence[CellRow]) -> list[tuple[object, ...]]:

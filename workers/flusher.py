@@ -165,12 +165,12 @@ class Flusher:
             await self._drained()
             self._cursors.clear()  # what was read and not recorded, or came in under an old id, is found again
             return 0
-        if len(batch.edits) * 2 >= self._settings.flush_batch_rows_max:
+        if batch.rows * 2 >= self._settings.flush_batch_rows_max:
             self._ahead = asyncio.create_task(self._collect(is_last=True))
         if not await self._record(batch):
             return 0
-        self._linger_s = min(self._settings.flush_linger_ms / 1000, LINGER_S_MIN + LINGER_S_PER_ROW * len(batch.edits))
-        return max(1, len(batch.edits))
+        self._linger_s = min(self._settings.flush_linger_ms / 1000, LINGER_S_MIN + LINGER_S_PER_ROW * batch.rows)
+        return max(1, batch.rows)
 
     async def _take_ahead(self) -> Batch | None:
         task, self._ahead = self._ahead, None
@@ -183,10 +183,11 @@ class Flusher:
         found = await self._read(partitions, rows_max)
         if not found:
             return None
-        oldest_s = time.time() - min(int(f.stream_id.split(b"-")[0]) for f in found) / 1000
-        if not is_last and len(found) < rows_max and 0 <= oldest_s < self._linger_s:
-            await asyncio.sleep(self._linger_s - oldest_s)
-            found = await self._read(partitions, rows_max)
+        if not is_last and len(found) < rows_max:
+            oldest_s = time.time() - min(int(f.stream_id.split(b"-")[0]) for f in found) / 1000
+            if 0 <= oldest_s < self._linger_s:
+                await asyncio.sleep(self._linger_s - oldest_s)
+                found = await self._read(partitions, rows_max)
         batch = build_batch(found, rows_max, self._incarnations)
         self._report_held(batch)
         for partition, entry in batch.entries:
@@ -227,7 +228,7 @@ class Flusher:
             self._renew_at = 0.0
             await self._read_again()
             return False
-        self.recorded_rows += len(batch.edits)
+        self.recorded_rows += batch.rows
         await self._drained()
         self._draining = asyncio.create_task(self._drain(settled, batch.unreadable))
         return True

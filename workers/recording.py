@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import json
@@ -19,20 +20,18 @@ from app.telemetry import Event, log
 from workers.batches import (
     Batch,
     Refusal,
-    claimed,
-    client_key,
     history_rows,
     line_item_rows,
-    moved_positions,
     settled_conflicts,
-    told_positions,
     unchecked,
     unstorable,
 )
+from workers.ordinary import Ordinary, ordinary, ordinary_drains
+from workers.positions import ClientKey, by_client, client_key, clients_of, moved_positions, told_positions
 from workers.verdicts import cells_to_heal, drain_of, exceptions_of, settle_entry
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Awaitable, Callable, Sequence
     from uuid import UUID
 
     from app.drafts.codec import Entry, JournaledEdit
@@ -73,13 +72,11 @@ class _Judged:
         verdicts: list[Verdict],
         refusals: dict[bytes, Refusal],
         years: dict[int, int],
-        claims: list[records.Claim] | None = None,
     ) -> None:
         self.batch = batch
         self.verdicts = verdicts
         self.refusals = refusals
         self.years = years
-        self.claims = claims
 
 
 class Recorder:
@@ -107,7 +104,9 @@ class Recorder:
         refusals: dict[bytes, Refusal] = {}
         is_looked_up = False
         try:
-            return await self._transact(batch, epochs, refusals, look_up_all=False, trust=True)
+            plain = ordinary(batch, await self._school_years(batch))
+            if plain is not None:
+                return await self._transact(batch, epochs, partial(self._write_ordinary, found=plain))
         except records.ClaimRefutedError:
             pass  # rolled back; the referee decides
         except Exception as error:
@@ -115,7 +114,8 @@ class Recorder:
                 raise
         while True:
             try:
-                return await self._transact(batch, epochs, refusals, look_up_all=is_looked_up)
+                write = partial(self._write_judged, refusals=refusals, look_up_all=is_looked_up)
+                return await self._transact(batch, epochs, write)
             except Exception as error:
                 if is_duplicate(error) and not is_looked_up:
                     is_looked_up = True  # recorded already, though its base fits: ask the history for every edit
@@ -127,22 +127,11 @@ class Recorder:
                 else:
                     raise
 
-    async def _transact(
-        self,
-        batch: Batch,
-        epochs: Epochs,
-        refusals: dict[bytes, Refusal],
-        *,
-        look_up_all: bool,
-        trust: bool = False,
-    ) -> Drains:
+    async def _transact(self, batch: Batch, epochs: Epochs, write: Callable[[Batch], Awaitable[Drains]]) -> Drains:
         self._is_sync_doubtful = False
         async with self._connection.transaction():
             await self._fence(batch, epochs)
-            judged = await self._trust(batch, refusals) if trust else None
-            if judged is None:
-                judged = await self._judge(batch, refusals, look_up_all=look_up_all)
-            drains = await self._write(judged)
+            drains = await write(batch)
         if self._is_sync_doubtful:
             raise UnknownOutcomeError
         return drains
@@ -156,16 +145,18 @@ class Recorder:
         if incarnation != self.incarnation:
             raise IncarnationChangedError
 
-    async def _trust(self, batch: Batch, refusals: dict[bytes, Refusal]) -> _Judged | None:
-        """Return the journal's own verdicts where nothing speaks against them; the writing itself checks its claims."""
-        years = await self._school_years(batch, refusals)
-        refusals |= unstorable(batch)
-        found = claimed(batch) if not refusals else None
-        return _Judged(batch, found[0], refusals, years, found[1]) if found is not None else None
+    async def _write_ordinary(self, batch: Batch, *, found: Ordinary) -> Drains:
+        """Write on the journal's word; the writing itself checks its claims."""
+        await records.apply_claimed_edits(self._connection, *found)
+        await records.write_line_items(self._connection, line_item_rows(found.cells))
+        return ordinary_drains(batch, await self._move_positions(batch))
 
     async def _judge(self, batch: Batch, refusals: dict[bytes, Refusal], *, look_up_all: bool) -> _Judged:
         refusals |= unstorable(batch)
-        years = await self._school_years(batch, refusals)
+        years = await self._school_years(batch)
+        for edit in batch.edits:
+            if edit.section_id not in years:
+                refusals[edit.edit_id] = Refusal("unknown_section", None, "23503", "no such section")
         await self._check_unchecked(batch, refusals)
         edits = batch.edits
         if refusals:
@@ -190,15 +181,12 @@ class Recorder:
                 break
         else:
             raise RuntimeError("the chain of a batch does not come to an end")
-        return _Judged(batch._replace(edits=edits), verdicts, refusals, years)
+        return _Judged(batch, verdicts, refusals, years)
 
-    async def _school_years(self, batch: Batch, refusals: dict[bytes, Refusal]) -> dict[int, int]:
-        unknown = {edit.section_id for edit in batch.edits} - self._years.keys()
+    async def _school_years(self, batch: Batch) -> dict[int, int]:
+        unknown = {entry.section_id for _, entry in batch.entries} - self._years.keys()
         if unknown:
             self._years |= await records.read_school_years(self._connection, sorted(unknown))
-        for edit in batch.edits:
-            if edit.section_id not in self._years:
-                refusals[edit.edit_id] = Refusal("unknown_section", None, "23503", "no such section")
         return self._years
 
     async def _look_up(self, wanted: set[tuple[int, bytes]], years: dict[int, int]) -> dict[tuple[int, bytes], Link]:
@@ -228,15 +216,21 @@ class Recorder:
             except ValueRejectedError as error:
                 refusals[edit.edit_id] = Refusal(error.code, json.encode(error.params).decode())
 
-    async def _write(self, judged: _Judged) -> Drains:
-        batch, connection = judged.batch, self._connection
+    async def _move_positions(self, batch: Batch) -> dict[ClientKey, records.PositionRow]:
+        now = await records.read_client_positions(self._connection, clients_of(batch))
+        positions = moved_positions(batch, by_client(now.values()))
+        await records.write_client_positions(self._connection, list(positions.values()))
+        return positions
+
+    async def _write_judged(self, batch: Batch, refusals: dict[bytes, Refusal], *, look_up_all: bool) -> Drains:
+        """Write as the referee judges."""
+        judged = await self._judge(batch, refusals, look_up_all=look_up_all)
+        connection = self._connection
         history, cells = history_rows(batch, judged.verdicts, judged.refusals, judged.years)
-        await records.apply_edits(connection, history, cells, judged.claims)
+        await records.apply_edits(connection, history, cells)
         await records.write_line_items(connection, line_item_rows(cells))
         await records.settle_conflicts(connection, settled_conflicts(batch, judged.verdicts, judged.years))
-        keys = list(dict.fromkeys(client_key(entry) for _, entry in batch.entries))
-        positions = moved_positions(batch, await records.read_client_positions(connection, keys))
-        await records.write_client_positions(connection, list(positions.values()))
+        positions = await self._move_positions(batch)
         await records.quarantine_edits(connection, _quarantine_rows(judged))
         last = cells_to_heal(batch, judged.verdicts)
         heads = await records.read_full_heads(connection, list(last))

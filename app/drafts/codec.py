@@ -329,17 +329,25 @@ class EditVerdict(NamedTuple):
     is_last: bool = False
 
 
+_HAS_HOLE, _AS_JOURNALED = 1, 2
+
+
 def pack_drain(
     stream_id: bytes,
     first: bytes,
     client: bytes,
     recorded_seq: int,
-    exceptions: bytes,
-    verdicts: Iterable[EditVerdict],
+    exceptions: bytes = b"",
+    verdicts: Iterable[EditVerdict] = (),
     *,
     has_hole: bool = False,
+    as_journaled: bool = False,
 ) -> bytes:
-    """Return one settled entry for drain.lua. `has_hole`: something below what is settled of this client never came."""
+    """Return one settled entry for drain.lua.
+
+    `has_hole`: something below what is settled of this client never came. `as_journaled`: every edit was recorded as
+    the journal applied it, with the same version; then no verdicts are given.
+    """
     parts = [
         _VERDICT.pack(
             v.accepted,
@@ -353,8 +361,9 @@ def pack_drain(
         + (v.head or b"")
         for v in verdicts
     ]
+    flags = _HAS_HOLE * has_hole + _AS_JOURNALED * as_journaled
     return (
-        _DRAIN.pack(len(stream_id), first, client, recorded_seq, has_hole, len(exceptions), len(parts))
+        _DRAIN.pack(len(stream_id), first, client, recorded_seq, flags, len(exceptions), len(parts))
         + stream_id
         + exceptions
         + b"".join(parts)

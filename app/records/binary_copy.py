@@ -20,7 +20,8 @@ HISTORY_COLUMNS = (
     *("cell_version", "base_id", "value", "code", "params", "acting_as", "resolves"),
 )
 CELL_COLUMNS = (
-    *("section_id", "kind", "item", "student_id", "cell_version", "edit_id", "author_id", "entered_at", "value"),
+    *("section_id", "kind", "item", "student_id"),
+    *("cell_version", "edit_id", "author_id", "entered_at", "value"),
 )
 _HEADER = b"PGCOPY\n\xff\r\n\x00" + bytes(8)
 _TRAILER = struct.pack(">h", -1)
@@ -28,7 +29,10 @@ _NULL = struct.pack(">i", -1)
 _EPOCH_MS = 946_684_800_000  # PostgreSQL counts from the year 2000
 _UUID_OID = 2950
 # The columns that are never null: each is preceded by its length.
-_ALWAYS = struct.Struct(">h ih iq i16s ih iq iq iq i16s ii iq ii iq i1s i1s".replace(" ", ""))
+_ALWAYS_FORMAT = ">h ih iq i16s ih iq iq iq i16s ii iq ii iq i1s i1s".replace(" ", "")
+_ALWAYS = struct.Struct(_ALWAYS_FORMAT)
+_APPLIED = struct.Struct(_ALWAYS_FORMAT + "iii16siB")  # version, base, value
+_APPLIED_FIRST = struct.Struct(_ALWAYS_FORMAT + "iiiiB")  # its base is null
 _CELL = struct.Struct(">h iq ih iq iq ii i16s iq iq iB".replace(" ", ""))
 _JSONB_VERSION = 1  # precedes the text of each value
 _INT = struct.Struct(">ii")
@@ -36,6 +40,8 @@ _BIGINT = struct.Struct(">iq")
 _UUID = struct.Struct(">i16s")
 _LENGTH = struct.Struct(">i")
 _ARRAY = struct.Struct(">iiiIii")
+_NOTHING = (None, None, None, ())  # code, params, acting_as, resolves
+_RARE = _NULL * 4
 
 
 class HistoryRow(NamedTuple):
@@ -78,9 +84,14 @@ class CellRow(NamedTuple):
     entered_ms: int
 
 
+def copy_of(rows: Iterable[bytes]) -> bytes:
+    """Return a whole binary COPY of packed rows."""
+    return b"".join((_HEADER, *rows, _TRAILER))
+
+
 def pack_cells(rows: Iterable[CellRow]) -> bytes:
     """Return a whole binary COPY of these rows, columns in the order of CELL_COLUMNS."""
-    parts = [_HEADER]
+    parts: list[bytes] = []
     columns = len(CELL_COLUMNS)
     for section, kind, item, student, version, edit_id, value, author, entered in rows:
         parts += (
@@ -90,13 +101,39 @@ def pack_cells(rows: Iterable[CellRow]) -> bytes:
             ),
             value,
         )
-    parts.append(_TRAILER)
-    return b"".join(parts)
+    return copy_of(parts)
+
+
+def pack_applied(
+    year: int,
+    section: int,
+    author: int,
+    client: bytes,
+    skew: int,
+    received: int,
+    edit_id: bytes,
+    kind: int,
+    item: int,
+    student: int,
+    seq: int,
+    entered: int,
+    version: int,
+    base: bytes,
+    value: bytes,
+) -> bytes:
+    """Return the packed row of an edit that came through the journal, was applied, and has nothing else to say."""
+    always = (
+        *(len(HISTORY_COLUMNS), 2, year, 8, section, 16, edit_id, 2, kind, 8, item, 8, student, 8, author, 16, client),
+        *(4, seq, 8, (entered - _EPOCH_MS) * 1000, 4, skew, 8, (received - _EPOCH_MS) * 1000, 1, b"A", 1, b"j"),
+    )
+    if base == NO_ID:
+        return _APPLIED_FIRST.pack(*always, 4, version, -1, len(value) + 1, _JSONB_VERSION) + value + _RARE
+    return _APPLIED.pack(*always, 4, version, 16, base, len(value) + 1, _JSONB_VERSION) + value + _RARE
 
 
 def pack_history(rows: Iterable[HistoryRow]) -> bytes:
     """Return a whole binary COPY of these rows, columns in the order of HISTORY_COLUMNS."""
-    parts = [_HEADER]
+    parts: list[bytes] = []
     for row in rows:
         year, section, edit_id, kind, item, student, author, client, seq, entered, skew, received, status, path = row[
             :14
@@ -110,15 +147,10 @@ def pack_history(rows: Iterable[HistoryRow]) -> bytes:
             ),
             _NULL if version is None else _INT.pack(4, version),
             _NULL if base == NO_ID else _UUID.pack(16, base),
-            _LENGTH.pack(len(value) + 1) + b"\x01" + value,  # jsonb: version 1, then text
+            _LENGTH.pack(len(value) + 1) + b"\x01" + value,
             _RARE if row[17:] == _NOTHING else _rare(row),
         )
-    parts.append(_TRAILER)
-    return b"".join(parts)
-
-
-_NOTHING = (None, None, None, ())
-_RARE = _NULL * 4
+    return copy_of(parts)
 
 
 def _rare(row: HistoryRow) -> bytes:

@@ -211,26 +211,29 @@ async def find_edits(
     }
 
 
-async def apply_edits(
-    connection: Connection,
-    history: Sequence[HistoryRow],
-    cells: Sequence[CellRow],
-    claims: Sequence[Claim] | None = None,
-) -> None:
+async def apply_edits(connection: Connection, history: Sequence[HistoryRow], cells: Sequence[CellRow]) -> None:
     """Write the history of a batch (by COPY) and its current values, all or nothing, within a transaction.
 
-    `cells` holds each cell at most once: the last applied edit of the batch. With `claims` (one for each of `cells`)
-    the heads were not read: ClaimRefutedError says that something else stands in a cell than the journal claims.
-    Raises asyncpg's UniqueViolationError if an edit, a version, or a cell that is claimed to be empty is recorded
-    already, and a data error if a value cannot be stored. After any of them the transaction is to be rolled back, and
-    nothing of it is left behind.
+    `cells` holds each cell at most once: the last applied edit of the batch. Raises asyncpg's UniqueViolationError if
+    an edit or a version is recorded already, and a data error if a value cannot be stored. After any of them the
+    transaction is to be rolled back, and nothing of it is left behind.
     """
     if history:
         await _copy(connection, "edit_log", HISTORY_COLUMNS, pack_history(history))
-    if claims is None:
-        if cells:
-            await connection.execute(load("apply_edits"), *_cell_arrays(cells))
-        return
+    if cells:
+        await connection.execute(load("apply_edits"), *_cell_arrays(cells))
+
+
+async def apply_claimed_edits(
+    connection: Connection, history: bytes, cells: Sequence[CellRow], claims: Sequence[Claim]
+) -> None:
+    """Write the packed history of a batch and its current values where its claims hold, within a transaction.
+
+    `cells` as in `apply_edits`, with one of `claims` for each: what the journal says that stands there, which was not
+    read. Raises ClaimRefutedError if something else stands in a cell, and UniqueViolationError if something stands in
+    one that is claimed to be empty; otherwise as `apply_edits`.
+    """
+    await _copy(connection, "edit_log", HISTORY_COLUMNS, history)
     made, moved, moved_from = _by_claim(cells, claims)
     if made:
         await _copy(connection, "cell", CELL_COLUMNS, pack_cells(made))

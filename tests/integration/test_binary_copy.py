@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import asyncpg
 import pytest
 
-from app.records.binary_copy import NO_ID, CellRow, HistoryRow
-from app.records.edits import Claim, ClaimRefutedError, apply_edits
+from app.records.binary_copy import NO_ID, CellRow, HistoryRow, copy_of, pack_applied, pack_history
+from app.records.edits import Claim, ClaimRefutedError, apply_claimed_edits, apply_edits
 
 if TYPE_CHECKING:
     from app.records.pool import Connection
@@ -65,9 +65,22 @@ async def test_every_column_comes_back(database_url: str) -> None:
         await connection.close()
 
 
+def packed(r: HistoryRow) -> bytes:
+    """The row of an ordinary edit, made on the spot."""
+    return pack_applied(
+        *(r.school_year, r.section_id, r.author_id, r.client_id, r.clock_skew_ms, r.received_ms, r.edit_id),
+        *(r.kind, r.item, r.student_id, r.client_seq, r.entered_ms, r.cell_version or 0, r.base, r.value),
+    )
+
+
+def test_an_ordinary_row_is_made_as_any_other() -> None:
+    rows = [row(SOME), row(OTHER, cell_version=7, base=SOME, value=b'{"text":"\xc3\xa9"}', entered_ms=0)]
+    assert copy_of(packed(r) for r in rows) == pack_history(rows)
+
+
 async def attempt(connection: Connection, rows: list[HistoryRow], cells: list[CellRow], claims: list[Claim]) -> None:
     async with connection.transaction():
-        await apply_edits(connection, rows, cells, claims)
+        await apply_claimed_edits(connection, copy_of(map(packed, rows)), cells, claims)
 
 
 async def test_a_wrong_claim_writes_nothing(database_url: str) -> None:
@@ -104,5 +117,7 @@ async def test_a_value_that_postgresql_refuses_is_a_data_error(database_url: str
         for value in (b'{"text":"a\\u0000b"}', b"{", b'"\xff"'):
             with pytest.raises(asyncpg.DataError):
                 await attempt(connection, [row(SOME, value=value)], [], [])
+            with pytest.raises(asyncpg.DataError):
+                await apply_edits(connection, [row(SOME, value=value)], [])
     finally:
         await connection.close()

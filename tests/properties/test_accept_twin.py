@@ -13,11 +13,22 @@ from hypothesis import HealthCheck, event, given, note, settings
 from hypothesis import strategies as st
 
 from app.drafts import codec
-from app.drafts.codec import CELL, NO_ID, NORMAL, PROVISIONAL, QUARANTINE, REJECTED
+from app.drafts.codec import APPLIED, CELL, NO_ID, NORMAL, PROVISIONAL, QUARANTINE, REJECTED
 from app.drafts.keys import EVENTS, STREAM, partition_of, section_key
 from app.drafts.topology import ACCEPT, DRAIN, EVICT
 from app.model.kinds import Kind
-from tests.properties.reference import SECTION, Edit, Entry, Journal, Records, Reply, Save, Standing, Unrecorded
+from tests.properties.reference import (
+    SECTION,
+    Edit,
+    Entry,
+    Journal,
+    Records,
+    Reply,
+    Save,
+    Settlement,
+    Standing,
+    Unrecorded,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -154,6 +165,14 @@ def _exceptions(raw: bytes) -> list[tuple[int, bytes]]:
         found.append((seq, raw[at + 8 : at + 8 + length]))
         at += 8 + length
     return found
+
+
+def _is_as_journaled(entry: Entry, settlement: Settlement) -> bool:
+    """Tell whether every edit became what the journal said, with nothing to heal: the drain then needs no verdicts."""
+    return all(
+        (v.accepted, v.verdict, v.cell_version, v.head) == (APPLIED, APPLIED, version, None)
+        for v, (_, version, _) in zip(settlement.verdicts, entry.edits, strict=True)
+    )
 
 
 class Pair:
@@ -295,18 +314,23 @@ class Pair:
         if may_die and self.rng.random() < 0.15:
             event("died before the drain")
             return
-        packed = [
-            codec.pack_drain(
-                stream_id,
-                entry.edits[0][2].edit_id,
-                codec.pack_client(entry.user_id, entry.client_id),
-                settlement.recorded_seq,
-                b"".join(codec.pack_exception(seq, body) for seq, body in settlement.exceptions),
-                settlement.verdicts,
-                has_hole=settlement.has_hole,
+        packed = []
+        for stream_id, entry, settlement in zip(ids, entries, settlements, strict=True):
+            is_as_journaled = _is_as_journaled(entry, settlement)
+            if is_as_journaled:
+                event("recorded as journaled")
+            packed.append(
+                codec.pack_drain(
+                    stream_id,
+                    entry.edits[0][2].edit_id,
+                    codec.pack_client(entry.user_id, entry.client_id),
+                    settlement.recorded_seq,
+                    b"".join(codec.pack_exception(seq, body) for seq, body in settlement.exceptions),
+                    () if is_as_journaled else settlement.verdicts,
+                    has_hole=settlement.has_hole,
+                    as_journaled=is_as_journaled,
+                )
             )
-            for stream_id, entry, settlement in zip(ids, entries, settlements, strict=True)
-        ]
         assert self.real.drain(packed) == len(entries)
         for entry, settlement in zip(entries, settlements, strict=True):
             self.twin.drain(entry, settlement)

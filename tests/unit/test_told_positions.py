@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from app.drafts.codec import NO_ID, NORMAL, Entry, JournaledEdit
+from app.drafts.codec import CLIENT, NO_ID, NORMAL, Entry, JournaledEdit
 from app.records.edits import PositionRow
-from workers.batches import Batch, client_key, told_positions
+from workers.batches import Batch
+from workers.positions import by_client, told_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -20,12 +21,9 @@ def _entry(client: bytes, *seqs: int) -> tuple[int, Entry]:
 
 
 def _told(entries: Sequence[tuple[int, Entry]], **recorded: int) -> list[int]:
-    batch = Batch(list(entries), [], [], [], set())
+    batch = Batch(list(entries), [], set(), {})
     clients = {"one": ONE, "other": OTHER}
-    positions = {}
-    for name, seq in recorded.items():
-        key = client_key(_entry(clients[name], 1)[1])
-        positions[key] = PositionRow(*key, seq, ())
+    positions = by_client(PositionRow(4001, *CLIENT.unpack(clients[name]), seq, ()) for name, seq in recorded.items())
     return told_positions(batch, positions)
 
 

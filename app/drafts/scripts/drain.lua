@@ -7,7 +7,9 @@
 -- KEYS: 1 stream, 1 + i section hash of entry i       ARGV: 1 events channel, 1 + i packed verdicts (app/drafts/codec.py)
 -- Reply: number of entries removed
 local sub, byte, pack, unpack_ = string.sub, string.byte, struct.pack, struct.unpack
-local FIRST_EDIT_ID = 46 + 5 + 14 + 1 -- entry header, status and version, then the edit's own blob
+local FIRST_EDIT = 46 + 1 -- after the entry's header: status and version, then the edit's own blob
+local FIRST_EDIT_ID = FIRST_EDIT + 5 + 14
+local HAS_HOLE, AS_JOURNALED = 1, 2
 local APPLIED = 65
 local NONE = string.rep('\0', 16)
 local stream, channel = KEYS[1], ARGV[1]
@@ -95,17 +97,39 @@ local function settle(key, a, p, n, position_field)
   return got[1], stands, gone
 end
 
+-- The same for an entry of which every edit was recorded as the journal applied it; `e` is the entry.
+local function settle_as_journaled(key, e, position_field)
+  local gone, fields, versions, p = {}, { position_field }, {}, FIRST_EDIT
+  local n = byte(e, FIRST_EDIT - 1)
+  for i = 1, n do
+    gone[i], fields[i + 1] = 'u' .. sub(e, p + 19, p + 34), 'h' .. sub(e, p + 10, p + 18)
+    local extra_len, value_len
+    versions[i], extra_len, value_len = unpack_('>I4', e, p + 1), unpack_('>I2I4', e, p + 59)
+    p = p + 65 + value_len + extra_len
+  end
+  local got = redis.call('HMGET', key, unpack(fields))
+  local stands = {}
+  for i = 1, n do
+    local field = fields[i + 1]
+    local raw = stands[field] or got[i + 1]
+    if raw then stands[field] = recorded(raw, sub(gone[i], 2), versions[i]) end
+  end
+  return got[1], stands, gone
+end
+
 -- One settled entry; returns its stream id, or nil where the stream holds something else under it, or nothing.
 local function drain(key, a)
-  local id_len, first, client, recorded_seq, has_hole, exceptions_len, n, p = unpack_('>I1c16c20I4I1I4I1', a)
+  local id_len, first, client, recorded_seq, flags, exceptions_len, n, p = unpack_('>I1c16c20I4I1I4I1', a)
   local id = sub(a, p, p + id_len - 1)
   p = p + id_len
   local entry = redis.call('XRANGE', stream, id, id)[1]
   if not entry or sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first then return nil end
   local exceptions = sub(a, p, p + exceptions_len - 1)
-  local position, stands, gone = settle(key, a, p + exceptions_len, n, 'c' .. client)
+  local position, stands, gone
+  if flags >= AS_JOURNALED then position, stands, gone = settle_as_journaled(key, entry[2][2], 'c' .. client)
+  else position, stands, gone = settle(key, a, p + exceptions_len, n, 'c' .. client) end
   local writes = { 'c' .. client }
-  writes[2], recorded_seq = moved(position, recorded_seq, has_hole == 1)
+  writes[2], recorded_seq = moved(position, recorded_seq, flags % 2 == HAS_HOLE)
   for field, raw in pairs(stands) do
     if raw then writes[#writes + 1], writes[#writes + 2] = field, raw else gone[#gone + 1] = field end
   end
