@@ -34,6 +34,7 @@ from app.drafts.events import EventHub
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.errors import InkfastError, JournalUnavailableError
+from app.garbage import keep_what_stays
 from app.gradebook.edit_cells import EditCells
 from app.gradebook.password_processes import PasswordProcesses
 from app.gradebook.read_section import ReadSection
@@ -72,6 +73,7 @@ def create_app(
         async with AsyncExitStack() as stack:
             try:
                 provide(app, await _open(settings, stack, meter, worker, own_port))
+                keep_what_stays()
             except InkfastError as error:
                 telemetry.log(telemetry.Event.SERVICE_REFUSED, level=logging.CRITICAL, role="api", error=error)
                 raise

@@ -75,17 +75,54 @@ COMMIT_SAVES: Final = Histogram(
     "inkfast_commit_saves", "Saves that one pipeline, and so one fsync, carried.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=REGISTRY,
 )  # fmt: skip
-EDIT_AGE: Final = Histogram(
-    "inkfast_edit_age_seconds", "Age of a save's oldest edit when it was sent, by the client's own clock.",
-    buckets=(1, 2.5, 5, 10, 15, 30, 60, 120, 300, 900, 3600, 14400), registry=REGISTRY,
-)  # fmt: skip
-_EDITS: Final = Counter("inkfast_edits", "Edits answered, by outcome.", ["outcome"], registry=REGISTRY)
-EDITS: Final = {outcome: _EDITS.labels(outcome) for outcome in ("drafted", "recorded", "conflict", "rejected")}
 EVENT_STREAMS: Final = Gauge("inkfast_event_streams", "Open streams of events.", registry=REGISTRY)
 EVENT_LOOP_LAG: Final = Histogram(
     "inkfast_event_loop_lag_seconds", "How late a timer fired: what every request had to wait.",
     buckets=SECONDS, registry=REGISTRY,
 )  # fmt: skip
+
+
+def _cumulated(bounds: Iterable[float], shares: Iterable[float]) -> list[tuple[str, float]]:
+    """Return buckets as Prometheus wants them: each with all that is below it, the last without bound."""
+    count, buckets = 0.0, []
+    for bound, share in zip((*map(str, bounds), "+Inf"), shares, strict=True):
+        count += share
+        buckets.append((bound, count))
+    return buckets
+
+
+class MeasureEdits(Collector):
+    """Counts what was answered of edits, in plain numbers of one event loop: the library takes a lock for each."""
+
+    AGES: Final = (1.0, 2.5, 5.0, 10.0, 15.0, 30.0, 60.0, 120.0, 300.0, 900.0, 3600.0, 14400.0)
+
+    def __init__(self) -> None:
+        self.outcomes = dict.fromkeys(("drafted", "recorded", "conflict", "rejected"), 0)
+        self._age_sum = 0.0
+        self._ages = [0] * (len(self.AGES) + 1)
+
+    def answered(self, outcomes: Iterable[str], oldest_s: float) -> None:
+        """Count a save's outcomes, and the age that its oldest edit had when it was sent, by its client's clock."""
+        counts = self.outcomes
+        for outcome in outcomes:
+            counts[outcome] += 1
+        self._age_sum += oldest_s
+        self._ages[bisect_left(self.AGES, oldest_s)] += 1
+
+    def collect(self) -> Iterator[Metric]:
+        """Yield edits by outcome, and the ages."""
+        edits = CounterMetricFamily("inkfast_edits", "Edits answered, by outcome.", labels=["outcome"])
+        for outcome, count in self.outcomes.items():
+            edits.add_metric([outcome], count)
+        yield edits
+        help_ = "Age of a save's oldest edit when it was sent, by the client's own clock."
+        ages = HistogramMetricFamily("inkfast_edit_age_seconds", help_)
+        ages.add_metric([], _cumulated(self.AGES, self._ages), self._age_sum)
+        yield ages
+
+
+EDITS: Final = MeasureEdits()
+REGISTRY.register(EDITS)
 
 
 class Event:
@@ -245,11 +282,7 @@ class RequestCollector(Collector):
             sums = durations.get((route, method))
             durations[route, method] = [a + b for a, b in zip(sums, entry, strict=True)] if sums else entry
         for (route, method), entry in durations.items():
-            count, buckets = 0.0, []
-            for bound, share in zip((*map(str, SECONDS), "+Inf"), entry[1:], strict=True):
-                count += share
-                buckets.append((bound, count))
-            seconds.add_metric([route, method], buckets, entry[0])
+            seconds.add_metric([route, method], _cumulated(SECONDS, entry[1:]), entry[0])
         yield requests
         yield seconds
         in_progress = GaugeMetricFamily("inkfast_http_requests_in_progress", "Requests being served.")

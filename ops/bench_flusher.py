@@ -16,6 +16,7 @@ import uvloop
 
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
+from app.garbage import keep_what_stays
 from app.records import leases
 from app.settings import Settings
 from loadtests.bench.plan import GO, READY, Recorded, encode
@@ -59,6 +60,7 @@ async def measure(profile_path: str | None) -> None:
     lanes = [Lane(settings, DraftStore(topology)) for _ in range(settings.flush_lanes)]
     for step in (Lane.announce, *[Lane.step] * WARM_UP_BATCHES):
         await asyncio.gather(*(step(lane) for lane in lanes))
+    keep_what_stays()
     _say(READY)
     if sys.stdin.buffer.readline() != GO:
         sys.exit(1)

@@ -13,6 +13,7 @@ from app.drafts.doctor import require_durable
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.errors import InkfastError
+from app.garbage import keep_what_stays
 from app.records.pool import connect, create_pool
 from app.records.schema_version import require_current_schema
 from app.settings import Settings, SettingsError
@@ -41,6 +42,7 @@ async def run(role: str, settings: Settings) -> None:
         await connection.close()
     store = DraftStore(topology)
     log(Event.SERVICE_STARTED, role=role)
+    keep_what_stays()
     if role == "flusher":
         # While PostgreSQL works for one lane, Python packs and reads for the other.
         await asyncio.gather(*(Flusher(settings, store).run(stop) for _ in range(settings.flush_lanes)))

@@ -29,9 +29,9 @@ from app.gradebook.context import LoadedContext, find_applied, load_context
 from app.gradebook.pack_edits import PackedEdits, StaleRulesError, pack_edits
 from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest, decode_save_request
 from app.model.grants import derive_secret
-from app.model.receipts import issue
+from app.model.receipts import ReceiptKey
 from app.records.accounts import read_section_access
-from app.telemetry import EDIT_AGE, EDITS
+from app.telemetry import EDITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -82,8 +82,8 @@ class EditCells:
         self._rules = rules
         self._wall_ms = wall_ms
         self._window_ms = settings.save_window_ms
-        self._receipt_secret = derive_secret(settings.secret_key, "receipt")
-        self._receipt_key = derive_secret(settings.secret_key, "receipt key id")[:4]
+        secret = derive_secret(settings.secret_key, "receipt")
+        self._receipt_key = ReceiptKey(derive_secret(settings.secret_key, "receipt key id")[:4], secret)
 
     def next_save_ms(self) -> int:
         """Return how long clients are to collect edits before their next save."""
@@ -198,14 +198,10 @@ class EditCells:
         applied = await self._applied_meanwhile(save.section_id, refused) if refused else {}
         if applied:
             answer, said = answer_save(raw, edits, cells, ids, context, self._window_ms, applied)
-        words = [view.outcome for view in answer.outcomes]
-        for word in set(words):
-            EDITS[word].inc(words.count(word))
         if edits:
-            EDIT_AGE.observe((save.request.sent_at - edits[0].entered_at).total_seconds())
-            answer.receipt = issue(
-                self._receipt_key,
-                self._receipt_secret,
+            oldest_s = (save.request.sent_at - edits[0].entered_at).total_seconds()
+            EDITS.answered([view.outcome for view in answer.outcomes], oldest_s)
+            answer.receipt = self._receipt_key.issue(
                 save.section_id,
                 save.client,
                 edits[0].seq,

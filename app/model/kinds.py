@@ -10,6 +10,7 @@ from __future__ import annotations
 import datetime as dt
 from decimal import Decimal
 from enum import IntEnum
+from functools import lru_cache
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -104,6 +105,8 @@ SCORE, COMMENT, LINE_ITEM = int(Kind.SCORE), int(Kind.COMMENT), int(Kind.LINE_IT
 WHOLE_SECTION_KINDS = frozenset({LINE_ITEM, int(Kind.ROLL_TAKEN)})
 DAY_KINDS = frozenset({int(Kind.ATTENDANCE), int(Kind.ROLL_TAKEN)})
 
+# Teachers type the same few hundred scores all day long; each is decoded once. Longer ones are rare, or no scores.
+_SCORES_KEPT_MAX, _SCORE_KEPT_BYTES_MAX = 8_192, 64
 _decode = {int(kind): msgspec.json.Decoder(schema).decode for kind, schema in _SCHEMA.items()}
 _encode = msgspec.json.Encoder().encode
 
@@ -119,8 +122,19 @@ class ValueRejectedError(ValueError):
 
 def parse_value(kind: int, raw: bytes) -> Value:
     """Decode a value of this kind, or raise ValueRejectedError with the reason."""
+    if kind == SCORE and len(raw) <= _SCORE_KEPT_BYTES_MAX:
+        return _parse_score(raw)
     if len(raw) > VALUE_BYTES_MAX[kind]:
         raise ValueRejectedError("value_too_large", {"max_bytes": str(VALUE_BYTES_MAX[kind])})
+    return _parse(kind, raw)
+
+
+@lru_cache(_SCORES_KEPT_MAX)
+def _parse_score(raw: bytes) -> Value:
+    return _parse(SCORE, raw)
+
+
+def _parse(kind: int, raw: bytes) -> Value:
     try:
         value: Value = _decode[kind](raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
@@ -166,6 +180,11 @@ def attendance_item(day: dt.date, meeting: int = 0) -> int:
 
 def check_score_range(score: str, low: Decimal, high: Decimal, *, is_extra_credit: bool) -> None:
     """Refuse a score outside the line item's range; above the maximum only where extra credit is allowed."""
-    number = Decimal(score)
+    number = _number_of(score)
     if number < low or (number > high and not is_extra_credit):
         raise ValueRejectedError("score_out_of_range", {"min": f"{low:f}", "max": f"{high:f}"})
+
+
+@lru_cache(_SCORES_KEPT_MAX)
+def _number_of(score: str) -> Decimal:
+    return Decimal(score)

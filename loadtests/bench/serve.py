@@ -1,11 +1,13 @@
 """`python -m loadtests.bench.serve noop|direct --fd N`: one of the plain applications, served as the service is.
 
-The settings are those of app/main.py, which nothing here may import; tests/integration/test_bench.py compares them.
+The settings are those of app/main.py and app/garbage.py, which nothing here may import; tests/integration/test_bench.py
+compares them.
 """
 
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import socket
 
@@ -25,6 +27,7 @@ SETTINGS = {
     "timeout_keep_alive": 75,
     "timeout_graceful_shutdown": 10,
 }
+GC_THRESHOLDS = (50_000, 20, 100)
 
 
 def main() -> None:
@@ -34,6 +37,9 @@ def main() -> None:
     parser.add_argument("--fd", type=int, required=True, help="an inherited listening socket")
     options = parser.parse_args()
     application = importlib.import_module(f"loadtests.bench.{options.application}").app
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     config = uvicorn.Config(application, **SETTINGS)  # type: ignore[arg-type]  # a plain dict of its own options
     uvicorn.Server(config).run([socket.socket(fileno=options.fd)])
 

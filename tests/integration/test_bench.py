@@ -15,6 +15,7 @@ import uvicorn
 from click.testing import CliRunner
 
 import app.main
+from app.garbage import THRESHOLDS
 from loadtests.bench import serve
 from loadtests.bench.generator import Connection, LoadError
 from loadtests.bench.plan import Plan, Section, Teacher
@@ -66,6 +67,7 @@ def test_the_plain_handlers_are_served_with_the_services_own_settings(monkeypatc
     with pytest.raises(KeyboardInterrupt):
         app.main.serve(None, [])  # type: ignore[arg-type]  # it goes no further than its settings
     assert given == serve.SETTINGS
+    assert serve.GC_THRESHOLDS == THRESHOLDS
 
 
 @pytest.fixture

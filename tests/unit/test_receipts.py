@@ -9,14 +9,14 @@ from base64 import urlsafe_b64decode, urlsafe_b64encode
 import pytest
 
 from app.drafts.codec import pack_client
-from app.model.receipts import ReceiptError, issue, read, short_form
+from app.model.receipts import ReceiptError, ReceiptKey, read, short_form
 
 KEY, SECRET = bytes.fromhex("01020304"), b"s" * 32
 CLIENT = uuid.UUID("0199a000-0000-7000-8000-000000000001")
 
 
 def made(said: bytes = b"edits", key: bytes = KEY, secret: bytes = SECRET) -> str:
-    return issue(key, secret, 4001, pack_client(11, CLIENT.bytes), 3, 7, 1_795_000_000_000, said)
+    return ReceiptKey(key, secret).issue(4001, pack_client(11, CLIENT.bytes), 3, 7, 1_795_000_000_000, said)
 
 
 def test_a_receipt_says_who_where_what_and_when() -> None:
