@@ -10,7 +10,7 @@ import pytest
 from loadtests.ledger import Ledger
 from ops.migrate import apply_migrations
 from ops.servers import PostgresServer
-from tests.conftest import psql
+from tests.conftest import SMALL, psql
 from tests.world import make_school
 
 if TYPE_CHECKING:
@@ -42,9 +42,9 @@ async def school(settings: Settings) -> Settings:
 
 
 @pytest.fixture(scope="session")
-def spare_postgres(server_dir: Path) -> Iterator[PostgresServer]:
+def spare_postgres(server_dir: Path, memory_dir: Path) -> Iterator[PostgresServer]:
     """A server that a test may stop; it has to leave it running."""
-    server = PostgresServer(server_dir / "spare-pg", server_dir / "spare-run", fast=True)
+    server = PostgresServer(memory_dir / "spare-pg", server_dir / "spare-run", fast=True, config=SMALL)
     server.start()
     try:
         psql(server, f"CREATE DATABASE {TEMPLATE} OWNER inkfast")

@@ -26,6 +26,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TAKEOVER_S_MAX = 30
+CONFIG = {
+    "maxmemory": "64mb",
+    "cluster-node-timeout": "800",
+    "cluster-replica-validity-factor": "0",
+    "repl-diskless-sync-delay": "0",
+}
 _numbers = itertools.count()
 
 
@@ -41,7 +47,7 @@ def failing_cluster(server_dir: Path) -> Iterator[tuple[Cluster, ValkeyServer]]:
                 server_dir / f"fr{number}",
                 port=free_port(),
                 cluster=True,
-                config={"maxmemory": "64mb", "cluster-node-timeout": "800", "cluster-replica-validity-factor": "0"},
+                config=CONFIG,
             )
             node.start()
             stack.callback(node.stop)

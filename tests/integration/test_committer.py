@@ -9,7 +9,7 @@ import signal
 import socket
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import redis
@@ -22,6 +22,7 @@ from app.drafts.topology import Topology
 from app.errors import JournalUnavailableError, OverloadedError
 from ops.servers import ValkeyServer
 from tests.tap import Tap
+from tests.until import until
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -275,6 +276,11 @@ def free_port() -> int:
         return port
 
 
+def _has_first_copy(info: dict[str, Any]) -> bool:
+    rewriting = info["aof_rewrite_in_progress"] or info["aof_rewrite_scheduled"]
+    return bool(info.get("master_link_status") == "up" and not rewriting and info["aof_enabled"])
+
+
 @pytest.fixture
 def pair(server_dir: Path) -> Iterator[tuple[ValkeyServer, ValkeyServer]]:
     """A primary and its replica, in step."""
@@ -287,12 +293,14 @@ def pair(server_dir: Path) -> Iterator[tuple[ValkeyServer, ValkeyServer]]:
                     server_dir / f"r{number}",
                     server_dir / f"rr{number}",
                     port=free_port(),
-                    config={"maxmemory": "64mb"},
+                    config={"maxmemory": "64mb", "repl-diskless-sync-delay": "0"},
                 )
             )
             servers[-1].start()
         with redis.Redis.from_url(servers[1].url) as replica, redis.Redis.from_url(servers[0].url) as primary:
             replica.execute_command("REPLICAOF", "127.0.0.1", servers[0].port)
+            # Until its file holds the first copy whole, it reports late what comes after.
+            until(lambda: _has_first_copy(replica.info()), timeout_s=20, what="the replica's first copy")
             deadline = time.monotonic() + 20
             while primary.execute_command("WAITAOF", 1, 1, 200)[1] < 1:
                 primary.set("in-step", 1)
