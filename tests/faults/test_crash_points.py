@@ -95,13 +95,16 @@ class DyingRecorder(Recorder):
         super().__init__(connection, owner, lease_ms)
         self._point = point
 
-    async def _write(self, judged: Any) -> Any:
-        if self._point == "before it has written":
-            raise DiedError
-        drains = await super()._write(judged)
-        if self._point == "before COMMIT":
-            raise DiedError
-        return drains
+    async def _transact(self, batch: Any, epochs: Any, write: Any) -> Any:
+        async def dying(batch: Any) -> Any:
+            if self._point == "before it has written":
+                raise DiedError
+            drains = await write(batch)
+            if self._point == "before COMMIT":
+                raise DiedError
+            return drains
+
+        return await super()._transact(batch, epochs, dying)
 
 
 async def _die(settings: Settings, point: str) -> None:

@@ -163,9 +163,12 @@ async def test_a_flusher_frozen_past_its_lease_writes_nothing(
 class StuckRecorder(Recorder):
     """Stops for ever inside its transaction, with the rows of its partitions locked: a machine without power."""
 
-    async def _write(self, judged: Any) -> Any:
-        await super()._write(judged)
-        await asyncio.Event().wait()
+    async def _transact(self, batch: Any, epochs: Any, write: Any) -> Any:
+        async def stuck(batch: Any) -> Any:
+            await write(batch)
+            await asyncio.Event().wait()
+
+        return await super()._transact(batch, epochs, stuck)
 
 
 class Stuck(Flusher):
