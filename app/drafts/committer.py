@@ -12,7 +12,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
-from app.drafts.connection import Reply, ReplyError, pack_command
+from app.drafts.connection import JournalProtocol, Reply, ReplyError, pack_command
 from app.drafts.keys import EVENTS, STREAM, section_key
 from app.drafts.topology import ACCEPT, ASKING, REDIRECT_PAUSE_S, Node, Topology
 from app.errors import JournalUnavailableError, OverloadedError
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 PIPELINES_IN_FLIGHT_MAX = 2  # one being fsynced, one being read by the server; a third would only wait
+SAVES_AT_ONCE_MIN = 16  # with so many the journal's server can begin, while the loop goes on with what else has arrived
 SAVES_PER_CALL_MAX = 64
 RECONNECT_PAUSE_S = 0.05
 SWEEP_S = 0.25
@@ -205,20 +206,31 @@ class _Lane:
         self.waiting: list[Waiting] = []
 
     def wake(self) -> None:
-        """Send what waits, after the event loop has handed over everything that has arrived by now."""
-        if not self._is_scheduled and self._in_flight < PIPELINES_IN_FLIGHT_MAX:
-            self._is_scheduled = True
-            self._committer.spawn(self._send())
-
-    async def _send(self) -> None:
-        self._is_scheduled = False
-        group, self.waiting = [w for w in self.waiting if not w.future.done()], []
-        if not group:
+        """Send what waits: at once if it is much, else after the event loop has handed over what has arrived by now."""
+        if self._in_flight >= PIPELINES_IN_FLIGHT_MAX:
             return
+        if len(self.waiting) >= SAVES_AT_ONCE_MIN and (connection := self._node.opened()) is not None:
+            calls = self._take_waiting()
+            self._committer.spawn(self._send(calls, self._write(connection, calls)))
+        elif not self._is_scheduled:
+            self._is_scheduled = True
+            self._committer.spawn(self._send_later())
+
+    def _take_waiting(self) -> list[list[Waiting]]:
+        group, self.waiting = [w for w in self.waiting if not w.future.done()], []
         self._in_flight += 1
+        return _calls(group)
+
+    async def _send_later(self) -> None:
+        self._is_scheduled = False
+        if self._in_flight < PIPELINES_IN_FLIGHT_MAX:
+            await self._send(self._take_waiting())
+
+    async def _send(self, calls: list[list[Waiting]], answered: asyncio.Future[list[Reply]] | None = None) -> None:
         try:
-            await self._exchange(_calls(group), is_asking=False)
-            self._committer.observed(len(group))
+            if calls:
+                await self._exchange(calls, answered)
+                self._committer.observed(sum(map(len, calls)))
         finally:
             self._in_flight -= 1
             if self.waiting:
@@ -228,21 +240,34 @@ class _Lane:
         """Send one call to the server that its slot is moving to."""
         await self._exchange([call], is_asking=True)
 
-    async def _exchange(self, calls: list[list[Waiting]], *, is_asking: bool) -> None:
+    def _write(
+        self, connection: JournalProtocol, calls: list[list[Waiting]], *, is_asking: bool = False
+    ) -> asyncio.Future[list[Reply]]:
         packed = [pack_command(_evalsha(call)) for call in calls]
         waitaof = self._committer.waitaof()
-        sent = [*([ASKING] if is_asking else ()), *packed, *([waitaof] if waitaof else ())]
+        return connection.send([*([ASKING] if is_asking else ()), *packed, *([waitaof] if waitaof else ())])
+
+    async def _exchange(
+        self,
+        calls: list[list[Waiting]],
+        answered: asyncio.Future[list[Reply]] | None = None,
+        *,
+        is_asking: bool = False,
+    ) -> None:
+        """Hand out the replies to these calls; `answered`: they are on their way already."""
+        is_gated = self._committer.waitaof() is not None
         try:
             async with asyncio.timeout(self._committer.silence_s_max):
-                connection = await self._node.connection()
-                replies = await (self._gate(connection.send(sent)) if waitaof else connection.send(sent))
+                if answered is None:
+                    answered = self._write(await self._node.connection(), calls, is_asking=is_asking)
+                replies = await (self._gate(answered) if is_gated else answered)
         except TimeoutError:
             self._node.close()
             await self._again(calls)
         except (ConnectionError, JournalUnavailableError):
             await self._again(calls)
         else:
-            self._take(calls, replies[1:] if is_asking else replies, is_gated=waitaof is not None)
+            self._take(calls, replies[1:] if is_asking else replies, is_gated=is_gated)
 
     async def _gate(self, answered: asyncio.Future[list[Reply]]) -> list[Reply]:
         """Wait for the replies behind a WAITAOF, while the replicas are asked for what they have."""

@@ -56,13 +56,19 @@ class Node:
         self._protocol: JournalProtocol | None = None
         self._opening = asyncio.Lock()
 
+    def opened(self) -> JournalProtocol | None:
+        """Return the open connection, if there is one."""
+        protocol = self._protocol
+        return protocol if protocol is not None and protocol.is_open else None
+
     async def connection(self) -> JournalProtocol:
         """Return an open connection with every script loaded, or raise JournalUnavailableError."""
-        protocol = self._protocol
-        if protocol is not None and protocol.is_open:
+        protocol = self.opened()
+        if protocol is not None:
             return protocol
         async with self._opening:
-            if self._protocol is None or not self._protocol.is_open:
+            protocol = self.opened()
+            if protocol is None:
                 protocol = JournalProtocol()
                 await self.address.open(protocol)
                 try:
@@ -73,7 +79,7 @@ class Node:
                     protocol.close()
                     raise
                 self._protocol = protocol
-            return self._protocol
+            return protocol
 
     async def load_scripts(self, protocol: JournalProtocol) -> None:
         """Make every script known to the server (it forgets them when it restarts)."""

@@ -16,7 +16,7 @@ import redis
 
 from app.drafts import codec
 from app.drafts.codec import CELL, NO_ID
-from app.drafts.committer import SILENCE_S_MAX, Committer
+from app.drafts.committer import SAVES_AT_ONCE_MIN, SILENCE_S_MAX, Committer
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.drafts.topology import Topology
 from app.errors import JournalUnavailableError, OverloadedError
@@ -104,6 +104,17 @@ async def test_many_waiting_saves_travel_as_one_pipeline(tap: Tap, journal: redi
         calls = journal.info("commandstats")["cmdstat_evalsha"]["calls"]
         assert calls <= 3 * 64  # one script call for each partition, not for each save
         assert sum(journaled(journal, section) > 0 for section in sections) == 300
+
+
+async def test_much_is_sent_before_the_loop_comes_round(redis_url: str) -> None:
+    async with bench(redis_url) as b:
+        await b.commit(1)
+        b.groups.clear()
+        await asyncio.gather(*(b.commit(section) for section in range(400, 440)))
+        assert b.groups == [SAVES_AT_ONCE_MIN, SAVES_AT_ONCE_MIN, 40 - 2 * SAVES_AT_ONCE_MIN]
+        b.groups.clear()
+        await asyncio.gather(*(b.commit(section) for section in range(440, 440 + SAVES_AT_ONCE_MIN - 1)))
+        assert b.groups == [SAVES_AT_ONCE_MIN - 1]  # little travels together
 
 
 async def test_the_saves_of_one_section_keep_their_order(redis_url: str, journal: redis.Redis) -> None:
