@@ -189,6 +189,26 @@ async def test_what_was_lost_with_the_journal_is_sent_again_although_later_edits
     assert (await tab.save())["recorded_seq"] == 4
 
 
+async def test_an_exception_above_a_hole_waits_until_the_hole_is_settled(settings: Settings, process: Process) -> None:
+    """The first edit is refused after the second: had its author seen that one, he would never hear of this."""
+    tab = Tab(process)
+    first, second = tab.edit(ANNA, "99"), tab.edit(BEN, "99")  # of 20
+    async with cut_off(settings) as alone:
+        assert outcomes(await tab.save(first, process=alone)) == ["drafted"]
+        await process.topology.call(0, b"FLUSHALL")
+        assert outcomes(await tab.save(second, process=alone)) == ["drafted"]  # taken on trust
+    await flush_all(settings)
+    answer = await tab.save()
+    assert (answer["drafted_seq"], answer["recorded_seq"]) == (0, 0)
+    tab.exceptions_seen_seq = max((e["seq"] for e in answer["exceptions"]), default=0)
+    async with cut_off(settings) as alone:
+        assert outcomes(await tab.save(first, second, process=alone)) == ["drafted", "drafted"]
+    await flush_all(settings)
+    answer = await tab.save()
+    assert answer["recorded_seq"] == 2
+    assert {e["seq"]: e["outcome"] for e in answer["exceptions"]} == {1: "rejected", 2: "rejected"}
+
+
 async def test_a_damaged_entry_is_set_aside_and_what_it_held_is_sent_again(
     settings: Settings, process: Process
 ) -> None:

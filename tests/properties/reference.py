@@ -201,7 +201,8 @@ class Journal:
         unseen = [e for e in self.exceptions.pop(save.client, []) if e[0] > save.seen_seq]
         if unseen:
             self.exceptions[save.client] = unseen
-        return Reply("O", 0, drafted, recorded, results, tuple(unseen))
+        # Those above a hole wait until it is settled: whatever comes of it has a lower number.
+        return Reply("O", 0, drafted, recorded, results, tuple(e for e in unseen if e[0] <= recorded))
 
     def _position(self, save: Save, context: Context | None, *, is_away: bool) -> tuple[int, int] | None:
         known = self.positions.get(save.client)

@@ -228,18 +228,23 @@ local function judge(s, i, p)
 end
 
 -- Exceptions above `seen`; the rest is forgotten (PostgreSQL keeps them). `loaded`: they come from PostgreSQL just now.
+-- Those above the recorded position wait: a hole below them (a journal was lost) may yet end in an exception too, and who
+-- has seen a higher one would never be told of it.
 local function unseen_exceptions(s, raw, seen, loaded)
   if not raw or raw == '' then return '' end
-  local kept, p = {}, 1
+  local kept, told, p = {}, {}, 1
   while p <= #raw do
     local seq, len = unpack_('>I4I4', raw, p)
-    if seq > seen then kept[#kept + 1] = sub(raw, p, p + 7 + len) end
+    if seq > seen then
+      kept[#kept + 1] = sub(raw, p, p + 7 + len)
+      if seq <= s.recorded then told[#told + 1] = kept[#kept] end
+    end
     p = p + 8 + len
   end
   local rest = concat(kept)
   if rest == '' then redis.call('HDEL', s.key, 'x' .. s.client)
   elseif loaded or rest ~= raw then redis.call('HSET', s.key, 'x' .. s.client, rest) end
-  return rest
+  return concat(told)
 end
 
 -- Keep what PostgreSQL said. A mark is written only with all the heads that it vouches for.
