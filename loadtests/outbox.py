@@ -143,8 +143,10 @@ class Outbox:
         self.exceptions_seen_seq = max([self.exceptions_seen_seq, *seen])
         if answer["drafted_seq"] < self.drafted_seq:
             self.resent += self.drafted_seq - max(answer["drafted_seq"], answer["recorded_seq"])
-        self.drafted_seq = answer["drafted_seq"]
-        self.recorded_seq = max(self.recorded_seq, answer["recorded_seq"])
+        # Not past what was answered here: of later edits, an answer that got lost may have said something else.
+        heard_seq = max(self.drafted_seq, save.edits[-1]["seq"] if save.edits else 0)
+        self.drafted_seq = min(answer["drafted_seq"], heard_seq)
+        self.recorded_seq = max(self.recorded_seq, min(answer["recorded_seq"], heard_seq))
         self.next_save_ms = answer["next_save_ms"]
         while self._kept and self._kept[0]["seq"] <= self.recorded_seq:
             self._kept.popleft()
