@@ -209,6 +209,26 @@ async def test_an_exception_above_a_hole_waits_until_the_hole_is_settled(setting
     assert {e["seq"]: e["outcome"] for e in answer["exceptions"]} == {1: "rejected", 2: "rejected"}
 
 
+async def test_an_exception_that_was_lost_with_the_journal_is_told_when_postgresql_is_back(
+    settings: Settings, process: Process
+) -> None:
+    """Its author saves on before he has heard, while only the journal answers, and it knows nothing of him any more."""
+    tab = Tab(process)
+    async with cut_off(settings) as alone:
+        assert outcomes(await tab.save(tab.edit(ANNA, "99"), process=alone)) == ["drafted"]  # of 20
+        await flush_all(settings)
+        await process.topology.call(0, b"FLUSHALL")
+        answer = await tab.save(tab.edit(BEN, "5"), process=alone)
+        assert (outcomes(answer), answer["exceptions"]) == (["drafted"], [])
+        assert (await tab.save(process=alone))["exceptions"] == []
+    await flush_all(settings)
+    answer = await tab.save()
+    assert answer["recorded_seq"] == 2
+    assert [(e["seq"], e["outcome"]) for e in answer["exceptions"]] == [(1, "rejected")]
+    tab.exceptions_seen_seq = 1
+    assert (await tab.save())["exceptions"] == []
+
+
 async def test_a_damaged_entry_is_set_aside_and_what_it_held_is_sent_again(
     settings: Settings, process: Process
 ) -> None:

@@ -168,11 +168,13 @@ class Journal:
     unrecorded: dict[bytes, Unrecorded] = field(default_factory=dict)
     positions: dict[tuple[int, bytes], tuple[int, int]] = field(default_factory=dict)
     exceptions: dict[tuple[int, bytes], list[tuple[int, bytes]]] = field(default_factory=dict)
+    unasked: set[tuple[int, bytes]] = field(default_factory=set)  # clients of whose exceptions PostgreSQL may know more
     stream: list[Entry] = field(default_factory=list)
 
     def accept(self, save: Save, context: Context | None = None, *, is_away: bool = False) -> Reply:
         """Judge a save as a whole."""
-        is_loaded = save.client not in self.positions and context is not None
+        is_new = save.client not in self.positions
+        is_unasked = save.client in self.unasked or (is_new and is_away)
         position = self._position(save, context, is_away=is_away)
         if position is None:
             # A poll tells nothing of where its client stands: nothing is made up from it.
@@ -180,6 +182,8 @@ class Journal:
         drafted, recorded = position
         if save.edits and save.first_seq > drafted + 1:
             return Reply("G", expected_seq=drafted + 1)
+        if is_unasked and context is None and not is_away:
+            return self._ask(save, {})
         judging = _Judging(save, context, is_away, drafted, recorded)
         try:
             results = tuple(self._judge(judging, edit) for edit in save.edits)
@@ -196,9 +200,14 @@ class Journal:
         self.positions[save.client] = drafted, recorded
         if judging.entry:
             self.stream.append(Entry(*save.client, recorded, tuple(judging.entry)))
-        if is_loaded and context is not None and save.client not in self.exceptions:
-            self.exceptions[save.client] = _unpack(context.exceptions)
-        unseen = [e for e in self.exceptions.pop(save.client, []) if e[0] > save.seen_seq]
+        exceptions = self.exceptions.pop(save.client, [])
+        self.unasked.discard(save.client)
+        if context is not None and (is_unasked or is_new):
+            known = _unpack(context.exceptions)
+            exceptions = known + [e for e in exceptions if e[0] not in dict(known)]
+        elif is_unasked:
+            self.unasked.add(save.client)
+        unseen = [e for e in exceptions if e[0] > save.seen_seq]
         if unseen:
             self.exceptions[save.client] = unseen
         # Those above a hole wait until it is settled: whatever comes of it has a lower number.
@@ -424,7 +433,7 @@ class Journal:
             self.positions = {
                 client: (drafted, recorded)
                 for client, (drafted, recorded) in self.positions.items()
-                if drafted != recorded or client in self.exceptions
+                if drafted != recorded or client in self.exceptions or client in self.unasked
             }
 
 

@@ -99,7 +99,7 @@ class Real:
                 _, drafted, recorded = codec.POSITION.unpack(raw)
                 found.positions[_client(rest)] = drafted, recorded
             elif letter == b"x":
-                found.exceptions[_client(rest)] = _exceptions(raw)
+                _add_exceptions(found, _client(rest), _exceptions(raw))
             else:
                 raise AssertionError(name)
         for stream_id, fields in self.client.xrange(STREAM[PARTITION]):
@@ -165,6 +165,14 @@ def _exceptions(raw: bytes) -> list[tuple[int, bytes]]:
         found.append((seq, raw[at + 8 : at + 8 + length]))
         at += 8 + length
     return found
+
+
+def _add_exceptions(journal: Journal, client: tuple[int, bytes], found: list[tuple[int, bytes]]) -> None:
+    if found[0] == (0, b""):
+        journal.unasked.add(client)
+        del found[0]
+    if found:
+        journal.exceptions[client] = found
 
 
 def _is_as_journaled(entry: Entry, settlement: Settlement) -> bool:

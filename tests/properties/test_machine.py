@@ -71,9 +71,10 @@ class GatedStore(DraftStore):
 
 @dataclass
 class Typed:
-    """An edit, and what its tab was told of it."""
+    """An edit, what was answered of it, and what of that its tab was told."""
 
     edit: dict[str, Any]
+    answered: set[str] = field(default_factory=set)
     told: list[str] = field(default_factory=list)
     is_settled: bool = False  # an exception told of it: PostgreSQL's verdict, which no later "drafted" takes back
     cell_version: int | None = None
@@ -137,6 +138,10 @@ class Outbox:
             grant(self.user_id, self.section_id), self.section_id, json.dumps(body).encode()
         )
         answer: dict[str, Any] = json.loads(raw)
+        for said, edit in zip(answer["outcomes"], edits, strict=True):
+            self.typed[edit["seq"] - 1].answered.add(said["outcome"])
+        for said in answer["exceptions"]:
+            self.typed[said["seq"] - 1].answered.add(said["outcome"])
         return answer
 
     def take(self, answer: dict[str, Any], batch: list[dict[str, Any]]) -> None:
@@ -378,8 +383,9 @@ class Machine(RuleBasedStateMachine):
         assert (row["score"], row["author_id"]) == (t.edit["value"]["score"], tab.user_id)
         assert t.told, "an outbox let go of an edit that it was never told of"
         final = {"A": {"drafted", "recorded"}, "R": {"rejected"}}.get(row["s"], {"conflict"})
-        # Sent again during an outage and lost again, it may have been called drafted once more after its verdict.
-        assert final & set(t.told if self.has_lost_and_away else t.told[-1:]), (t, dict(row))
+        # Sent again during an outage and lost again, it may have been called drafted once more after its verdict, also
+        # where the answer with the verdict was lost.
+        assert final & (t.answered if self.has_lost_and_away else set(t.told[-1:])), (t, dict(row))
         if row["s"] != "A":
             assert "recorded" not in t.told, (t, dict(row))
         elif not self.has_lost:  # a conflict of a lost journal is judged anew, and may apply now

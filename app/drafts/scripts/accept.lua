@@ -16,6 +16,9 @@ local APPLIED, CONFLICT, REJECTED, SETTLED_CONFLICT, QUARANTINE, PROVISIONAL = 6
 local UNCHECKED = 1
 local DIRTY, HEAD_PROVISIONAL, HAS_ROOT = 1, 2, 4
 local stream, channel = KEYS[1], ARGV[1]
+-- Before a client's exceptions (it has the form of one): its position was made up while PostgreSQL was away, and it may have
+-- more of them there. They are asked for when it is back.
+local UNASKED = string.rep('\0', 8)
 local NO_VERSION = 'd' .. pack('>I4', 0)
 local EMPTY = { flags = 0, version = 0, id = NONE, root = NONE }
 
@@ -227,11 +230,26 @@ local function judge(s, i, p)
   return conflict_reply(s, i)
 end
 
--- Exceptions above `seen`; the rest is forgotten (PostgreSQL keeps them). `loaded`: they come from PostgreSQL just now.
+-- What PostgreSQL says of a client's exceptions, and those of the journal that it did not say (recorded in the meantime).
+local function merged(theirs, ours)
+  local known, all, p = {}, { theirs }, 1
+  while p <= #theirs do
+    local seq, len = unpack_('>I4I4', theirs, p)
+    known[seq], p = true, p + 8 + len
+  end
+  p = 1
+  while p <= #ours do
+    local seq, len = unpack_('>I4I4', ours, p)
+    if not known[seq] then all[#all + 1] = sub(ours, p, p + 7 + len) end
+    p = p + 8 + len
+  end
+  return concat(all)
+end
+
+-- Exceptions above `seen`; the rest is forgotten (PostgreSQL keeps them).
 -- Those above the recorded position wait: a hole below them (a journal was lost) may yet end in an exception too, and who
 -- has seen a higher one would never be told of it.
-local function unseen_exceptions(s, raw, seen, loaded)
-  if not raw or raw == '' then return '' end
+local function unseen_exceptions(s, raw, seen, is_unasked)
   local kept, told, p = {}, {}, 1
   while p <= #raw do
     local seq, len = unpack_('>I4I4', raw, p)
@@ -241,9 +259,11 @@ local function unseen_exceptions(s, raw, seen, loaded)
     end
     p = p + 8 + len
   end
-  local rest = concat(kept)
-  if rest == '' then redis.call('HDEL', s.key, 'x' .. s.client)
-  elseif loaded or rest ~= raw then redis.call('HSET', s.key, 'x' .. s.client, rest) end
+  local rest = (is_unasked and UNASKED or '') .. concat(kept)
+  if rest ~= (s.got[2] or '') then
+    if rest == '' then redis.call('HDEL', s.key, 'x' .. s.client)
+    else redis.call('HSET', s.key, 'x' .. s.client, rest) end
+  end
   return concat(told)
 end
 
@@ -305,6 +325,9 @@ local function accept(key, a)
   s.got = redis.call('HMGET', key, unpack(fields))
   if flags % 2 == 1 then s.ctx = read_context(a, after) end
 
+  local exceptions = s.got[2] or ''
+  local is_unasked = sub(exceptions, 1, #UNASKED) == UNASKED
+  if is_unasked then exceptions = sub(exceptions, #UNASKED + 1) end
   if s.got[1] then
     local known
     known, s.drafted, s.recorded = unpack_('>I1I4I4', s.got[1])
@@ -314,11 +337,12 @@ local function accept(key, a)
   elseif s.away then
     -- A poll tells nothing of where its client stands: a position made up from it would be a gap to the next save.
     if n == 0 then return 'O' .. pack('>I4I4', 0, 0) end
-    s.drafted, s.recorded = first - 1, 0
+    s.drafted, s.recorded, is_unasked = first - 1, 0, true
   else
     return ask(s, n)
   end
   if n > 0 and first > s.drafted + 1 then return 'G' .. pack('>I4', s.drafted + 1) end
+  if is_unasked and not s.ctx and not s.away then return ask(s, n) end
 
   local results = {}
   for i = 1, n do
@@ -337,10 +361,9 @@ local function accept(key, a)
     redis.call('XADD', stream, '*', 'd', entry)
     redis.call('SPUBLISH', channel, entry)
   end
-  local exceptions, loaded = s.got[2], false
-  if not exceptions and s.ctx and not s.got[1] then exceptions, loaded = s.ctx.exceptions, true end
+  if s.ctx and (is_unasked or not s.got[1]) then exceptions, is_unasked = merged(s.ctx.exceptions, exceptions), false end
   return 'O' .. pack('>I4I4', s.drafted, s.recorded) .. concat(results)
-    .. unseen_exceptions(s, exceptions, seen, loaded)
+    .. unseen_exceptions(s, exceptions, seen, is_unasked)
 end
 
 local replies = {}
