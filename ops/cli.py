@@ -20,9 +20,12 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "token": ("ops.token", "Print a bearer token for a user, and nothing else."),
     "roster": ("ops.roster", "Import a OneRoster folder, or make a demo district."),
     "receipt": ("ops.receipt", "Verify a receipt, or look up what it covers."),
-    "audit": ("ops.audit", "Compare what clients typed with what is stored: name every lost edit, or prove none."),
-    "drill": ("ops.drill", "Kill things on purpose, and audit afterwards."),
-    "bench": ("ops.bench", "Measure the save path on this machine."),
+    "audit": (
+        "ops.audit.command",
+        "Compare what clients typed with what is stored: name what is lost, or prove none.",
+    ),
+    "drill": ("ops.drill.command", "Kill things on purpose, and audit afterwards."),
+    "bench": ("ops.bench.command", "Measure the save path on this machine."),
     "incarnation": ("ops.incarnation", "Tell journal and database that a backup was restored."),
 }
 

@@ -22,7 +22,7 @@ from app.model.receipts import Receipt, ReceiptError, read
 from app.records.pool import connect
 from app.records.sections import read_section_facts, read_user_names
 from app.settings import Settings
-from ops.audit_journal import read_stream
+from ops.audit.journal import read_stream
 from ops.installation import data_dir_option, settings_environment
 from ops.processes import ServerError
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
     from app.records.pool import Connection
 
-_SQL = Path(__file__).parent / "sql" / "receipt.sql"
+_SQL = Path(__file__).with_name("receipt.sql")
 _STATES = {"A": "recorded", "C": "conflict", "S": "conflict, settled", "R": "rejected", "Q": "quarantined"}
 # What was said of an edit when the receipt was given: its letter in the digest (app/gradebook/edit_cells.py).
 _DRAFTED, _RECORDED = b"d", b"R"

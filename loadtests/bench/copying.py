@@ -62,7 +62,7 @@ class Batch:
 
 async def measure(first: int, last: int, batch_rows: int) -> None:
     """Do as the module says."""
-    url = os.environ["DATABASE_URL"]  # noqa: TID251 -- a program of its own, started by ops/bench.py
+    url = os.environ["DATABASE_URL"]  # noqa: TID251 -- a program of its own, started by ops/bench/command.py
     connection = await asyncpg.connect(url)
     await connection.execute(SCHEMA.read_text())
     rows = await connection.fetch(HISTORY, first, last)

@@ -62,7 +62,7 @@ async def save(section_id: int, data: Save, state: State) -> Answer:
 @asynccontextmanager
 async def connected(app: Litestar) -> AsyncIterator[None]:
     """Make the tables if need be, and hold the pool."""
-    url = os.environ["DATABASE_URL"]  # noqa: TID251 -- a program of its own, started by ops/bench.py
+    url = os.environ["DATABASE_URL"]  # noqa: TID251 -- a program of its own, started by ops/bench/command.py
     async with asyncpg.create_pool(url, min_size=POOL_SIZE, max_size=POOL_SIZE) as pool:
         await pool.execute(SCHEMA.read_text())
         app.state.pool = pool

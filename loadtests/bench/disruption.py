@@ -112,7 +112,7 @@ async def watch_service(plan: Plan) -> Noticed:
     loop = asyncio.get_running_loop()
     if await loop.run_in_executor(None, sys.stdin.buffer.readline) != GO:
         sys.exit(1)
-    assert plan.seconds is not None  # noqa: S101 -- given by ops/bench_servers.py
+    assert plan.seconds is not None  # noqa: S101 -- given by ops/bench/servers.py
     began = time.monotonic()
     watch.end = began + plan.seconds
     await asyncio.gather(*tasks)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from app.errors import InkfastError, SeqGapError
 from loadtests.outbox import Outbox, Save
-from ops.audit_checks import Report, audit_stores
+from ops.audit.checks import Report, audit_stores
 from tests.world import QUIZ, SECTION, STUDENTS, TEACHER, Process, grant
 
 if TYPE_CHECKING:

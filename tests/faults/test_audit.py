@@ -14,12 +14,12 @@ import pytest
 import redis
 from click.testing import CliRunner
 
-import ops.audit
+import ops.audit.command
 from app.drafts.codec import Head
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.settings import Settings
 from loadtests.ledger import Ledger
-from ops.audit_ledger import LedgerError
+from ops.audit.ledger import LedgerError
 from tests.conftest import SECRET_KEY, psql
 from tests.faults.desk import Desk, assert_all_is_well, audited
 from tests.world import CO_TEACHER, ESSAY, QUIZ, SECTION, STUDENTS, api_process, flush_all, make_school
@@ -401,7 +401,7 @@ def test_the_command_prints_a_line_for_each_invariant(
     monkeypatch.setenv("DATABASE_URL", run.settings.database_url)
     monkeypatch.setenv("REDIS_URL", run.settings.redis_url)
     monkeypatch.setenv("INKFAST_SECRET_KEY", SECRET_KEY)
-    result = CliRunner().invoke(ops.audit.audit, [str(run.ledger), "--json", str(tmp_path / "report.json")])
+    result = CliRunner().invoke(ops.audit.command.audit, [str(run.ledger), "--json", str(tmp_path / "report.json")])
     assert result.exit_code == 0, result.output
     assert "ok     I1   every acknowledged edit is stored, and stored once: 22 acknowledged" in result.output
     assert "all is well: 22 acknowledged edits, none lost, none twice, none out of order" in result.output
@@ -422,7 +422,7 @@ def test_the_command_fails_where_an_edit_is_lost(run: Run, tmp_path: Path, monke
     answer |= {"outcomes": [[lost["edit_id"], "drafted", None, 1]]} | client
     path = tmp_path / "lost.jsonl"
     path.write_text(run.ledger.read_text() + "".join(json.dumps(e) + "\n" for e in (lost, sent, answer)))
-    result = CliRunner().invoke(ops.audit.audit, [str(path)])
+    result = CliRunner().invoke(ops.audit.command.audit, [str(path)])
     assert result.exit_code == 1
     assert "BROKEN I1" in result.output
     assert lost["edit_id"] in result.output

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from ops.drill import Row, table
-from ops.drill_figures import longest_stall_s
+from ops.drill.command import Row, table
+from ops.drill.figures import longest_stall_s
 from ops.environment import environment
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -20,9 +20,9 @@ from loadtests.bench import serve
 from loadtests.bench.generator import Connection, LoadError
 from loadtests.bench.plan import Plan, Section, Teacher
 from loadtests.bench.saves import requests_of
-from ops.bench import bench
-from ops.bench_report import Ratio, ratios, spread
-from ops.bench_rounds import Measured
+from ops.bench.command import bench
+from ops.bench.report import Ratio, ratios, spread
+from ops.bench.rounds import Measured
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

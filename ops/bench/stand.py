@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from types import TracebackType
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
+_SCHOOL = Path(__file__).with_name("school.sql")
 SECRET_KEY = "for-benchmarks-only-and-long-enough-0123456789"  # noqa: S105 -- of a district that lives for minutes
 READY_S_MAX = 60.0
 COLUMNS = 60
@@ -195,7 +196,12 @@ class Stand:
     def _make_district(self) -> None:
         apply_migrations(self.postgres.dsn)
         self.psql(
-            "-f", str(ROOT / "ops" / "bench_school.sql"), "-v", f"sections={self._sections}", "-v", f"columns={COLUMNS}"
+            "-f",
+            str(_SCHOOL),
+            "-v",
+            f"sections={self._sections}",
+            "-v",
+            f"columns={COLUMNS}",
         )
 
     def describe(self) -> str:
@@ -284,7 +290,7 @@ def _fdatasync_us(folder: Path) -> float:
 
 
 def students_of(section_id: int) -> int:
-    """Return how many students a section of the district has (ops/bench_school.sql)."""
+    """Return how many students a section of the district has (ops/bench/school.sql)."""
     return 24 + section_id * 5 % 13
 
 

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
-from ops.bench_report import Ratio, RoundOf, figures, machine, memory, ratios
-from ops.bench_rounds import Contestants, Memory, Round, contestants, measure_memory, sections_needed
-from ops.bench_servers import compare_servers
-from ops.bench_stand import BenchError, RoundError, Stand
+from ops.bench.report import Ratio, RoundOf, figures, machine, memory, ratios
+from ops.bench.rounds import Contestants, Memory, Round, contestants, measure_memory, sections_needed
+from ops.bench.servers import compare_servers
+from ops.bench.stand import BenchError, RoundError, Stand
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

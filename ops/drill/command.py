@@ -15,10 +15,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
-from ops.audit import as_json, lines_of
-from ops.audit_checks import DISORDER, LOST, MISMATCH, TWICE, Report, audit_stores
-from ops.drill_figures import longest_stall_s
-from ops.drill_installation import HEAL_S_MAX, DrillInstallation, Load, wait_until
+from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, Report, audit_stores
+from ops.audit.command import as_json, lines_of
+from ops.drill.figures import longest_stall_s
+from ops.drill.installation import HEAL_S_MAX, DrillInstallation, Load, wait_until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

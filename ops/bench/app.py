@@ -1,4 +1,4 @@
-"""The service's application for an ASGI server that makes it itself: `granian --factory ops.bench_app:make_app`."""
+"""The service's application for an ASGI server that makes it itself: `granian --factory ops.bench.app:make_app`."""
 
 from __future__ import annotations
 

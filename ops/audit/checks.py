@@ -1,6 +1,6 @@
 """The invariants of the loss audit: what each says in plain words, and the statements that look for violations.
 
-The statements are in ops/sql/audit, one a file: they belong to the audit alone, which must not share a mistake with the
+The statements are in ops/audit/sql, one a file: they belong to the audit alone, which must not share a mistake with the
 service that it examines. Each returns the violations that it found, at most ten, and how many there are in all.
 """
 
@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.records.pool import connect
-from ops.audit_journal import JournalReader
-from ops.audit_ledger import LedgerLoader
+from ops.audit.journal import JournalReader
+from ops.audit.ledger import LedgerLoader
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from app.records.pool import Connection
     from app.settings import Settings
 
-_SQL = Path(__file__).parent / "sql" / "audit"
+_SQL = Path(__file__).parent / "sql"
 OFFENDING_MAX = 10
 # One repeatable look at PostgreSQL, with room to sort a million edits.
 SERVER_SETTINGS = {"work_mem": "64MB", "temp_buffers": "64MB", "default_transaction_isolation": "repeatable read"}
@@ -151,7 +151,7 @@ UNKNOWN = _Invariant(
 
 
 def statement(name: str) -> str:
-    """Return a statement of ops/sql/audit."""
+    """Return a statement of ops/audit/sql."""
     return (_SQL / f"{name}.sql").read_text()
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent.parent
 START_S_MAX = 120.0
 HEAL_S_MAX = 60.0
 STOP_S_MAX = 60.0
@@ -38,7 +38,7 @@ POLL_S = 0.01
 GRANT_HOURS = 24
 SECTIONS_PER_TEACHER = 2
 STORES = ("postgres", "valkey")
-_TEACHERS = Path(__file__).parent / "sql" / "drill_teachers.sql"
+_TEACHERS = Path(__file__).with_name("teachers.sql")
 
 
 class DrillInstallation:

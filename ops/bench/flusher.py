@@ -1,8 +1,8 @@
 """The flusher as `inkfast bench` measures it: the service's own Flusher over a journal that is full already.
 
-A process of its own, started by ops/bench.py, with as many lanes as workers/main.py would run. It takes the leases
-and flushes the first batches (statements are being prepared), says "ready", waits for "go", flushes until the journal
-is empty, and answers with rows, seconds and CPU. It stands in ops because load tests may not import the service.
+A process of its own, started by ops/bench/rounds.py, with as many lanes as workers/main.py would run. It takes the
+leases and flushes the first batches (statements are being prepared), says "ready", waits for "go", flushes until the
+journal is empty, and answers with rows, seconds and CPU. It stands in ops, for load tests may not import the service.
 """
 
 from __future__ import annotations

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from app.settings import Settings
-from ops.audit_checks import DISORDER, LOST, MISMATCH, TWICE, Report, Verdict, audit_stores
+from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, Report, Verdict, audit_stores
 from ops.installation import data_dir_option, settings_environment
 
 if TYPE_CHECKING:

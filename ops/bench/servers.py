@@ -16,9 +16,9 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from loadtests.bench.disruption import Noticed, decode_noticed
 from loadtests.bench.plan import Plan, encode
-from ops.bench_report import Ratio, RoundOf, figures, ratios, table
-from ops.bench_rounds import Round, sections_each
-from ops.bench_stand import COLUMNS, READY_S_MAX, BenchError, Dialogue, Stand, answers, children_of
+from ops.bench.report import Ratio, RoundOf, figures, ratios, table
+from ops.bench.rounds import Round, sections_each
+from ops.bench.stand import COLUMNS, READY_S_MAX, BenchError, Dialogue, Stand, answers, children_of
 from ops.processes import alive
 from ops.supervisor import RESTART_S_MIN, PythonService
 
@@ -68,7 +68,7 @@ def compare_servers(rounds: int, seconds: float, folder: Path | None, say: Calla
 def _measure(stand: Stand, rounds: int, seconds: float, say: Callable[[str], None]) -> list[RoundOf]:
     done: list[RoundOf] = []
     with contextlib.ExitStack() as stack:
-        api = "--factory ops.bench_app:make_app"
+        api = "--factory ops.bench.app:make_app"
         programs = [
             stack.enter_context(_running(stand, "no-op uvicorn", f"{UVICORN} --workers 1 {NOOP}")),
             stack.enter_context(_running(stand, "no-op granian", f"{GRANIAN} --workers 1 {NOOP}")),

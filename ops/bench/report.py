@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from ops.bench_rounds import Measured, Memory
+    from ops.bench.rounds import Measured, Memory
 
 RoundOf = dict[str, "Measured"]  # by name
 PROCESSES = ("handler", "flusher", "journal", "postgres")

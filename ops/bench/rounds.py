@@ -10,7 +10,7 @@ import redis
 
 from app.drafts.keys import STREAM
 from loadtests.bench.plan import EDITS_PER_SAVE, Plan, decode_recorded, decode_result, encode
-from ops.bench_stand import COLUMNS, READY_S_MAX, BenchError, Dialogue, Served, Stand, cells_of, cpu_s
+from ops.bench.stand import COLUMNS, READY_S_MAX, BenchError, Dialogue, Served, Stand, cells_of, cpu_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -128,7 +128,7 @@ class Round:
         """
         self._stand.settle(empty_journal=False)
         given = self._stand.environment | ({"INKFAST_FLUSH_LANES": str(lanes)} if lanes else {})
-        dialogue = Dialogue("ops.bench_flusher", environment=given)
+        dialogue = Dialogue("ops.bench.flusher", environment=given)
         meters = self._meters()
         before = read(meters)
         recorded = decode_recorded(dialogue.go())

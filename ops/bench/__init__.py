@@ -1,0 +1,1 @@
+"""`inkfast bench`: the save path and the flusher against plain alternatives. Begin with command.py."""
