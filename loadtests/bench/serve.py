@@ -27,7 +27,7 @@ SETTINGS = {
     "timeout_keep_alive": 75,
     "timeout_graceful_shutdown": 10,
 }
-GC_THRESHOLDS = (50_000, 20, 100)
+GC_THRESHOLDS = (50_000, 10, 10)
 
 
 def main() -> None:
