@@ -23,8 +23,7 @@ if TYPE_CHECKING:
 
 TEMPLATE = "inkfast_template"
 SECRET_KEY = "for-tests-only-and-long-enough-0123456789"
-MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of one's own is made in it
-DISK = Path("/tmp")  # noqa: S108 -- the same
+MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of one's own is made in it, by mkdtemp
 MEMORY_BYTES_MIN = 1024**3
 SMALL = {"max_wal_size": "96MB", "min_wal_size": "32MB"}  # it takes memory
 _numbers = itertools.count(1)
@@ -39,20 +38,22 @@ def psql(server: PostgresServer, statement: str) -> None:
 @pytest.fixture(scope="session")
 def server_dir() -> Iterator[Path]:
     """A short path (sockets) that unprivileged servers can walk to (pytest's own is closed to them)."""
-    path = Path(tempfile.mkdtemp(prefix="ink-", dir=DISK))
+    path = Path(tempfile.mkdtemp(prefix="ink-", dir="/tmp"))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path, ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def memory_dir() -> Iterator[Path]:
+def memory_dir(server_dir: Path) -> Iterator[Path]:
     """For servers without fsync: in memory where there is room, since a database is 300 files to make and to remove.
 
     On some disks that takes ten times as long as the rest of a test.
     """
-    has_room = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= MEMORY_BYTES_MIN
-    path = Path(tempfile.mkdtemp(prefix="ink-", dir=MEMORY if has_room else DISK))
+    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES_MIN:
+        yield server_dir
+        return
+    path = Path(tempfile.mkdtemp(prefix="ink-", dir=MEMORY))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path, ignore_errors=True)

@@ -63,6 +63,9 @@ class Committer:
         self._queue_edits_max = queue_edits_max
         self._wait_s_max = wait_ms_max / 1000
         self._replicas_min = replicas_min
+        # Closes each pipeline where replicas must have it too; one pipeline waits behind another.
+        wait_ms = str(wait_ms_max // PIPELINES_IN_FLIGHT_MAX)
+        self.waitaof = pack_command(("WAITAOF", "1", str(replicas_min), wait_ms)) if replicas_min else None
         self._observe = observe
         self._lanes: dict[Node, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -161,13 +164,6 @@ class Committer:
         task.add_done_callback(self._tasks.discard)
         return task
 
-    def waitaof(self) -> bytes | None:
-        """Return the packed WAITAOF that closes each pipeline, where replicas must have it too."""
-        if not self._replicas_min:
-            return None
-        wait_ms = str(int(self._wait_s_max * 1000 / PIPELINES_IN_FLIGHT_MAX))  # one pipeline waits behind another
-        return pack_command(("WAITAOF", "1", str(self._replicas_min), wait_ms))
-
     def observed(self, saves: int) -> None:
         """Report the size of a group."""
         if self._observe is not None:
@@ -243,9 +239,11 @@ class _Lane:
     def _write(
         self, connection: JournalProtocol, calls: list[list[Waiting]], *, is_asking: bool = False
     ) -> asyncio.Future[list[Reply]]:
-        packed = [pack_command(_evalsha(call)) for call in calls]
-        waitaof = self._committer.waitaof()
-        return connection.send([*([ASKING] if is_asking else ()), *packed, *([waitaof] if waitaof else ())])
+        packed = [ASKING] if is_asking else []
+        packed += [pack_command(_evalsha(call)) for call in calls]
+        if self._committer.waitaof is not None:
+            packed.append(self._committer.waitaof)
+        return connection.send(packed)
 
     async def _exchange(
         self,
@@ -255,7 +253,7 @@ class _Lane:
         is_asking: bool = False,
     ) -> None:
         """Hand out the replies to these calls; `answered`: they are on their way already."""
-        is_gated = self._committer.waitaof() is not None
+        is_gated = self._committer.waitaof is not None
         try:
             async with asyncio.timeout(self._committer.silence_s_max):
                 if answered is None:

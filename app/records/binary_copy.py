@@ -39,6 +39,7 @@ _INT = struct.Struct(">ii")
 _BIGINT = struct.Struct(">iq")
 _UUID = struct.Struct(">i16s")
 _LENGTH = struct.Struct(">i")
+_JSONB = struct.Struct(">iB")
 _ARRAY = struct.Struct(">iiiIii")
 _NOTHING = (None, None, None, ())  # code, params, acting_as, resolves
 _RARE = _NULL * 4
@@ -122,32 +123,47 @@ def pack_applied(
     value: bytes,
 ) -> bytes:
     """Return the packed row of an edit that came through the journal, was applied, and has nothing else to say."""
-    always = (
-        *(len(HISTORY_COLUMNS), 2, year, 8, section, 16, edit_id, 2, kind, 8, item, 8, student, 8, author, 16, client),
-        *(4, seq, 8, (entered - _EPOCH_MS) * 1000, 4, skew, 8, (received - _EPOCH_MS) * 1000, 1, b"A", 1, b"j"),
+    always = _always(
+        *(year, section, edit_id, kind, item, student, author, client, seq, entered, skew, received, b"A", b"j")
     )
     if base == NO_ID:
         return _APPLIED_FIRST.pack(*always, 4, version, -1, len(value) + 1, _JSONB_VERSION) + value + _RARE
     return _APPLIED.pack(*always, 4, version, 16, base, len(value) + 1, _JSONB_VERSION) + value + _RARE
 
 
+def _always(
+    year: int,
+    section: int,
+    edit_id: bytes,
+    kind: int,
+    item: int,
+    student: int,
+    author: int,
+    client: bytes,
+    seq: int,
+    entered: int,
+    skew: int,
+    received: int,
+    status: bytes,
+    path: bytes,
+) -> tuple[int | bytes, ...]:
+    """Return the columns that are never null, each with its length before it."""
+    return (
+        *(len(HISTORY_COLUMNS), 2, year, 8, section, 16, edit_id, 2, kind, 8, item, 8, student, 8, author, 16, client),
+        *(4, seq, 8, (entered - _EPOCH_MS) * 1000, 4, skew, 8, (received - _EPOCH_MS) * 1000, 1, status, 1, path),
+    )
+
+
 def pack_history(rows: Iterable[HistoryRow]) -> bytes:
     """Return a whole binary COPY of these rows, columns in the order of HISTORY_COLUMNS."""
     parts: list[bytes] = []
     for row in rows:
-        year, section, edit_id, kind, item, student, author, client, seq, entered, skew, received, status, path = row[
-            :14
-        ]
         version, base, value = row[14:17]
         parts += (
-            _ALWAYS.pack(
-                len(HISTORY_COLUMNS),
-                *(2, year, 8, section, 16, edit_id, 2, kind, 8, item, 8, student, 8, author, 16, client, 4, seq),
-                *(8, (entered - _EPOCH_MS) * 1000, 4, skew, 8, (received - _EPOCH_MS) * 1000, 1, status, 1, path),
-            ),
+            _ALWAYS.pack(*_always(*row[:14])),
             _NULL if version is None else _INT.pack(4, version),
             _NULL if base == NO_ID else _UUID.pack(16, base),
-            _LENGTH.pack(len(value) + 1) + b"\x01" + value,
+            _JSONB.pack(len(value) + 1, _JSONB_VERSION) + value,
             _RARE if row[17:] == _NOTHING else _rare(row),
         )
     return copy_of(parts)

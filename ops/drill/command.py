@@ -57,7 +57,14 @@ def drill() -> None:
 
 @drill.command()
 @click.option("--rounds", type=click.IntRange(1), default=5, show_default=True, help="Kills of each target.")
-@click.option("--target", "targets", type=click.Choice([*TARGETS, "all", SEVERAL]), multiple=True, default=("all",))
+@click.option(
+    "--target",
+    "targets",
+    type=click.Choice([*TARGETS, "all", SEVERAL]),
+    multiple=True,
+    default=("all",),
+    help="What to kill; may be given more than once.  [default: all, which is each of the four]",
+)
 @click.option("--rate", type=click.FloatRange(min=1), default=RATE, show_default=True, help="Edits per second.")
 @click.option("--teachers", type=click.IntRange(2), default=TEACHERS, show_default=True)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the moments of the kills, and of the load.")

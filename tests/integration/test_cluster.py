@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import msgspec
 import pytest
-import redis
 
 from app.drafts.keys import PARTITIONS, TAGS, partition_of
 from app.drafts.topology import SLOT_OF_PARTITION, Topology
-from ops.servers import ValkeyServer
+from tests.cluster import NODES, SLOTS, Cluster, formed, start_cluster
 from tests.world import SECTION, STUDENTS, Process, Tab, api_process, fetch, make_school, outcomes, running_flusher
 
 if TYPE_CHECKING:
@@ -24,107 +22,14 @@ if TYPE_CHECKING:
 
     from app.settings import Settings
 
-SLOTS = 16_384
-NODES = 3
-FORM_S_MAX = 30
-_numbers = itertools.count()
-
-
-def free_port() -> int:
-    """A port whose bus port (10,000 above) is free too."""
-    while True:
-        with socket.socket() as low, socket.socket() as high:
-            low.bind(("127.0.0.1", 0))
-            port: int = low.getsockname()[1]
-            if port + 10_000 > 65_535:
-                continue
-            try:
-                high.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-            return port
-
-
-class Cluster:
-    """Three primaries."""
-
-    def __init__(self, nodes: list[ValkeyServer]) -> None:
-        self.nodes = nodes
-        self.clients = [redis.Redis(port=node.port or 0) for node in nodes]
-        self.ids = [str(self.call(i, "CLUSTER", "MYID")) for i in range(len(nodes))]
-
-    def call(self, node: int, *command: object) -> Any:
-        """Run one command on one node."""
-        reply = self.clients[node].execute_command(*command)
-        return reply.decode() if isinstance(reply, bytes) else reply
-
-    @property
-    def url(self) -> str:
-        """The seed address."""
-        return self.nodes[0].url
-
-    def owner(self, slot: int) -> int:
-        """The node that serves a slot."""
-        port = next(r[2][1] for r in self.clients[0].execute_command("CLUSTER", "SLOTS") if r[0] <= slot <= r[1])
-        return next(i for i, node in enumerate(self.nodes) if node.port == port)
-
-    def begin_move(self, slot: int, source: int, target: int) -> None:
-        """Declare a slot moving."""
-        self.call(target, "CLUSTER", "SETSLOT", slot, "IMPORTING", self.ids[source])
-        self.call(source, "CLUSTER", "SETSLOT", slot, "MIGRATING", self.ids[target])
-
-    def migrate(self, source: int, target: int, *keys: bytes) -> None:
-        """Move keys."""
-        for key in keys:
-            self.call(source, "MIGRATE", "127.0.0.1", self.nodes[target].port, key, 0, 5_000)
-
-    def end_move(self, slot: int, target: int) -> None:
-        """Hand the slot over, on every node."""
-        for node in (target, *(i for i in range(NODES) if i != target)):
-            self.call(node, "CLUSTER", "SETSLOT", slot, "NODE", self.ids[target])
-
 
 @pytest.fixture(scope="module")
 def cluster(server_dir: Path) -> Iterator[Cluster]:
     """A formed cluster, empty."""
     with ExitStack() as stack:
-        nodes = []
-        for _ in range(NODES):
-            number = next(_numbers)
-            node = ValkeyServer(
-                server_dir / f"c{number}",
-                server_dir / f"cr{number}",
-                port=free_port(),
-                cluster=True,
-                config={"maxmemory": "128mb", "cluster-node-timeout": "5000"},
-            )
-            node.start()
-            stack.callback(node.stop)
-            nodes.append(node)
-        made = Cluster(nodes)
-        share = -(-SLOTS // NODES)
-        for i, node in enumerate(nodes):
-            made.call(i, "CLUSTER", "ADDSLOTSRANGE", i * share, min(SLOTS, (i + 1) * share) - 1)
-            made.call(i, "CLUSTER", "SET-CONFIG-EPOCH", i + 1)
-            if i:
-                made.call(i, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
-            del node
+        made = start_cluster(stack, server_dir, {"maxmemory": "128mb", "cluster-node-timeout": "5000"})
         asyncio.run(formed(made))
         yield made
-        for client in made.clients:
-            client.close()
-
-
-async def formed(cluster: Cluster) -> None:
-    """Wait until every node calls the cluster whole."""
-    async with asyncio.timeout(FORM_S_MAX):
-        while not all("cluster_state:ok" in _info(cluster, i) for i in range(NODES)):
-            await asyncio.sleep(0.05)
-
-
-def _info(cluster: Cluster, node: int) -> str:
-    reply = cluster.call(node, "CLUSTER", "INFO")
-    return str(reply)
 
 
 @pytest.fixture

@@ -17,13 +17,15 @@ from app.drafts.keys import STREAM, partition_of
 from app.drafts.store import DraftStore
 from app.drafts.topology import SLOT_OF_PARTITION, Topology
 from app.errors import JournalUnavailableError
-from ops.servers import ValkeyServer
-from tests.integration.test_cluster import NODES, SLOTS, Cluster, formed, free_port
+from tests.cluster import NODES, SLOTS, formed, start_cluster
 from tests.integration.test_committer import save_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from ops.servers import ValkeyServer
+    from tests.cluster import Cluster
 
 TAKEOVER_S_MAX = 30
 CONFIG = {
@@ -32,38 +34,15 @@ CONFIG = {
     "cluster-replica-validity-factor": "0",
     "repl-diskless-sync-delay": "0",
 }
-_numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
 def failing_cluster(server_dir: Path) -> Iterator[tuple[Cluster, ValkeyServer]]:
     """Three primaries, and a replica of the first."""
     with ExitStack() as stack:
-        nodes = []
-        for _ in range(NODES + 1):
-            number = next(_numbers)
-            node = ValkeyServer(
-                server_dir / f"f{number}",
-                server_dir / f"fr{number}",
-                port=free_port(),
-                cluster=True,
-                config=CONFIG,
-            )
-            node.start()
-            stack.callback(node.stop)
-            nodes.append(node)
-        made = Cluster(nodes)
-        stack.callback(lambda: [client.close() for client in made.clients])
-        share = -(-SLOTS // NODES)
-        for i, node in enumerate(nodes):
-            if i < NODES:
-                made.call(i, "CLUSTER", "ADDSLOTSRANGE", i * share, min(SLOTS, (i + 1) * share) - 1)
-            made.call(i, "CLUSTER", "SET-CONFIG-EPOCH", i + 1)
-            if i:
-                made.call(i, "CLUSTER", "MEET", "127.0.0.1", nodes[0].port)
-            del node
+        made = start_cluster(stack, server_dir, CONFIG, spares=1)
         asyncio.run(_with_replica(made))
-        yield made, nodes[NODES]
+        yield made, made.nodes[NODES]
 
 
 async def _with_replica(cluster: Cluster) -> None:

@@ -8,12 +8,12 @@ demands. In the end everything comes back, every outbox has to empty, and the hi
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 import itertools
 import json
 import uuid
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
@@ -31,7 +31,7 @@ from app.gradebook import rules as section_rules
 from app.gradebook.read_section import ReadSection
 from app.settings import Settings
 from tests.conftest import SECRET_KEY
-from tests.world import CO_TEACHER, ESSAY, QUIZ, STUDENTS, TEACHER, Process, api_process, grant, make_school
+from tests.world import CO_TEACHER, ESSAY, QUIZ, STUDENTS, TEACHER, Process, Tab, api_process, grant, make_school
 from workers import flusher
 
 if TYPE_CHECKING:
@@ -83,29 +83,22 @@ class Typed:
 class Outbox:
     """What one tab keeps until it is settled."""
 
-    def __init__(self, name: str, user_id: int, section_id: int) -> None:
+    def __init__(self, name: str, tab: Tab) -> None:
         self.name = name
-        self.user_id = user_id
-        self.section_id = section_id
-        self.client_id = str(uuid.uuid4())
+        self.user_id = tab.user_id
+        self._tab = tab
         self.typed: list[Typed] = []
-        self.seen: dict[tuple[int, int], str | None] = {}
-        self.drafted_seq = self.recorded_seq = self.exceptions_seen_seq = 0
+        self.drafted_seq = self.recorded_seq = 0
 
     def type(self, cell: tuple[int, int], score: str) -> None:
         item, student = cell
-        edit: dict[str, Any] = {
-            "edit_id": str(uuid.uuid4()),
-            "seq": len(self.typed) + 1,
-            "kind": "score",
-            "item": item,
-            "student": student,
-            "base": self.seen.get(cell),
-            "value": {"score": score},
-            "entered_at": dt.datetime.now(dt.UTC).isoformat(),
-        }
-        self.seen[cell] = edit["edit_id"]
-        self.typed.append(Typed(edit))
+        self.typed.append(Typed(self._tab.edit(student, score, item=item)))
+
+    def see(self, cell: tuple[int, int], edit_id: str | None) -> None:
+        """Type on this from now on; None: the cell is empty."""
+        self._tab.seen.pop(("score", *cell), None)
+        if edit_id is not None:
+            self._tab.seen["score", *cell] = edit_id
 
     @property
     def kept(self) -> int:
@@ -128,16 +121,7 @@ class Outbox:
         raise AssertionError("the server asks for edits without end")
 
     async def _request(self, process: Process, edits: list[dict[str, Any]]) -> dict[str, Any]:
-        body = {
-            "client_id": self.client_id,
-            "sent_at": dt.datetime.now(dt.UTC).isoformat(),
-            "exceptions_seen_seq": self.exceptions_seen_seq,
-            "edits": edits,
-        }
-        raw = await process.edit_cells.save(
-            grant(self.user_id, self.section_id), self.section_id, json.dumps(body).encode()
-        )
-        answer: dict[str, Any] = json.loads(raw)
+        answer = await self._tab.save(*edits, process=process)
         for said, edit in zip(answer["outcomes"], edits, strict=True):
             self.typed[edit["seq"] - 1].answered.add(said["outcome"])
         for said in answer["exceptions"]:
@@ -160,7 +144,7 @@ class Outbox:
             assert typed.edit["edit_id"] == exception["edit_id"]
             typed.told.append(exception["outcome"])
             typed.is_settled = True
-            self.exceptions_seen_seq = max(self.exceptions_seen_seq, exception["seq"])
+            self._tab.exceptions_seen_seq = max(self._tab.exceptions_seen_seq, exception["seq"])
         # Not past what it was answered itself: of later edits, an answer that got lost may have said something else.
         answered = max(self.drafted_seq, batch[-1]["seq"] if batch else 0)
         self.drafted_seq = min(answer["drafted_seq"], answered)
@@ -224,9 +208,9 @@ class Machine(RuleBasedStateMachine):
         self.section = next(district.sections)
         self.partition = partition_of(self.section)
         self.tabs = {
-            "left": Outbox("left", TEACHER, self.section),
-            "right": Outbox("right", TEACHER, self.section),
-            "theirs": Outbox("theirs", CO_TEACHER, self.section),
+            "left": Outbox("left", Tab(district.near, TEACHER, self.section)),
+            "right": Outbox("right", Tab(district.near, TEACHER, self.section)),
+            "theirs": Outbox("theirs", Tab(district.near, CO_TEACHER, self.section)),
         }
         self.is_away = False
         self.may_lose = False
@@ -242,7 +226,7 @@ class Machine(RuleBasedStateMachine):
         return self.d.other if tab.name == "right" else self.d.near
 
     @initialize(may_lose=st.booleans())
-    def a_school_day_begins(self, may_lose: bool) -> None:  # noqa: FBT001 -- drawn by name
+    def a_school_day_begins(self, *, may_lose: bool) -> None:
         self.may_lose = may_lose  # half of all days lose no journal: much more is certain then
         self.run(self.d.topology.call(self.partition, b"DEL", STREAM[self.partition]))
 
@@ -257,10 +241,10 @@ class Machine(RuleBasedStateMachine):
         for _ in range(count):
             self.tabs[name].type(OWN[name] if where == "own" else where, score)
         if sends != "later":
-            self.send(name, sends == "in vain", 200)
+            self.send(name, lose_answer=sends == "in vain", at_most=200)
 
     @rule(name=st.sampled_from(sorted(OWN)), lose_answer=st.booleans(), at_most=st.sampled_from((1, 2, 200)))
-    def send(self, name: str, lose_answer: bool, at_most: int) -> None:  # noqa: FBT001 -- drawn by name
+    def send(self, name: str, *, lose_answer: bool, at_most: int) -> None:
         tab = self.tabs[name]
         self.run(tab.send(self.process(tab), lose_answer=lose_answer, at_most=at_most))
 
@@ -300,7 +284,7 @@ class Machine(RuleBasedStateMachine):
             self._assert_own_writes(tab, shown)
         for cell in SHARED:
             if not any(t.edit["seq"] > tab.drafted_seq for t in tab.typed if _cell(t) == cell):
-                tab.seen[cell] = shown.get(cell, (None, None))[0]
+                tab.see(cell, shown.get(cell, (None, None))[0])
 
     def _assert_own_writes(self, tab: Outbox, shown: dict[tuple[int, int], tuple[str, Any]]) -> None:
         standing = [t for t in tab.typed if _cell(t) == OWN[tab.name] and "rejected" not in t.told]
@@ -309,7 +293,7 @@ class Machine(RuleBasedStateMachine):
             assert shown[OWN[tab.name]] == (standing[-1].edit["edit_id"], standing[-1].edit["value"])
 
     @rule(entries=st.integers(1, 4), rows_max=st.sampled_from((1, 3, 2_000)), dies=st.booleans())
-    def flush(self, entries: int, rows_max: int, dies: bool) -> None:  # noqa: FBT001 -- drawn by name
+    def flush(self, entries: int, rows_max: int, *, dies: bool) -> None:
         if not self.is_away:
             self.run(self.d.flush(self.partition, entries, rows_max, dies=dies))
 
@@ -448,9 +432,8 @@ def test_nothing_is_lost_and_nothing_happens_twice(district: District, monkeypat
     monkeypatch.setattr(section_rules, "REFRESH_S_MIN", 0.0)  # a refusal waits for a fresh look, which is fast here
     monkeypatch.setattr(flusher, "POLL_S", 0.002)
     monkeypatch.setattr(flusher, "BACKOFF_S_MIN", 0.002)
-    make: Any = lambda: Machine(district)  # noqa: E731 -- what Hypothesis calls
     run_state_machine_as_test(
-        make,
+        partial(Machine, district),
         settings=settings(
             max_examples=EXAMPLES,
             stateful_step_count=STEPS,
