@@ -17,11 +17,11 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from app.errors import InkfastError, JournalUnavailableError, RecordsUnavailableError
+from app.gradebook.recording.batches import Batch, build_batch, stream_position
+from app.gradebook.recording.recorder import Drains, IncarnationChangedError, LeaseLostError, Recorder
 from app.records import leases
 from app.records.pool import Connection, connect, is_infrastructure
 from app.telemetry import Event, log
-from workers.batches import Batch, build_batch, stream_position
-from workers.recording import Drains, IncarnationChangedError, LeaseLostError, Recorder
 
 if TYPE_CHECKING:
     from app.drafts.store import DraftStore, Incarnation, StreamEntry

@@ -10,10 +10,10 @@ import pytest
 
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
+from app.gradebook.recording.recorder import Recorder
 from tests.faults.desk import Desk, assert_all_is_well
 from tests.world import CO_TEACHER, OTHER_SECTION, STUDENTS, api_process, fetch, running_flusher
 from workers.flusher import Flusher
-from workers.recording import Recorder
 
 if TYPE_CHECKING:
     from pathlib import Path

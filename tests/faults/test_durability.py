@@ -25,6 +25,7 @@ from app.drafts.keys import STREAM
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.gradebook.edit_cells import EditCells
+from app.gradebook.recording.recorder import UnknownOutcomeError
 from app.gradebook.rules import RulesCache
 from app.records.pool import create_pool
 from app.settings import Settings
@@ -34,7 +35,6 @@ from tests.conftest import SECRET_KEY
 from tests.faults.desk import Desk, assert_all_is_well
 from tests.world import STUDENTS, Process, api_process, make_school
 from workers.flusher import Flusher
-from workers.recording import UnknownOutcomeError
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Iterator

@@ -16,12 +16,12 @@ import pytest
 
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
+from app.gradebook.recording.recorder import Recorder
 from ops.environment import environment
 from tests.conftest import SECRET_KEY
 from tests.faults.desk import Desk, assert_all_is_well
 from tests.world import STUDENTS, api_process, fetch, running_flusher
 from workers.flusher import Flusher
-from workers.recording import Recorder
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable, Coroutine, Iterator

@@ -8,9 +8,9 @@ import pytest
 
 from app.drafts.codec import APPLIED, CELL, CONFLICT, MOMENT_MS_MAX, NO_ID, PROVISIONAL, UNCHECKED, Entry, JournaledEdit
 from app.drafts.store import StreamEntry
+from app.gradebook.recording.batches import Batch
+from app.gradebook.recording.ordinary import Ordinary, ordinary
 from app.records.edits import Claim
-from workers.batches import Batch
-from workers.ordinary import Ordinary, ordinary
 
 SECTION, YEARS = 4001, {4001: 2026}
 CLIENT = b"\x00\x00\x00\x0b" + b"c" * 16

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.drafts.codec import CLIENT, NO_ID, NORMAL, Entry, JournaledEdit
+from app.gradebook.recording.batches import Batch
+from app.gradebook.recording.positions import by_client, told_positions
 from app.records.edits import PositionRow
-from workers.batches import Batch
-from workers.positions import by_client, told_positions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

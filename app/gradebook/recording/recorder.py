@@ -9,15 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec import json
 
 from app.drafts.codec import CELL, UNCHECKED
-from app.gradebook.rules import load_rules
-from app.model.chain import Head, Link, Verdict, walk
-from app.model.kinds import LineItemValue, ValueRejectedError, parse_value
-from app.model.section_rules import ScoreRange
-from app.records import edits as records
-from app.records.leases import Epochs, touch_leases
-from app.records.pool import is_duplicate, is_poison, sqlstate_of
-from app.telemetry import Event, log
-from workers.batches import (
+from app.gradebook.recording.batches import (
     Batch,
     Refusal,
     history_rows,
@@ -26,9 +18,24 @@ from workers.batches import (
     unchecked,
     unstorable,
 )
-from workers.ordinary import Ordinary, ordinary, ordinary_drains
-from workers.positions import ClientKey, by_client, client_key, clients_of, moved_positions, told_positions
-from workers.verdicts import cells_to_heal, drain_of, exceptions_of, settle_entry
+from app.gradebook.recording.ordinary import Ordinary, ordinary, ordinary_drains
+from app.gradebook.recording.positions import (
+    ClientKey,
+    by_client,
+    client_key,
+    clients_of,
+    moved_positions,
+    told_positions,
+)
+from app.gradebook.recording.verdicts import cells_to_heal, drain_of, exceptions_of, settle_entry
+from app.gradebook.rules import load_rules
+from app.model.chain import Head, Link, Verdict, walk
+from app.model.kinds import LineItemValue, ValueRejectedError, parse_value
+from app.model.section_rules import ScoreRange
+from app.records import edits as records
+from app.records.leases import Epochs, touch_leases
+from app.records.pool import is_duplicate, is_poison, sqlstate_of
+from app.telemetry import Event, log
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Sequence

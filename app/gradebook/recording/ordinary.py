@@ -9,18 +9,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.drafts.codec import APPLIED, CELL, MOMENT_MS_MAX, NORMAL, pack_drain
+from app.gradebook.recording.positions import client_key, told_positions
 from app.model.chain import NO_ID
 from app.records.binary_copy import CellRow, copy_of, pack_applied
 from app.records.edits import Claim
-from workers.positions import client_key, told_positions
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from app.drafts.codec import Entry
+    from app.gradebook.recording.batches import Batch
+    from app.gradebook.recording.positions import ClientKey
     from app.records.edits import PositionRow
-    from workers.batches import Batch
-    from workers.positions import ClientKey
 
 _Cell = tuple[int, bytes]  # section, and the rest as in the journal
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from app.drafts.codec import Entry
-    from workers.batches import Batch
+    from app.gradebook.recording.batches import Batch
 
 ClientKey = tuple[int, bytes]  # section, user and client id as in the journal
 

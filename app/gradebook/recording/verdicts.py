@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING
 
 from app.drafts.codec import CELL, EditVerdict, pack_drain, pack_exception
 from app.gradebook.context import exception_body, head_json, head_of_row
+from app.gradebook.recording.batches import Batch, Refusal, is_refused, note_of
 from app.records.edits import ExceptionRow
-from workers.batches import Batch, Refusal, is_refused, note_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
