@@ -18,7 +18,8 @@ from uuid import uuid4
 
 from app.errors import InkfastError, JournalUnavailableError, RecordsUnavailableError
 from app.gradebook.recording.batches import Batch, build_batch, stream_position
-from app.gradebook.recording.recorder import Drains, IncarnationChangedError, LeaseLostError, Recorder
+from app.gradebook.recording.fences import IncarnationChangedError, LeaseFence, LeaseLostError
+from app.gradebook.recording.recorder import Drains, Recorder
 from app.records import leases
 from app.records.pool import Connection, connect, is_infrastructure
 from app.telemetry import Event, log
@@ -44,7 +45,7 @@ class Flusher:
         self.owner = uuid4()
         self._connection: Connection | None = None
         self._recorder: Recorder | None = None
-        self._epochs: leases.Epochs = {}
+        self._fence = LeaseFence(self.owner, settings.lease_ms)
         self._incarnations: dict[int, Incarnation] = {}
         self._renew_at = 0.0
         self._linger_s = LINGER_S_MIN
@@ -92,7 +93,7 @@ class Flusher:
             if self._connection is not None:
                 self._connection.terminate()
             self._connection = self._recorder = None
-            self._epochs.clear()
+            self._fence.epochs.clear()
             self._incarnations.clear()
         self._renew_at = 0.0
 
@@ -107,8 +108,8 @@ class Flusher:
             )
             # After a lost connection its own leases would be in its way until they run out: they are taken anew.
             await leases.release_leases(self._connection, self.owner, range(PARTITIONS))
-            self._recorder = Recorder(self._connection, self.owner, self._settings.lease_ms)
-            self._epochs.clear()
+            self._recorder = Recorder(self._connection)
+            self._fence.epochs.clear()
             self._incarnations.clear()
         return self._connection
 
@@ -120,18 +121,18 @@ class Flusher:
         connection = await self._connect()
         lease_ms = self._settings.lease_ms
         await leases.announce_flusher(connection, self.owner, lease_ms)
-        if self._epochs:
-            held = await leases.renew_leases(connection, self.owner, self._epochs, lease_ms)
-            self._epochs = {p: e for p, e in self._epochs.items() if p in held}
+        if self._fence.epochs:
+            held = await leases.renew_leases(connection, self.owner, self._fence.epochs, lease_ms)
+            self._fence.epochs = {p: e for p, e in self._fence.epochs.items() if p in held}
         share = -(-PARTITIONS // max(1, await leases.count_flushers(connection)))
-        surplus = sorted(self._epochs)[share:]
+        surplus = sorted(self._fence.epochs)[share:]
         if surplus:
             await leases.release_leases(connection, self.owner, surplus)
             for partition in surplus:
-                del self._epochs[partition]
-        elif len(self._epochs) < share:
-            taken = await leases.take_leases(connection, self.owner, share - len(self._epochs), lease_ms)
-            self._epochs |= taken
+                del self._fence.epochs[partition]
+        elif len(self._fence.epochs) < share:
+            taken = await leases.take_leases(connection, self.owner, share - len(self._fence.epochs), lease_ms)
+            self._fence.epochs |= taken
             for partition in taken:
                 self._incarnations.pop(partition, None)
         await self._bind(connection)
@@ -139,12 +140,10 @@ class Flusher:
 
     async def _bind(self, connection: Connection) -> None:
         """Bind each newly taken partition to this history of the database, healing it after a restore."""
-        unbound = [p for p in self._epochs if p not in self._incarnations]
+        unbound = [p for p in self._fence.epochs if p not in self._incarnations]
         if not unbound:
             return
-        incarnation = await leases.read_incarnation(connection)
-        if self._recorder is not None:
-            self._recorder.incarnation = incarnation
+        self._fence.incarnation = incarnation = await leases.read_incarnation(connection)
         for partition in unbound:
             now = await self._store.read_incarnation(partition)
             if now is None:
@@ -178,7 +177,7 @@ class Flusher:
 
     async def _collect(self, *, is_last: bool) -> Batch | None:
         """Read the next batch, waiting a little for it to fill unless it is the last."""
-        partitions = [p for p in self._epochs if p in self._incarnations]
+        partitions = [p for p in self._fence.epochs if p in self._incarnations]
         rows_max = self._settings.flush_batch_rows_max
         found = await self._read(partitions, rows_max)
         if not found:
@@ -211,11 +210,11 @@ class Flusher:
     async def _record(self, batch: Batch) -> bool:
         """Commit a batch and begin to drain it; False if it has to be read again."""
         assert self._recorder is not None  # noqa: S101 -- partitions are held, so there is a connection
-        if not batch.partitions <= self._epochs.keys():
+        if not batch.partitions <= self._fence.epochs.keys():
             await self._read_again()  # given back since the batch was read
             return False
         try:
-            settled = await self._recorder.record(batch, self._epochs)
+            settled = await self._recorder.record(batch, self._fence)
         except IncarnationChangedError:
             self._incarnations.clear()
             self._renew_at = 0.0
@@ -223,7 +222,7 @@ class Flusher:
             return False
         except LeaseLostError as lost:
             for partition in lost.partitions:
-                self._epochs.pop(partition, None)
+                self._fence.epochs.pop(partition, None)
                 self._incarnations.pop(partition, None)
             self._renew_at = 0.0
             await self._read_again()

@@ -252,6 +252,11 @@ class Entry(NamedTuple):
     edits: list[JournaledEdit]
 
     @property
+    def is_direct(self) -> bool:
+        """Whether it never was in a stream: it goes past the journal."""
+        return not self.stream_id
+
+    @property
     def user_id(self) -> int:
         """Author of every edit of the entry."""
         return int.from_bytes(self.client[:4], "big")
@@ -311,6 +316,14 @@ def unpack_entry(stream_id: bytes, raw: bytes) -> Entry:
     if at != len(raw):
         raise ValueError("damaged entry: length")
     return Entry(stream_id, section, client, recorded, skew, received, acting, edits)
+
+
+def entry_of_save(section_id: int, client: bytes, skew_ms: int, received_ms: int, edits: Sequence[bytes]) -> Entry:
+    """Return packed edits as if they came out of a stream, for PostgreSQL to judge: they go past the journal."""
+    head = ENTRY.pack(FORMAT, section_id, client, 0, skew_ms, received_ms, 0, len(edits))
+    letters = {REJECTED: REJECTED, QUARANTINE: QUARANTINE}
+    taken = [bytes((letters.get(edit[0], PROVISIONAL), 0, 0, 0, 0)) + edit for edit in edits]
+    return unpack_entry(b"", head + b"".join(taken))
 
 
 class EditVerdict(NamedTuple):

@@ -133,7 +133,7 @@ class QuarantineRow(NamedTuple):
     message: str | None
     raw: bytes
     partition_id: int
-    stream_id: str
+    stream_id: str | None  # None: it came directly
 
 
 def _full(row: asyncpg.Record) -> FullHeadRow:

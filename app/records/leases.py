@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from app.records.statements import load
 
@@ -15,10 +15,21 @@ if TYPE_CHECKING:
 Epochs = dict[int, int]  # partition -> lease epoch
 
 
+class Held(NamedTuple):
+    """Partitions whose rows a transaction has locked.
+
+    `incarnation` is the database's (None: nothing is held); `parked` has those with parked edits.
+    """
+
+    partitions: set[int]
+    incarnation: str | None
+    parked: set[int]
+
+
 async def touch_leases(
     connection: Connection, owner: UUID, epochs: Epochs, lease_ms: int, rows: Mapping[int, int]
-) -> tuple[set[int], str | None]:
-    """Lock and renew every partition of an owner, in order; return those still held, and the database's incarnation.
+) -> Held:
+    """Lock and renew every partition of an owner, in order; return those still held.
 
     Must be the first statement of a flush transaction; fewer partitions than were asked for means: roll back.
     """
@@ -26,7 +37,17 @@ async def touch_leases(
     found = await connection.fetch(
         load("touch_leases"), owner, parts, [epochs[p] for p in parts], lease_ms, [rows.get(p, 0) for p in parts]
     )
-    return {r[0] for r in found}, str(found[0][1]) if found else None
+    return Held({r[0] for r in found}, str(found[0][1]) if found else None, {r[0] for r in found if r[2]})
+
+
+async def hold_partitions(connection: Connection, rows: Mapping[int, int]) -> Held:
+    """Lock partitions (given with how many edits come to each) in order, whoever flushes them.
+
+    Must be the first statement of a transaction that writes edits past the journal.
+    """
+    parts = sorted(rows)
+    found = await connection.fetch(load("hold_partitions"), parts, [rows[p] for p in parts])
+    return Held({r[0] for r in found}, str(found[0][2]), {r[0] for r in found if r[1]})
 
 
 async def take_leases(connection: Connection, owner: UUID, count: int, lease_ms: int) -> Epochs:

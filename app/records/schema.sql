@@ -54,6 +54,11 @@ BEGIN
      AND to_jsonb(OLD) - 'status' = to_jsonb(NEW) - 'status' THEN
     RETURN NEW;
   END IF;
+  IF TG_OP = 'UPDATE' AND OLD.status = 'P' AND NEW.status IN ('A', 'C', 'R')
+     AND to_jsonb(OLD) - '{status,cell_version,base_id,code,params}'::text[]
+       = to_jsonb(NEW) - '{status,cell_version,base_id,code,params}'::text[] THEN
+    RETURN NEW;
+  END IF;
   RAISE EXCEPTION 'edit_log is append-only (edit %)', OLD.edit_id USING ERRCODE = 'insufficient_privilege';
 END $$;
 
@@ -257,8 +262,7 @@ CREATE TABLE public.edit_log (
     recorded_at timestamp with time zone DEFAULT clock_timestamp() NOT NULL,
     path "char" NOT NULL,
     resolves uuid[],
-    CONSTRAINT edit_log_path_check CHECK ((path = ANY (ARRAY['j'::"char", 'd'::"char", 'i'::"char"]))),
-    CONSTRAINT edit_log_status_check CHECK ((status = ANY (ARRAY['A'::"char", 'C'::"char", 'R'::"char", 'S'::"char"])))
+    CONSTRAINT edit_log_path_check CHECK ((path = ANY (ARRAY['j'::"char", 'd'::"char", 'i'::"char"])))
 )
 PARTITION BY LIST (school_year);
 
@@ -290,8 +294,7 @@ CREATE TABLE public.edit_log_default (
     recorded_at timestamp with time zone DEFAULT clock_timestamp() CONSTRAINT edit_log_recorded_at_not_null NOT NULL,
     path "char" CONSTRAINT edit_log_path_not_null NOT NULL,
     resolves uuid[],
-    CONSTRAINT edit_log_path_check CHECK ((path = ANY (ARRAY['j'::"char", 'd'::"char", 'i'::"char"]))),
-    CONSTRAINT edit_log_status_check CHECK ((status = ANY (ARRAY['A'::"char", 'C'::"char", 'R'::"char", 'S'::"char"])))
+    CONSTRAINT edit_log_path_check CHECK ((path = ANY (ARRAY['j'::"char", 'd'::"char", 'i'::"char"])))
 );
 
 
@@ -375,7 +378,9 @@ CREATE TABLE public.flush_partition (
     lease_until timestamp with time zone,
     batches bigint DEFAULT 0 NOT NULL,
     rows bigint DEFAULT 0 NOT NULL,
-    last_flush_at timestamp with time zone
+    last_flush_at timestamp with time zone,
+    parked integer DEFAULT 0 NOT NULL,
+    direct_rows bigint DEFAULT 0 NOT NULL
 )
 WITH (fillfactor='50');
 
@@ -1111,6 +1116,14 @@ ALTER TABLE ONLY public.edit_log_default
 
 
 --
+-- Name: edit_log edit_log_status_check; Type: CHECK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE public.edit_log
+    ADD CONSTRAINT edit_log_status_check CHECK ((status = ANY (ARRAY['A'::"char", 'C'::"char", 'R'::"char", 'S'::"char", 'P'::"char"]))) NOT VALID;
+
+
+--
 -- Name: edit_quarantine edit_quarantine_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1307,6 +1320,20 @@ CREATE UNIQUE INDEX edit_log_default_school_year_section_id_kind_item_student_i_
 
 
 --
+-- Name: edit_log_parked; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX edit_log_parked ON ONLY public.edit_log USING btree (section_id) WHERE (status = 'P'::"char");
+
+
+--
+-- Name: edit_log_default_section_id_idx; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX edit_log_default_section_id_idx ON public.edit_log_default USING btree (section_id) WHERE (status = 'P'::"char");
+
+
+--
 -- Name: edit_log_open_conflict; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1416,6 +1443,13 @@ ALTER INDEX public.edit_log_recorded_at ATTACH PARTITION public.edit_log_default
 --
 
 ALTER INDEX public.edit_log_chain ATTACH PARTITION public.edit_log_default_school_year_section_id_kind_item_student_i_idx;
+
+
+--
+-- Name: edit_log_default_section_id_idx; Type: INDEX ATTACH; Schema: public; Owner: -
+--
+
+ALTER INDEX public.edit_log_parked ATTACH PARTITION public.edit_log_default_section_id_idx;
 
 
 --

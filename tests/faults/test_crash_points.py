@@ -47,7 +47,7 @@ class Dying(Flusher):
     async def _connect(self) -> Any:
         connection = await super()._connect()
         if not isinstance(self._recorder, DyingRecorder):
-            self._recorder = DyingRecorder(connection, self.owner, LEASE_MS, self._point)
+            self._recorder = DyingRecorder(connection, self._point)
         return connection
 
     async def die(self) -> None:
@@ -91,20 +91,20 @@ class DyingStore(DraftStore):
 
 
 class DyingRecorder(Recorder):
-    def __init__(self, connection: Any, owner: Any, lease_ms: int, point: str) -> None:
-        super().__init__(connection, owner, lease_ms)
+    def __init__(self, connection: Any, point: str) -> None:
+        super().__init__(connection)
         self._point = point
 
-    async def _transact(self, batch: Any, epochs: Any, write: Any) -> Any:
-        async def dying(batch: Any) -> Any:
+    async def _transact(self, batch: Any, fence: Any, write: Any) -> Any:
+        async def dying(batch: Any, held: Any) -> Any:
             if self._point == "before it has written":
                 raise DiedError
-            drains = await write(batch)
+            drains = await write(batch, held)
             if self._point == "before COMMIT":
                 raise DiedError
             return drains
 
-        return await super()._transact(batch, epochs, dying)
+        return await super()._transact(batch, fence, dying)
 
 
 async def _die(settings: Settings, point: str) -> None:

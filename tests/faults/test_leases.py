@@ -150,7 +150,7 @@ async def test_a_flusher_frozen_past_its_lease_writes_nothing(
             frozen.flusher.stands.clear()
 
             async def noticed() -> bool:
-                return not frozen.flusher._epochs or frozen.flusher._renew_at > 0
+                return not frozen.flusher._fence.epochs or frozen.flusher._renew_at > 0
 
             await until(noticed, "the frozen one notices")
             assert not frozen.flusher.wrote
@@ -163,19 +163,19 @@ async def test_a_flusher_frozen_past_its_lease_writes_nothing(
 class StuckRecorder(Recorder):
     """Stops for ever inside its transaction, with the rows of its partitions locked: a machine without power."""
 
-    async def _transact(self, batch: Any, epochs: Any, write: Any) -> Any:
-        async def stuck(batch: Any) -> Any:
-            await write(batch)
+    async def _transact(self, batch: Any, fence: Any, write: Any) -> Any:
+        async def stuck(batch: Any, held: Any) -> Any:
+            await write(batch, held)
             await asyncio.Event().wait()
 
-        return await super()._transact(batch, epochs, stuck)
+        return await super()._transact(batch, fence, stuck)
 
 
 class Stuck(Flusher):
     async def _connect(self) -> Any:
         connection = await super()._connect()
         if not isinstance(self._recorder, StuckRecorder):
-            self._recorder = StuckRecorder(connection, self.owner, LEASE_MS)
+            self._recorder = StuckRecorder(connection)
         return connection
 
 

@@ -494,7 +494,7 @@ class Records:
         ]
         known = {(SECTION, edit_id): link for edit_id, link in self.log.items()}
         heads = {(SECTION, *CELL.unpack(c)): chain.Head(h.cell_version, h.edit_id) for c, h in self.heads.items()}
-        verdicts, _ = chain.walk(edits, heads, known)
+        verdicts = chain.walk(edits, heads, known).verdicts
         self.log = {edit_id: link for (_, edit_id), link in known.items()}
         at, last_of_cell, other = 0, {}, set()
         for entry in entries:

@@ -57,7 +57,7 @@ def record(
     asked: set[tuple[int, bytes]] = set()
     while True:
         moved, learnt = dict(heads), dict(known)
-        verdicts, missing = walk(edits, moved, learnt)
+        verdicts, missing, _ = walk(edits, moved, learnt)
         # An edit whose base fits is not looked up first; the history's primary key refuses it a second time.
         written = {(e.section_id, e.edit_id) for e, v in zip(edits, verdicts, strict=True) if not v.is_duplicate}
         wanted = (missing | (written & history.keys())) - asked
@@ -91,7 +91,7 @@ def test_what_was_judged_before_is_a_duplicate_with_its_old_outcome() -> None:
         # An edit whose base fits is not looked up: the flusher does so when the history refuses it (its primary key).
         known = {(1, k): v for k, v in history.items()}
         heads = {CELL: Head(1, i("a"))}
-        verdicts, _ = walk([edit(name, base, accepted=PROVISIONAL)], heads, known)
+        verdicts, _, _ = walk([edit(name, base, accepted=PROVISIONAL)], heads, known)
         assert (verdicts[0].status, verdicts[0].is_duplicate) == (history[i(name)].status, True)
         assert heads[CELL] == Head(1, i("a"))
         verdicts, _, _ = record([edit(name, base, accepted=PROVISIONAL)], known, heads)

@@ -16,19 +16,17 @@ from app.drafts.codec import (
     unpack_entry,
     unpack_extra,
 )
-from app.model.chain import APPLIED, CellKey, ChainEdit, Verdict
-from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
-from app.records.binary_copy import CellRow, HistoryRow
+from app.model.chain import ChainEdit
+from app.model.kinds import Kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Iterable, Mapping
 
     from app.drafts.codec import Entry, JournaledEdit
     from app.drafts.store import Incarnation, StreamEntry
 
 NEVER = (0, 0)
-_LETTER = {"A": b"A", "C": b"C", "R": b"R"}
-_PATH = b"j"
+_LETTER = {"A": b"A", "C": b"C", "R": b"R", "P": b"P"}
 
 
 class Batch:
@@ -85,7 +83,9 @@ class Batch:
                 kind, item, student = CELL.unpack(edit.cell)
                 cell = (section_id, kind, item, student)
                 accepted = chr(edit.accepted)
-                found.append(ChainEdit(section_id, cell, edit.edit_id, author, edit.base, accepted, may_relink))
+                found.append(
+                    ChainEdit(section_id, cell, edit.edit_id, author, edit.base, accepted, may_relink, entry.is_direct)
+                )
         return found
 
 
@@ -169,99 +169,3 @@ def note_of(edit: JournaledEdit) -> Refusal:
     except (msgspec.MsgspecError, UnicodeDecodeError):
         return Refusal("rejected")
     return Refusal(reason.code, msgspec.json.encode(reason.params).decode())
-
-
-def history_rows(
-    batch: Batch, verdicts: Sequence[Verdict], refusals: Mapping[bytes, Refusal], years: Mapping[int, int]
-) -> tuple[list[HistoryRow], list[CellRow]]:
-    """Return the history of every newly judged edit that it can hold, and the last applied edit of each cell."""
-    history: list[HistoryRow] = []
-    heads: dict[CellKey, CellRow] = {}
-    for (entry, edit), chain, verdict in zip(batch.journaled, batch.edits, verdicts, strict=True):
-        if verdict.is_duplicate or verdict.status == "Q":
-            continue
-        section_id, kind, item, student = chain.cell
-        version, base, refusal = None, edit.base, None
-        if verdict.status == APPLIED:
-            version, base = verdict.cell_version, verdict.base
-            heads[chain.cell] = CellRow(
-                section_id, kind, item, student, version, edit.edit_id, edit.value, chain.author_id, edit.entered_ms
-            )
-        elif verdict.status == "R":
-            refusal = refusals.get(edit.edit_id) or note_of(edit)
-        history.append(
-            HistoryRow(
-                years[section_id],
-                section_id,
-                edit.edit_id,
-                kind,
-                item,
-                student,
-                chain.author_id,
-                entry.client[4:],
-                edit.seq,
-                edit.entered_ms,
-                entry.skew_ms,
-                entry.received_ms,
-                _LETTER[verdict.status],
-                _PATH,
-                version,
-                base,
-                edit.value,
-                refusal.code if refusal else None,
-                refusal.params if refusal else None,
-                entry.acting_as or None,
-                unpack_extra(edit.extra)[0] if edit.extra else (),
-            )
-        )
-    return history, list(heads.values())
-
-
-def settled_conflicts(
-    batch: Batch, verdicts: Sequence[Verdict], years: Mapping[int, int]
-) -> list[tuple[int, CellKey, bytes]]:
-    """Return (school year, cell, edit id) of conflicts that this batch decides or replaces, each in its own cell."""
-    settled: list[tuple[int, CellKey, bytes]] = []
-    for (_, edit), chain, verdict in zip(batch.journaled, batch.edits, verdicts, strict=True):
-        if verdict.is_duplicate or not (edit.extra or verdict.replaces):
-            continue
-        ids = list(unpack_extra(edit.extra)[0]) if verdict.status == APPLIED else []
-        if verdict.replaces is not None:
-            ids.append(verdict.replaces)
-        settled += [(years[chain.section_id], chain.cell, i) for i in ids]
-    return settled
-
-
-def line_item_rows(cells: Sequence[CellRow]) -> list[tuple[object, ...]]:
-    """Return the rows of write_line_items.sql for columns whose definition changed."""
-    found: list[tuple[object, ...]] = []
-    for cell in cells:
-        if cell.kind != Kind.LINE_ITEM:
-            continue
-        try:
-            value = parse_value(cell.kind, cell.value)
-        except ValueRejectedError:
-            continue
-        assert isinstance(value, LineItemValue)  # noqa: S101 -- parse_value gave it for this kind
-        found.append(
-            (
-                cell.section_id,
-                cell.item,
-                value.title,
-                value.description,
-                value.category_id,
-                value.assign_date.isoformat() if value.assign_date else None,
-                value.due_date.isoformat() if value.due_date else None,
-                value.result_value_min,
-                value.result_value_max,
-                value.is_extra_credit,
-                value.position,
-                value.is_hidden,
-            )
-        )
-    return found
-
-
-def is_refused(accepted: int, verdict: Verdict) -> bool:
-    """Tell whether the client was told "drafted" and the edit ended otherwise."""
-    return verdict.status != APPLIED and chr(accepted) in "APQ"

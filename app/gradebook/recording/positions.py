@@ -5,14 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from app.drafts.codec import CLIENT
-from app.model.chain import move_position
+from app.model.chain import PARKED, move_position
 from app.records.edits import PositionRow
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from app.drafts.codec import Entry
     from app.gradebook.recording.batches import Batch
+    from app.model.chain import Verdict
 
 ClientKey = tuple[int, bytes]  # section, user and client id as in the journal
 
@@ -32,13 +33,23 @@ def by_client(rows: Iterable[PositionRow]) -> dict[ClientKey, PositionRow]:
     return {(row.section_id, CLIENT.pack(row.user_id, row.client_id)): row for row in rows}
 
 
-def moved_positions(batch: Batch, now: Mapping[ClientKey, PositionRow]) -> dict[ClientKey, PositionRow]:
-    """Return where each client stands once this batch is committed."""
+def moved_positions(
+    batch: Batch, now: Mapping[ClientKey, PositionRow], verdicts: Sequence[Verdict] | None
+) -> dict[ClientKey, PositionRow]:
+    """Return where each client stands once this batch is committed.
+
+    What is parked is not settled. Without `verdicts` everything is.
+    """
     floors: dict[ClientKey, int] = {}
     seqs: dict[ClientKey, list[int]] = {}
+    at = 0
     for _, entry in batch.entries:
         key = client_key(entry)
         own = [edit.seq for edit in entry.edits]
+        if verdicts is not None:
+            of_entry = verdicts[at : at + len(own)]
+            at += len(own)
+            own = [seq for seq, verdict in zip(own, of_entry, strict=True) if verdict.status != PARKED]
         if key in seqs:
             floors[key] = max(floors[key], entry.recorded_seq)
             seqs[key] += own

@@ -6,7 +6,9 @@ from typing import TYPE_CHECKING
 
 from app.drafts.codec import CELL, EditVerdict, pack_drain, pack_exception
 from app.gradebook.context import exception_body, head_json, head_of_row
-from app.gradebook.recording.batches import Batch, Refusal, is_refused, note_of
+from app.gradebook.recording.batches import Refusal, note_of
+from app.gradebook.recording.rows import Judged, as_chain_edit
+from app.model.chain import APPLIED, PARKED
 from app.records.edits import ExceptionRow
 
 if TYPE_CHECKING:
@@ -15,8 +17,9 @@ if TYPE_CHECKING:
     from app.drafts.codec import Entry, JournaledEdit
     from app.model.chain import CellKey, Verdict
     from app.records.edits import FullHeadRow, PositionRow
+    from app.records.parked import ParkedEdit
 
-_APPLIED, _PROVISIONAL = ord("A"), ord("P")
+_APPLIED, _PROVISIONAL, _PARKED = ord("A"), ord("P"), ord("P")
 _OUTCOME = {"C": "conflict", "S": "conflict", "R": "rejected", "Q": "quarantined"}
 
 
@@ -30,18 +33,51 @@ def _other_head(accepted: int, verdict: Verdict) -> bool:
     )
 
 
-def cells_to_heal(batch: Batch, verdicts: Sequence[Verdict]) -> dict[CellKey, int]:
+def cells_to_heal(judged: Judged) -> dict[CellKey, int]:
     """Return, for each cell about which the journal may be wrong, the place of its last edit in the batch.
 
     The drain heals the cell there: before, the journal does not know all that the batch has recorded in it.
     """
+    batch = judged.batch
     last: dict[CellKey, int] = {}
-    for (_, edit), chain, verdict in zip(batch.journaled, batch.edits, verdicts, strict=True):
+    for (_, edit), chain, verdict in zip(batch.journaled, batch.edits, judged.verdicts, strict=True):
         if _other_head(edit.accepted, verdict):
             last[chain.cell] = 0
+    if judged.promoted:
+        here = {chain.cell for chain in batch.edits}
+        last |= {cell: 0 for parked, _ in judged.promoted if (cell := as_chain_edit(parked).cell) in here}
     if last:
         last |= {chain.cell: at for at, chain in enumerate(batch.edits) if chain.cell in last}
     return last
+
+
+def is_refused(accepted: int, verdict: Verdict) -> bool:
+    """Tell whether the client was told "drafted" and the edit ended otherwise."""
+    return verdict.status not in {APPLIED, PARKED} and chr(accepted) in "APQ"
+
+
+def promoted_exceptions(
+    promoted: Sequence[tuple[ParkedEdit, Verdict]], heads: Mapping[CellKey, FullHeadRow]
+) -> list[ExceptionRow]:
+    """Return the edits that were parked, hence called drafted, and that ended otherwise than applied."""
+    found = []
+    for parked, verdict in promoted:
+        if verdict.status != APPLIED:
+            head = heads.get(as_chain_edit(parked).cell)
+            found.append(
+                ExceptionRow(
+                    parked.section_id,
+                    parked.author_id,
+                    parked.client_id,
+                    parked.client_seq,
+                    parked.edit_id,
+                    _OUTCOME[verdict.status],
+                    None,
+                    None,
+                    head_json(head) if head else None,
+                )
+            )
+    return found
 
 
 def exceptions_of(
@@ -117,5 +153,5 @@ def drain_of(
         told_seq,
         packed,
         settled,
-        has_hole=bool(position.ahead),
+        has_hole=bool(position.ahead) or any(v.verdict == _PARKED for v in settled),
     )

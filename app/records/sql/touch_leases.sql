@@ -11,4 +11,4 @@ FROM (
   FOR UPDATE OF p
 ) AS held
 WHERE f.partition_id = held.partition_id AND f.owner = $1::uuid AND f.lease_epoch = held.lease_epoch
-RETURNING f.partition_id, (SELECT incarnation FROM installation) AS incarnation;
+RETURNING f.partition_id, (SELECT incarnation FROM installation) AS incarnation, f.parked;
