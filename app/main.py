@@ -27,7 +27,7 @@ from app.api.page import MISSING_PAGE, PlainPageController
 from app.api.page_html import PlainAssets
 from app.api.problems import EXCEPTION_HANDLERS
 from app.api.sections import SectionController
-from app.api.services import Services, provide, stop_streams
+from app.api.services import Services, is_ready, provide, stop_streams
 from app.api.session import SessionController
 from app.drafts.committer import Committer
 from app.drafts.events import EventHub
@@ -43,6 +43,7 @@ from app.gradebook.rules import RulesCache
 from app.gradebook.sign_in import SignIn
 from app.gradebook.standing import Standing
 from app.gradebook.watch_sections import WatchSections
+from app.heartbeat import beat
 from app.model.edits import BODY_BYTES_MAX
 from app.records.pool import create_pool
 from app.settings import Settings, SettingsError
@@ -164,7 +165,21 @@ def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> No
 
 
 class Server(uvicorn.Server):
-    """uvicorn, telling the application of a stop as soon as it is asked for: streams end, saves are finished."""
+    """uvicorn, telling the application of a stop as soon as it is asked for: streams end, saves are finished.
+
+    It beats from the moment it listens until its loop ends: draining is work, and no silence.
+    """
+
+    def __init__(self, config: uvicorn.Config, heartbeat_fd: int | None) -> None:
+        super().__init__(config)
+        self._heartbeat_fd = heartbeat_fd
+        self._beating: asyncio.Task[None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Open everything and listen; then show it to the supervisor."""
+        await super().startup(sockets)
+        app = cast("Litestar", self.config.app)
+        self._beating = asyncio.create_task(beat(self._heartbeat_fd, lambda: is_ready(app)))
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Begin to drain."""
@@ -172,7 +187,7 @@ class Server(uvicorn.Server):
         super().handle_exit(sig, frame)
 
 
-def serve(app: Litestar, sockets: list[socket.socket]) -> None:
+def serve(app: Litestar, sockets: list[socket.socket], heartbeat_fd: int | None = None) -> None:
     """Serve on these sockets until SIGTERM or SIGINT; what has begun is finished first, up to DRAIN_S_MAX."""
     config = uvicorn.Config(
         app,
@@ -189,11 +204,12 @@ def serve(app: Litestar, sockets: list[socket.socket]) -> None:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=DRAIN_S_MAX,
     )
-    Server(config).run(sockets)
+    Server(config, heartbeat_fd).run(sockets)
 
 
-def _listen(host: str, port: int) -> socket.socket:
-    listener = socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
+def _listen(host: str, port: int, *, is_shared: bool = False) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.create_server((host, port), family=family, reuse_port=is_shared)
     listener.listen(BACKLOG)
     return listener
 
@@ -224,8 +240,10 @@ def main(argv: Sequence[str]) -> int:
     _allow_many_connections()
     sockets = [socket.socket(fileno=options.fd) if options.fd is not None else _listen(options.host, options.port)]
     if options.own_port is not None:
-        sockets.append(_listen("127.0.0.1", options.own_port))
-    serve(create_app(settings, worker=options.worker, own_port=options.own_port), sockets)
+        # In a rolling deploy the process that takes this one's place listens there too.
+        sockets.append(_listen("127.0.0.1", options.own_port, is_shared=True))
+    app = create_app(settings, worker=options.worker, own_port=options.own_port)
+    serve(app, sockets, settings.heartbeat_fd)
     return 0
 
 

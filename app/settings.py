@@ -68,6 +68,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     roster_cache_s: Annotated[
         int, _doc("How long an API process trusts its copy of a section's roster before a refresh.")
     ] = 30
+    heartbeat_fd: Annotated[
+        int | None, _doc("Pipe on which this process shows that it lives; the supervisor sets it.")
+    ] = None
 
     @classmethod
     def from_env(cls, environ: Mapping[str, str]) -> Settings:

@@ -126,6 +126,26 @@ def alive(pid: int) -> bool:
     return stat.rpartition(")")[2].split()[0] not in {"Z", "X"}
 
 
+def waits_for_disk(pid: int) -> bool:
+    """Whether the process sleeps in the kernel until a disk has answered (Linux): it is busy, and cannot be killed."""
+    with contextlib.suppress(OSError):
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "D"
+    return False
+
+
+def descendants(pid: int) -> list[int]:
+    """Return the living children of a process, and theirs, wherever they have put themselves (Linux)."""
+    children: dict[int, list[int]] = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(path.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(path.parent.name))
+    found = [pid]
+    for one in found:
+        found += children.get(one, [])
+    return found[1:]
+
+
 class Process:
     """One child program in a session of its own, with its output in a log file."""
 
@@ -229,6 +249,14 @@ class Process:
         if self._popen is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._popen.pid, signals.SIGKILL)
+
+    def kill_with_descendants(self) -> None:
+        """SIGKILL it and all its children, also those with a session of their own (PostgreSQL's), frozen or not."""
+        children = descendants(self.pid)
+        self.send(signals.SIGKILL)
+        for child in children:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(child, signals.SIGKILL)
 
     def complaint(self) -> str:
         """Return the line of this run's output that says best why it ended."""

@@ -21,6 +21,7 @@ from urllib.parse import quote
 
 from ops.environment import environment
 from ops.processes import SAME_USER, Identity, Process, ServerError, choose_identity, locked, socket_dir
+from ops.pulse import POSTGRES_QUESTION, VALKEY_QUESTION, AnswerPulse
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -150,6 +151,10 @@ class PostgresServer:
                 parent_death_signal=signal.SIGINT,
                 pass_fds=(lock,),
             )
+
+    def pulse(self) -> AnswerPulse:
+        """Return a way to hear whether it still takes connections."""
+        return AnswerPulse(self._sockets / ".s.PGSQL.5432", POSTGRES_QUESTION, every_s=1.0)  # each takes a fork
 
     def wait_ready(self) -> None:
         """Return when it takes connections; ServerError says why it does not."""
@@ -287,6 +292,10 @@ class ValkeyServer:
         in_use = f"{self.data_dir} is in use by another Valkey"
         with locked(_lock_path(self.data_dir), wait_s=lock_wait_s, in_use=in_use) as lock:
             self.process.spawn([self._binary, *self._options()], identity=identity, pass_fds=(lock,))
+
+    def pulse(self) -> AnswerPulse:
+        """Return a way to hear whether it still answers."""
+        return AnswerPulse(self.socket_path, VALKEY_QUESTION)
 
     def wait_ready(self) -> None:
         """Return when it answers and has loaded its file; ServerError says why it does not."""

@@ -1,11 +1,12 @@
 """Keeps the processes of one installation running, stops them in order, and leaves none behind.
 
-One thread and no busy loop: it sleeps until a child ends, a signal comes, or a restart is due.
+One thread and no busy loop: it sleeps until a child ends, a beat or a signal comes, or something is due.
 """
 
 from __future__ import annotations
 
 import contextlib
+import os
 import resource
 import select
 import signal
@@ -16,19 +17,25 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
-from ops.processes import Process, ServerError
+from app.heartbeat import BEAT_S
+from ops.processes import Process, ServerError, waits_for_disk
+from ops.pulse import BeatPulse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from types import FrameType, TracebackType
 
     from ops.installation import Installation
+    from ops.pulse import Pulse
 
 ROOT = Path(__file__).resolve().parent.parent
 GUARDIAN = Path(__file__).with_name("guardian.py")
 RESTART_S_MIN = 0.1
 RESTART_S_MAX = 5.0
-STEADY_S = 5.0  # having run this long, a service starts again without the wait earned by earlier ends
+SERVER_RESTART_S_MAX = 1.0  # everything waits for a server, and a start that fails at once costs little
+STEADY_S = 2.0  # having run this long, a service starts again without the wait earned by earlier ends
+START_S_MAX = 60.0  # until the first sign of life
+LATE_S = 0.3  # a look that comes so much later than planned: the supervisor itself was frozen, or the whole machine
 STOP_S_MAX = 20.0
 OPEN_FILES_MAX = 65_536
 
@@ -43,6 +50,9 @@ class Service(Protocol):
 
     def stop(self) -> None:
         """Ask it to end, and return when it has."""
+
+    def pulse(self) -> Pulse | None:
+        """Return how the process that was just spawned shows that it works; None where its end is all to be seen."""
 
 
 class PythonService:
@@ -60,29 +70,89 @@ class PythonService:
         self._arguments = list(arguments)
         self._environment = dict(environment)
         self._pass_fds = tuple(pass_fds)
+        self._log_dir = log_dir
+        self._beats: int | None = None
+
+    def another(self) -> PythonService:
+        """Return the same service, to be run by another process."""
+        return PythonService(self.process.name, self._log_dir, self._arguments, self._environment, self._pass_fds)
 
     def spawn(self, *, lock_wait_s: float = 0.0) -> None:  # noqa: ARG002 -- it holds no lock
         """Start it without waiting."""
-        self.process.spawn(
-            [sys.executable, "-m", *self._arguments],
-            environment=self._environment,
-            pass_fds=self._pass_fds,
-            cwd=ROOT,
-        )
+        reading, writing = os.pipe()
+        try:
+            self.process.spawn(
+                [sys.executable, "-m", *self._arguments],
+                environment={**self._environment, "INKFAST_HEARTBEAT_FD": str(writing)},
+                pass_fds=(*self._pass_fds, writing),
+                cwd=ROOT,
+            )
+        except BaseException:
+            os.close(reading)
+            raise
+        finally:
+            os.close(writing)
+        self._beats = reading
+
+    def pulse(self) -> BeatPulse | None:
+        """Return the beats of the process that was just spawned."""
+        beats, self._beats = self._beats, None
+        return None if beats is None else BeatPulse(beats)
 
     def stop(self) -> None:
         """Let it finish what it has accepted, and end."""
         self.process.stop(signal.SIGTERM, timeout_s=STOP_S_MAX)
 
 
-class _Watched:
-    def __init__(self, name: str, service: Service) -> None:
+class Watched:
+    """One service, and the run of it that goes on. `is_kept`: it is started again whenever it ends."""
+
+    def __init__(self, name: str, service: Service, *, is_kept: bool = True) -> None:
         self.name = name
         self.service = service
+        self.is_kept = is_kept
         self.group: int | None = None
         self.started_at = 0.0
         self.wait_s = RESTART_S_MIN
         self.due_at: float | None = None
+        self.pulse: Pulse | None = None
+        self._spared_at = 0.0
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it runs and has said that it can do its work."""
+        return self.service.process.running and self.pulse is not None and self.pulse.is_ready
+
+    def spare(self, now: float) -> None:
+        """Count its silence from now on."""
+        self._spared_at = now
+
+    def silent_s(self, now: float) -> float:
+        """Return how long nothing was heard of it."""
+        heard_at = self.pulse.heard_at if self.pulse is not None else None
+        return now - max(self._spared_at, self.started_at if heard_at is None else heard_at)
+
+    def alarm_at(self, now: float) -> float | None:
+        """Return when its silence will have been too long; None where it is not listened to."""
+        if self.pulse is None or not self.is_kept or not self.service.process.running:
+            return None
+        allowed_s = START_S_MAX if self.pulse.heard_at is None else self.pulse.silent_s_max
+        return now - self.silent_s(now) + allowed_s
+
+    def was_steady(self, now: float) -> bool:
+        """Whether the run that has ended had been doing its work."""
+        has_worked = self.pulse is None or self.pulse.heard_at is not None
+        return has_worked and now - self.started_at > STEADY_S
+
+
+class Attendant(Protocol):
+    """Something else that the supervisor's thread does in between, never waiting."""
+
+    def descriptors(self) -> list[int]:
+        """Return what becomes readable when there is something to do."""
+
+    def look(self, now: float) -> float | None:
+        """Do what can be done now; return when to come again at the latest (monotonic), if not only for a signal."""
 
 
 def _raise_open_files_limit() -> None:
@@ -104,11 +174,13 @@ class Supervisor:
         self._installation = installation
         self._say = say
         self._lock = lock
-        self._layers: dict[int, list[_Watched]] = {}
+        self._layers: dict[int, list[Watched]] = {}
         self._wake_read, self._wake_write = socket.socketpair()
         self._stop_requests = 0
         self._starting = True
         self._guardian: subprocess.Popen[bytes] | None = None
+        self._attendants: list[Attendant] = []
+        self._wake_at: float | None = None
 
     def __enter__(self) -> Self:
         self._wake_read.settimeout(0)
@@ -152,31 +224,84 @@ class Supervisor:
                 if isinstance(watched.service, PythonService):
                     watched.service.process.send(signal.SIGKILL)
 
-    def _all(self) -> list[_Watched]:
+    def _all(self) -> list[Watched]:
         return [watched for layer in self._layers.values() for watched in layer]
 
     def start(self, services: Iterable[tuple[str, Service]], *, layer: int, lock_wait_s: float = 0.0) -> None:
         """Start these and watch them from now on; returns at once. A layer is stopped before the layers under it."""
         for name, service in services:
-            watched = _Watched(name, service)
+            watched = Watched(name, service)
             self._layers.setdefault(layer, []).append(watched)
             service.spawn(lock_wait_s=lock_wait_s)
             self._note_start(watched)
 
+    def attend(self, attendant: Attendant) -> None:
+        """Look after this too, once everything runs."""
+        self._attendants.append(attendant)
+
     def run(self) -> None:
-        """Start again whatever ends, after a wait that doubles up to 5 s; return when asked to stop."""
+        """Start again whatever ends, and whatever is silent for too long; return when asked to stop.
+
+        The wait before a start doubles up to 5 s (1 s for a server) while runs are short.
+        """
         self._starting = False
+        for watched in self._all():
+            watched.spare(time.monotonic())  # until now nobody has listened
         while self._stop_requests == 0:
             now = time.monotonic()
+            is_late = self._wake_at is not None and now > self._wake_at + LATE_S
             for watched in self._all():
+                if is_late:
+                    watched.spare(now)
                 self._look_after(watched, now)
-            due = [watched.due_at for watched in self._all() if watched.due_at is not None]
-            timeout_s = max(0.0, min(due) - time.monotonic()) if due else None
-            select.select([self._wake_read], [], [], timeout_s)
-            with contextlib.suppress(BlockingIOError):
-                self._wake_read.recv(4096)
+            times = [attendant.look(now) for attendant in self._attendants]
+            self._sleep([at for at in times if at is not None])
 
-    def _stop(self, layer: list[_Watched]) -> None:
+    def _sleep(self, times: list[float]) -> None:
+        now = time.monotonic()
+        descriptors: list[int] = [self._wake_read.fileno()]
+        for attendant in self._attendants:
+            descriptors += attendant.descriptors()
+        for watched in self._all():
+            due = [watched.due_at, watched.alarm_at(now)]
+            if watched.pulse is not None:
+                descriptors += watched.pulse.descriptors()
+                due += [watched.pulse.look_at(), now + BEAT_S]  # only short sleeps show that one was frozen oneself
+            times += [at for at in due if at is not None]
+        self._wake_at = min(times, default=None)
+        select.select(descriptors, [], [], None if self._wake_at is None else max(0.0, self._wake_at - now))
+        with contextlib.suppress(BlockingIOError):
+            self._wake_read.recv(4096)
+
+    def kept(self) -> list[Watched]:
+        """Return what is started again whenever it ends, the highest layer first."""
+        return [watched for layer in sorted(self._layers, reverse=True) for watched in self._layers[layer]]
+
+    def start_beside(self, old: Watched, service: Service) -> Watched:
+        """Start another process for the same service, not yet kept; OSError or ServerError when it cannot start."""
+        new = Watched(old.name, service, is_kept=False)
+        service.spawn()
+        next(layer for layer in self._layers.values() if old in layer).append(new)
+        self._note_start(new)
+        return new
+
+    def put_in_place(self, old: Watched, new: Watched) -> None:
+        """Keep `new` from now on, and let `old` finish its work; see `let_go` for its end."""
+        old.is_kept, old.due_at, new.is_kept = False, None, True
+        new.spare(time.monotonic())
+        self._write_pid(new)
+        if old.service.process.running:
+            old.service.process.send(signal.SIGTERM)
+
+    def let_go(self, watched: Watched) -> None:
+        """Forget one that is not kept; what is left of it is killed."""
+        watched.service.process.stop()
+        self._note_end(watched)
+        for layer in self._layers.values():
+            if watched in layer:
+                layer.remove(watched)
+
+    def _stop(self, layer: list[Watched]) -> None:
         for watched in layer:
             if isinstance(watched.service, PythonService):
                 watched.service.process.send(signal.SIGTERM)  # all are asked before one is waited for
@@ -184,15 +309,21 @@ class Supervisor:
             watched.service.stop()
             self._note_end(watched)
 
-    def _look_after(self, watched: _Watched, now: float) -> None:
+    def _look_after(self, watched: Watched, now: float) -> None:
         process = watched.service.process
+        if watched.pulse is not None:
+            watched.pulse.look(now)
+        if not watched.is_kept:
+            return
         if watched.due_at is None:
+            if process.running:
+                self._listen_to(watched, now)
             if process.running:
                 return
             process.kill_session()
-            self._note_end(watched)
-            if now - watched.started_at > STEADY_S:
+            if watched.was_steady(now):
                 watched.wait_s = RESTART_S_MIN
+            self._note_end(watched)
             self._say(f"{watched.name} ended ({process.complaint()}); starting it again in {watched.wait_s:.1f} s")
             self._postpone(watched, now)
         elif watched.due_at <= now:
@@ -205,26 +336,48 @@ class Supervisor:
             else:
                 self._note_start(watched)
 
-    @staticmethod
-    def _postpone(watched: _Watched, now: float) -> None:
-        watched.due_at = now + watched.wait_s
-        watched.wait_s = min(RESTART_S_MAX, watched.wait_s * 2)
+    def _listen_to(self, watched: Watched, now: float) -> None:
+        alarm_at = watched.alarm_at(now)
+        if alarm_at is None or now < alarm_at:
+            return
+        process, silent_s = watched.service.process, watched.silent_s(now)
+        if waits_for_disk(process.pid):
+            watched.spare(now)
+            return
+        self._say(f"{watched.name} was silent for {silent_s:.1f} s: killed")
+        process.kill_with_descendants()
+        process.wait(BEAT_S)
 
-    def _note_start(self, watched: _Watched) -> None:
+    @staticmethod
+    def _postpone(watched: Watched, now: float) -> None:
+        longest_s = RESTART_S_MAX if isinstance(watched.service, PythonService) else SERVER_RESTART_S_MAX
+        watched.due_at = now + watched.wait_s
+        watched.wait_s = min(longest_s, watched.wait_s * 2)
+
+    def _note_start(self, watched: Watched) -> None:
         watched.group = watched.service.process.pid
         watched.started_at = time.monotonic()
+        watched.pulse = watched.service.pulse()
         self._tell_guardian(f"+{watched.group}\n")
+        if watched.is_kept:
+            self._write_pid(watched)
+
+    def _write_pid(self, watched: Watched) -> None:
         with contextlib.suppress(OSError):  # a full disk must not end the one who starts the journal's server again
             path = self._installation.pid_path(watched.name)
             path.with_suffix(".new").write_text(f"{watched.group}\n")
             path.with_suffix(".new").replace(path)  # whoever reads it finds a whole number, or the one before
 
-    def _note_end(self, watched: _Watched) -> None:
+    def _note_end(self, watched: Watched) -> None:
+        if watched.pulse is not None:
+            watched.pulse.close()
+            watched.pulse = None
         if watched.group is not None:
             self._tell_guardian(f"-{watched.group}\n")
             watched.group = None
-        with contextlib.suppress(OSError):
-            self._installation.pid_path(watched.name).unlink(missing_ok=True)
+        if watched.is_kept:
+            with contextlib.suppress(OSError):
+                self._installation.pid_path(watched.name).unlink(missing_ok=True)
 
     def _tell_guardian(self, line: str) -> None:
         if self._guardian is not None and self._guardian.stdin is not None:

@@ -14,6 +14,7 @@ from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.errors import InkfastError
 from app.garbage import keep_what_stays
+from app.heartbeat import beat
 from app.records.pool import connect, create_pool
 from app.records.schema_version import require_current_schema
 from app.settings import Settings, SettingsError
@@ -43,6 +44,7 @@ async def run(role: str, settings: Settings) -> None:
     store = DraftStore(topology)
     log(Event.SERVICE_STARTED, role=role)
     keep_what_stays()
+    beating = asyncio.create_task(beat(settings.heartbeat_fd))
     if role == "flusher":
         # While PostgreSQL works for one lane, Python packs and reads for the other.
         await asyncio.gather(*(Flusher(settings, store).run(stop) for _ in range(settings.flush_lanes)))
@@ -50,6 +52,7 @@ async def run(role: str, settings: Settings) -> None:
         pool = await create_pool(settings, connections_max=1, application_name="inkfast-housekeeping")
         await Housekeeping(settings, store, pool).run(stop)
         await pool.close()
+    beating.cancel()
     topology.close()
     log(Event.SERVICE_STOPPED, role=role)
 

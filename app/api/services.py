@@ -50,6 +50,12 @@ def stop_streams(app: Litestar) -> None:
         services.stopping.set()
 
 
+def is_ready(app: Litestar) -> bool:
+    """Tell whether edits can be saved through this process; never raises."""
+    services: Services | None = app.state.get(_NAME)
+    return services is not None and services.standing.saving != "unavailable"
+
+
 def services_of(scope: HTTPScope) -> Services:
     """Return the services of the application that serves this request."""
     return cast("Services", scope["litestar_app"].state[_NAME])

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
+import time
 from typing import TYPE_CHECKING, Any
 
+import pytest
+
+import ops.supervisor
 from ops.installation import Installation
 from ops.processes import Process, ServerError
+from ops.pulse import BeatPulse
 from ops.supervisor import Supervisor
 from tests.until import until
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-    import pytest
 
 
 class Sleeper:
@@ -32,11 +36,48 @@ class Sleeper:
         self.process.spawn(["/bin/sleep", "60"])
         self.starts += 1
 
+    def pulse(self) -> None:
+        """Nothing is heard of it."""
+
     def await_start(self, number: int) -> None:
         until(lambda: self.starts == number, timeout_s=10, what=f"start {number}")
 
     def stop(self) -> None:
         self.process.stop(signal.SIGTERM)
+
+
+# Beats until it is told to block its loop.
+BEATING = """
+import asyncio, signal, sys, threading
+from app.heartbeat import beat
+async def main():
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, threading.Event().wait)
+    await beat(int(sys.argv[1]))
+asyncio.run(main())
+"""
+
+
+class Beater(Sleeper):
+    """A service that beats."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.pulses: list[BeatPulse] = []
+
+    def spawn(self, **_options: Any) -> None:
+        reading, writing = os.pipe()
+        command = [sys.executable, "-c", BEATING, str(writing)]
+        self.process.spawn(command, pass_fds=[writing], cwd=ops.supervisor.ROOT)
+        os.close(writing)
+        self.pulses.append(BeatPulse(reading))
+        self.starts += 1
+
+    def pulse(self) -> BeatPulse:
+        return self.pulses[-1]
+
+    def await_beat(self, start: int, after: float = 0.0) -> None:
+        self.await_start(start)
+        until(lambda: (self.pulses[-1].heard_at or 0.0) > after, timeout_s=20, what="a beat")
 
 
 def _supervise(folder: Path, sleeper: Sleeper, said: list[str], meddle: Any) -> None:
@@ -90,3 +131,75 @@ def test_waits_between_starts_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
     _supervise(tmp_path, sleeper, said, meddle)
     assert [line.rsplit(" in ")[1] for line in said] == ["0.0 s", "0.0 s", "0.1 s"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGSTOP, signal.SIGUSR1], ids=["frozen", "blocked"])
+def test_what_falls_silent_is_killed_and_started_at_once(tmp_path: Path, number: signal.Signals) -> None:
+    beater, said, took_s = Beater(tmp_path), list[str](), list[float]()
+
+    def meddle() -> None:
+        beater.await_beat(1)
+        silent_from = time.monotonic()
+        beater.process.send(number)
+        beater.await_start(2)
+        took_s.append(time.monotonic() - silent_from)
+        beater.await_beat(2)
+
+    _supervise(tmp_path, beater, said, meddle)
+    assert said[0].startswith("sleeper was silent for 1.")
+    assert said[0].endswith("s: killed")
+    assert "killed by SIGKILL" in said[1]
+    assert len(said) == 2
+    assert 1.0 <= took_s[0] < 3.0
+
+
+def test_what_starts_slowly_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BeatPulse, "silent_s_max", 0.2)  # less than a start takes, and less than a beat
+    beater, said = Beater(tmp_path), list[str]()
+
+    def meddle() -> None:
+        beater.await_start(2)
+
+    _supervise(tmp_path, beater, said, meddle)
+    assert beater.pulses[0].heard_at, "it was killed after its first beat, not before"
+    assert "silent" in said[0]
+
+
+class Clock:
+    """A clock that can jump, as it does for one who was frozen."""
+
+    def __init__(self) -> None:
+        self.jumped_s = 0.0
+
+    def monotonic(self) -> float:
+        return time.monotonic() + self.jumped_s
+
+
+def test_who_was_frozen_itself_kills_nobody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    monkeypatch.setattr("ops.supervisor.time", clock)
+    beater, said = Beater(tmp_path), list[str]()
+
+    def meddle() -> None:
+        beater.await_beat(1)
+        for _ in range(3):
+            clock.jumped_s += 100.0
+            beater.await_beat(1, after=clock.monotonic())
+
+    _supervise(tmp_path, beater, said, meddle)
+    assert said == []
+    assert beater.starts == 1
+
+
+def test_a_server_waits_a_second_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.supervisor.RESTART_S_MIN", 0.9)
+    sleeper, said = Sleeper(tmp_path), list[str]()
+
+    def meddle() -> None:
+        for start in (1, 2, 3):
+            sleeper.await_start(start)
+            sleeper.process.send(signal.SIGKILL)
+        until(lambda: len(said) == 3, timeout_s=10, what="the third end")
+
+    _supervise(tmp_path, sleeper, said, meddle)
+    assert [line.rsplit(" in ")[1] for line in said] == ["0.9 s", "1.0 s", "1.0 s"]
