@@ -31,11 +31,14 @@ from app.api.services import Services, is_ready, provide, stop_streams
 from app.api.session import SessionController
 from app.drafts.committer import Committer
 from app.drafts.events import EventHub
+from app.drafts.snapshots import SnapshotCache
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.errors import InkfastError, JournalUnavailableError
 from app.garbage import keep_what_stays
+from app.gradebook.cached_sections import CachedSections
 from app.gradebook.edit_cells import EditCells
+from app.gradebook.maintenance import MaintenanceBoard
 from app.gradebook.password_processes import PasswordProcesses
 from app.gradebook.read_section import ReadSection
 from app.gradebook.revocations import Revocations
@@ -130,22 +133,35 @@ async def _open(
     hub = EventHub(topology)
     stack.push_async_callback(hub.close)
     revocations = Revocations(settings, pool, store)
+    cached = CachedSections(
+        settings, SnapshotCache(settings.snapshot_cache_url), lambda: revocations.records_are_away
+    )
+    stack.push_async_callback(cached.close)
+    maintenance = MaintenanceBoard(pool, store, lambda: revocations.records_are_away)
     standing = Standing(settings, store, committer, revocations)
     await standing.require_durable()
-    await asyncio.gather(standing.look(), revocations.look())
+    await asyncio.gather(standing.look(), revocations.look(), maintenance.look())
     passwords = PasswordProcesses(settings.password_processes)
     stack.callback(passwords.close)
     passwords.warm_up()
-    for work in (revocations.run(), standing.run(), telemetry.watch_event_loop()):
+    for work in (revocations.run(), standing.run(), maintenance.run(), telemetry.watch_event_loop()):
         _in_background(stack, work)
     return Services(
         settings=settings,
         guard=Guard(settings, revocations),
         sign_in=SignIn(settings, pool, revocations, passwords),
-        edit_cells=EditCells(settings, pool, committer, RulesCache(settings, pool, store)),
-        read_section=ReadSection(settings, pool, store),
+        edit_cells=EditCells(
+            settings,
+            pool,
+            committer,
+            RulesCache(settings, pool, store),
+            cached=cached,
+            ladder=standing.ladder,
+        ),
+        read_section=ReadSection(settings, pool, store, cached, standing.ladder),
         watch_sections=WatchSections(pool, hub),
         standing=standing,
+        maintenance=maintenance,
         meter=meter,
         worker=worker,
         own_port=own_port,

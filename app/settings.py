@@ -22,8 +22,10 @@ def _doc(text: str) -> Any:
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. Environment names: DATABASE_URL, REDIS_URL, else INKFAST_<NAME>."""
 
-    database_url: Annotated[str, _doc("PostgreSQL DSN; several hosts are allowed.")]
-    redis_url: Annotated[str, _doc("Valkey/Redis URL of the journal: redis://, unix://, or redis+cluster://.")]
+    database_url: Annotated[str, _doc("PostgreSQL DSN; of several hosts the one that can be written is used.")]
+    redis_url: Annotated[
+        str, _doc("URL of the journal: redis://, rediss://, unix://, redis+cluster://, or redis+sentinel://HOSTS/NAME.")
+    ]
     secret_key: Annotated[str, _doc("At least 32 characters; signs grants and receipts (keys are derived from it).")]
     secret_key_previous: Annotated[
         str | None, _doc("The secret_key before this one: its grants are honoured until they end.")
@@ -31,6 +33,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_url: Annotated[str, _doc("Address that browsers use; https:// turns on Secure and __Host- cookies.")] = (
         "http://127.0.0.1:8000"
     )
+
+    snapshot_cache_url: Annotated[
+        str, _doc("A second, disposable Valkey/Redis that keeps sections for when PostgreSQL is away; empty: none.")
+    ] = ""
 
     save_window_ms: Annotated[int, _doc("`next_save_ms` in quiet times: how long a client collects edits.")] = 5_000
     commit_queue_edits_max: Annotated[int, _doc("Edits that may wait in one API process before it answers 503.")] = (

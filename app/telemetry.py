@@ -65,12 +65,30 @@ UNEXPECTED_ERRORS: Final = Counter(
 JOURNAL_IS_WRITABLE: Final = Gauge(
     "inkfast_journal_is_writable", "1 if this process last found the journal safe and writable.", registry=REGISTRY
 )
+JOURNAL_AWAY: Final = Gauge(
+    "inkfast_journal_servers_away", "Servers of the journal that this process takes for away.", registry=REGISTRY
+)
+DIRECT_EDITS: Final = Counter(
+    "inkfast_direct_edits", "Edits written to PostgreSQL directly, past the journal.", registry=REGISTRY
+)
 JOURNAL_UNRECORDED: Final = Gauge(
     "inkfast_journal_unrecorded", "Saves in the journal that are not in PostgreSQL yet.", registry=REGISTRY
 )
 JOURNAL_OLDEST: Final = Gauge(
     "inkfast_journal_oldest_unrecorded_seconds", "Age of the oldest of them; 0 without any.", registry=REGISTRY
 )
+JOURNAL_SHRINKS: Final = Gauge(
+    "inkfast_journal_shrinks_per_second",
+    "Saves by which the journal got shorter a second, between two looks; below 0 while it grows.",
+    registry=REGISTRY,
+)
+JOURNAL_MEMORY: Final = Gauge(
+    "inkfast_journal_memory_ratio", "Share of its maxmemory that the journal's fullest server uses.", registry=REGISTRY
+)
+SNAPSHOT_CACHE: Final = Counter(
+    "inkfast_snapshot_cache", "Uses of the snapshot cache: kept, refused, hit, miss, damaged, away.",
+    ["outcome"], registry=REGISTRY,
+)  # fmt: skip
 COMMIT_SAVES: Final = Histogram(
     "inkfast_commit_saves", "Saves that one pipeline, and so one fsync, carried.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=REGISTRY,
@@ -140,7 +158,14 @@ class Event:
     REVOCATIONS_STALE = "revocations.stale"
     REVOCATIONS_FRESH = "revocations.fresh"
     JOURNAL_AWAY = "journal.away"
+    JOURNAL_BACK = "journal.back"
+    DIRECT_WRITE_FAILED = "direct_write.failed"
+    MEMORY_RUNG_CHANGED = "memory_rung.changed"
+    SNAPSHOT_CACHE_AWAY = "snapshot_cache.away"
+    MAINTENANCE_CHANGED = "maintenance.changed"
     FLUSH_FAILED = "flush.failed"
+    RECORDS_BACK = "records.back"
+    CAUGHT_UP = "records.caught_up"
     PARTITION_HELD = "partition.held"
     EDIT_QUARANTINED = "edit.quarantined"
     INCARNATION_CHANGED = "incarnation.changed"

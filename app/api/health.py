@@ -16,6 +16,7 @@ from app.api import problems
 from app.api.exchange import Answer
 from app.api.services import services_of
 from app.errors import JournalUnavailableError, NotPermittedError
+from app.gradebook.context import rfc3339
 
 if TYPE_CHECKING:
     from litestar.types import HTTPScope
@@ -26,13 +27,25 @@ _encode = msgspec.json.Encoder().encode
 _TEXT = b"text/plain; charset=utf-8"
 
 
+class MaintenanceView(Struct):
+    """Maintenance that was announced: entry goes on, and is recorded afterwards."""
+
+    until: str
+    reason: str
+
+
 class StatusView(Struct):
-    """How the service stands, for everybody. `oldest_unrecorded_s` is null while the journal cannot be asked."""
+    """How the service stands, for everybody.
+
+    `oldest_unrecorded_s` and `journal_memory_percent` are null while the journal cannot be asked.
+    """
 
     saving: Literal["ok", "delayed", "unavailable"]
     recording: Literal["ok", "delayed", "away"]
     oldest_unrecorded_s: float | None
     next_save_ms: int
+    journal_memory_percent: float | None
+    maintenance: MaintenanceView | None
     version: str
 
 
@@ -65,11 +78,15 @@ class HealthController(Controller):
         services = services_of(request.scope)
         standing = services.standing
         age_s = standing.oldest_unrecorded_s
+        percent = standing.ladder.percent
+        announced = services.maintenance.current
         view = StatusView(
             saving=standing.saving,
             recording=standing.recording,
             oldest_unrecorded_s=round(age_s, 1) if age_s is not None else None,
             next_save_ms=services.edit_cells.next_save_ms(),
+            journal_memory_percent=round(percent, 1) if percent is not None else None,
+            maintenance=MaintenanceView(rfc3339(announced.until_ms), announced.reason) if announced else None,
             version=VERSION,
         )
         return Answer(_encode(view))

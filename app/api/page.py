@@ -13,7 +13,7 @@ from litestar.params import FromPath
 
 from app.api.exchange import Answer, header_of
 from app.api.guards import cookie_of
-from app.api.page_forms import crumbs, form_page, open_form
+from app.api.page_forms import crumbs, form_page, note_snapshot, open_form
 from app.api.page_html import see_other
 from app.api.page_saving import kept_fields, save_kept, save_sent
 from app.api.page_visit import Visit, refuse_foreign_form, respond
@@ -236,14 +236,17 @@ async def _sign_out(visit: Visit) -> Answer:
 
 async def _sections(visit: Visit) -> Answer:
     grant = await visit.require_grant()
-    sections = await visit.services.read_section.list_sections(grant)
-    return visit.page("sections.html", visit.words("sections.title"), here="/sections", sections=sections)
+    listed = await visit.services.read_section.list_sections(grant)
+    if listed.records_are_away:
+        visit.note_as_of(listed.as_of_ms, None)
+    return visit.page("sections.html", visit.words("sections.title"), here="/sections", sections=listed.sections)
 
 
 async def _section(visit: Visit, section_id: int) -> Answer:
     words = visit.words
     grant = await visit.require_grant()
     snapshot, _ = await visit.services.read_section.read_section(grant, section_id)
+    note_snapshot(visit, snapshot)
     facts = snapshot.section
     students = {s["student_id"] for s in snapshot.students if s["is_active"]}
     about = [facts["course_title"]] if facts["course_title"] != facts["title"] else []

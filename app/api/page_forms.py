@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final
 from app.api.page_views import address_of, choice_view, column_rows, faults, roll_rows, title_of
 from app.api.page_words import local
 from app.errors import NotFoundError
-from app.gradebook.open_form import open_column, open_roll
+from app.gradebook.open_form import milliseconds, open_column, open_roll
 from app.model.kinds import ID_MAX, AttendanceValue, Kind, RollTakenValue, attendance_item, parse_value
 from app.model.plain_fields import mark_of, score_of
 from app.model.plain_forms import seal
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from app.api.page_visit import Visit
     from app.api.page_words import Words
     from app.gradebook.open_form import OpenedForm
+    from app.gradebook.read_section import SectionSnapshot
     from app.model.plain_fields import Fields
     from app.model.plain_forms import FormState
     from app.model.typed_text import TypedTextError
@@ -51,6 +52,7 @@ async def open_form(visit: Visit, section_id: int, line_item_id: int | None, day
             raise NotFoundError("no such column")
         columns = [(int(kind), line_item_id) for kind in (Kind.SCORE, Kind.COMMENT)]
         snapshot, _ = await read_section(grant, section_id, columns=columns)
+        note_snapshot(visit, snapshot)
         return open_column(snapshot, grant, line_item_id, form_id=form_id, now_ms=now_ms())
     asked = _day(day) if day else None
     # Which day it is where the school is, is known when the section has been read: it is one of these.
@@ -58,8 +60,15 @@ async def open_form(visit: Visit, section_id: int, line_item_id: int | None, day
     days = [asked] if asked is not None else [around + dt.timedelta(days=n) for n in (-1, 0, 1)]
     columns = [(int(kind), attendance_item(date)) for kind in (Kind.ATTENDANCE, Kind.ROLL_TAKEN) for date in days]
     snapshot, _ = await read_section(grant, section_id, columns=columns)
+    note_snapshot(visit, snapshot)
     date = asked or dt.date.fromisoformat(snapshot.section["today"])
     return open_roll(snapshot, grant, date, form_id=form_id, now_ms=now_ms())
+
+
+def note_snapshot(visit: Visit, snapshot: SectionSnapshot) -> None:
+    """Have the page say from when its records are, where PostgreSQL could not be asked for them."""
+    if snapshot.records_are_away:
+        visit.note_as_of(milliseconds(snapshot.as_of), snapshot.section["time_zone"])
 
 
 def _day(text: str) -> dt.date:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import secrets
+import time
 from typing import TYPE_CHECKING, Any, Final, cast
 from urllib.parse import parse_qsl, quote
 
@@ -15,7 +16,7 @@ from app.api import problems
 from app.api.exchange import header_of, read_body
 from app.api.guards import cookie_of
 from app.api.page_html import page, see_other
-from app.api.page_words import LANGUAGES, WORDS, choose_language
+from app.api.page_words import LANGUAGES, WORDS, choose_language, local
 from app.api.services import services_of
 from app.api.session import forget, keep
 from app.errors import InkfastError, NotPermittedError, SignInRequiredError, UnreadableRequestError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
     from litestar import Request
     from litestar.types import HTTPScope
+    from markupsafe import Markup
 
     from app.api.exchange import Answer
     from app.gradebook.sign_in import SignedIn
@@ -51,6 +53,7 @@ class Visit:
         self.grant: Grant | None = None
         self._signed_in: SignedIn | None = None
         self._is_over = False
+        self._as_of: Markup | None = None
 
     @property
     def _language_cookie(self) -> bytes:
@@ -59,6 +62,26 @@ class Visit:
     def asked(self, name: str) -> str | None:
         """Return a parameter of the address."""
         return self._query.get(name)
+
+    def note_as_of(self, as_of_ms: int, time_zone: str | None) -> None:
+        """Have the page say that the records are away, and from when is what it shows; without a zone in UTC."""
+        at = self.words.at(as_of_ms, time_zone or "UTC", _now_ms())
+        self._as_of = self.words("records.as_of", at=at if time_zone else at + " UTC")
+
+    @property
+    def _notices(self) -> list[list[Markup]]:
+        """What every page says before anything else: maintenance, and from when its records are."""
+        notices = []
+        announced = self.services.maintenance.current
+        if announced is not None:
+            at = self.words.at(announced.until_ms, announced.time_zone, _now_ms())
+            zone = local(announced.until_ms, announced.time_zone).tzname()
+            said = [self.words("maintenance.until", at=at, zone=zone)]
+            said += [self.words("maintenance.reason", reason=announced.reason)] if announced.reason else []
+            notices.append(said)
+        if self._as_of is not None:
+            notices.append([self._as_of])
+        return notices
 
     async def require_grant(self) -> Grant:
         """Return the grant of who asks, renewed if its term is over; SignInRequiredError if the login session is too.
@@ -142,6 +165,7 @@ class Visit:
                 "languages": [WORDS[language] for language in LANGUAGES],
                 "user": self.grant.name if self.grant is not None else None,
                 "token": self.token,
+                "notices": self._notices,
             }
             | context,
         )
@@ -192,3 +216,7 @@ async def respond(request: Request[Any, Any, Any], make: Callable[[Visit], Await
 def refuse_foreign_form() -> NotPermittedError:
     """Return the error for a form that may have been made by another site."""
     return NotPermittedError("This form is not from our own pages.", params={"reason": "other_site"})
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

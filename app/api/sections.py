@@ -12,6 +12,7 @@ from msgspec import Struct
 from app.api import problems
 from app.api.exchange import NO_STORE, Answer, header_of
 from app.api.services import services_of
+from app.gradebook.context import rfc3339
 from app.model.kinds import ID_MAX, KindName
 
 if TYPE_CHECKING:
@@ -28,9 +29,11 @@ Id = Annotated[int, QueryParameter(ge=0, le=ID_MAX)]
 
 
 class SectionList(Struct):
-    """The sections that the teacher has today."""
+    """The sections that the teacher has today; with `records_are_away`, had at `as_of`."""
 
     sections: list[dict[str, Any]]
+    records_are_away: bool
+    as_of: str
 
 
 class History(Struct):
@@ -50,7 +53,8 @@ class SectionController(Controller):
         """List the sections that the teacher has today."""
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
-        return Answer(_encode(SectionList(await services.read_section.list_sections(grant))))
+        listed = await services.read_section.list_sections(grant)
+        return Answer(_encode(SectionList(listed.sections, listed.records_are_away, rfc3339(listed.as_of_ms))))
 
     @get(
         "/{section_id:int}",

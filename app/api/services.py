@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from app.api.guards import Guard
     from app.gradebook.edit_cells import EditCells
+    from app.gradebook.maintenance import MaintenanceBoard
     from app.gradebook.read_section import ReadSection
     from app.gradebook.sign_in import SignIn
     from app.gradebook.standing import Standing
@@ -32,6 +33,7 @@ class Services(NamedTuple):
     read_section: ReadSection
     watch_sections: WatchSections
     standing: Standing
+    maintenance: MaintenanceBoard
     meter: MeasureRequests
     worker: str
     own_port: int | None

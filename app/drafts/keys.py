@@ -86,7 +86,9 @@ TAGS: tuple[str, ...] = tuple(f"{{p{i}.{suffix}}}" for i, suffix in enumerate(_S
 STREAM: tuple[bytes, ...] = tuple(f"{tag}:log".encode() for tag in TAGS)
 INCARNATION: tuple[bytes, ...] = tuple(f"{tag}:inc".encode() for tag in TAGS)
 EVENTS: tuple[bytes, ...] = tuple(f"{tag}:ev".encode() for tag in TAGS)
+PROBE: tuple[bytes, ...] = tuple(f"{tag}:probe".encode() for tag in TAGS)
 REVOCATIONS = f"{TAGS[0]}:rev".encode()
+MAINTENANCE = f"{TAGS[0]}:mnt".encode()
 _SECTION_PREFIX: tuple[bytes, ...] = tuple(f"{tag}:s:".encode() for tag in TAGS)
 
 
@@ -108,3 +110,21 @@ def section_key_pattern(partition: int) -> bytes:
 def section_of_key(key: bytes) -> int:
     """Return the section of a section hash's key."""
     return int(key.rsplit(b":", 1)[1])
+
+
+# The snapshot cache, a server of its own. `owner` tells apart installations that share one.
+
+
+def snapshot_key(owner: str, section_id: int) -> bytes:
+    """Return the cache's key of a section's snapshot."""
+    return f"{owner}:section:{section_id}".encode()
+
+
+def section_list_key(owner: str, user_id: int) -> bytes:
+    """Return the cache's key of the list of sections that a user teaches."""
+    return f"{owner}:teacher:{user_id}".encode()
+
+
+def kept_lately_key(key: bytes) -> bytes:
+    """Return the key that is there while a value of the cache is too new to be written again."""
+    return key + b":lately"

@@ -10,6 +10,7 @@ from app.drafts.connection import Reply, ReplyError, pack_command
 from app.drafts.keys import (
     EVENTS,
     INCARNATION,
+    MAINTENANCE,
     PARTITIONS,
     REVOCATIONS,
     STREAM,
@@ -230,6 +231,15 @@ class DraftStore:
         used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", "0"))
         return used, int(info["maxmemory"])
 
+    async def fullest(self) -> tuple[int, int]:
+        """Return the same of the server with the least room left; JournalUnavailableError if one does not answer."""
+        infos = [await self._info(node, "memory") for node in self.topology.nodes()]
+        sizes = [
+            (int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", "0")), int(info["maxmemory"]))
+            for info in infos
+        ]
+        return max(sizes, key=lambda size: size[0] / size[1] if size[1] else 0.0)
+
     async def _info(self, node: Node, topic: str) -> dict[str, str]:
         reply = (await self._send(node, [pack_command((b"INFO", topic))]))[0]
         if isinstance(reply, ReplyError):
@@ -255,6 +265,15 @@ class DraftStore:
         """Return the revocation set, for when PostgreSQL is away."""
         fields = await self.topology.call(0, b"HGETALL", REVOCATIONS)
         return {fields[i].decode(): int(fields[i + 1]) for i in range(0, len(fields), 2)}
+
+    async def mirror_maintenance(self, announced: bytes) -> None:
+        """Write the announcement of maintenance beside the journal."""
+        await self.topology.call(0, b"SET", MAINTENANCE, announced)
+
+    async def read_maintenance(self) -> bytes | None:
+        """Return the announcement of maintenance as it was written last."""
+        raw: bytes | None = await self.topology.call(0, b"GET", MAINTENANCE)
+        return raw
 
     async def forget_revocations(self, subjects: Sequence[str]) -> None:
         """Remove subjects whose grants have all expired."""

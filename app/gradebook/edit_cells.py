@@ -26,6 +26,7 @@ from app.errors import (
 )
 from app.gradebook.answer_save import answer_save
 from app.gradebook.context import LoadedContext, find_applied, load_context
+from app.gradebook.ladder import RETRY_AFTER_S
 from app.gradebook.pack_edits import PackedEdits, StaleRulesError, pack_edits
 from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest, decode_save_request
 from app.model.grants import derive_secret
@@ -37,6 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from app.drafts.committer import Committer
+    from app.gradebook.cached_sections import CachedSections
+    from app.gradebook.ladder import Ladder
     from app.gradebook.rules import RulesCache
     from app.model.grants import Grant
     from app.model.section_rules import SectionRules
@@ -76,18 +79,22 @@ class EditCells:
         rules: RulesCache,
         *,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
+        cached: CachedSections | None = None,
+        ladder: Ladder | None = None,
     ) -> None:
         self._pool = pool
         self._committer = committer
         self._rules = rules
         self._wall_ms = wall_ms
+        self._cached = cached
+        self._ladder = ladder
         self._window_ms = settings.save_window_ms
         secret = derive_secret(settings.secret_key, "receipt")
         self._receipt_key = ReceiptKey(derive_secret(settings.secret_key, "receipt key id")[:4], secret)
 
     def next_save_ms(self) -> int:
         """Return how long clients are to collect edits before their next save."""
-        return self._window_ms
+        return self._window_ms if self._ladder is None else self._ladder.save_window_ms
 
     async def save(self, grant: Grant, section_id: int, body: bytes) -> bytes:
         """Return the answer to a save's body as JSON, once every edit in it is durable.
@@ -111,6 +118,8 @@ class EditCells:
         save = await self._prepare(grant, section_id, request, access)
         partition = partition_of(section_id)
         count = len(request.edits)
+        if count and self._ladder is not None and self._ladder.is_full:
+            raise JournalUnavailableError("the journal's memory is full", retry_after_s=RETRY_AFTER_S)
         context: LoadedContext | None = None
         reply = await self._committer.commit(partition, section_id, save.packed, count)
         if reply[:1] == b"N":
@@ -134,8 +143,13 @@ class EditCells:
             return None
         if not 0 < section_id < 2**32:
             raise NotFoundError("no such section")
-        async with self._pool.acquire() as connection:
-            access = await read_section_access(connection, grant.user_id, section_id)
+        try:
+            async with self._pool.acquire() as connection:
+                access = await read_section_access(connection, grant.user_id, section_id)
+        except (RecordsUnavailableError, OverloadedError):
+            if self._cached is not None and await self._cached.cached_access(grant.user_id, section_id):
+                return None
+            raise
         if access.is_active:
             return None
         if access.ended_at is None:
@@ -193,11 +207,11 @@ class EditCells:
 
     async def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
         edits, cells, ids = save.request.edits, save.edits.cells, save.edits.edit_ids
-        answer, said = answer_save(raw, edits, cells, ids, context, self._window_ms)
+        answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms())
         refused = [ids[i] for i, view in enumerate(answer.outcomes) if view.outcome == "conflict"]
         applied = await self._applied_meanwhile(save.section_id, refused) if refused else {}
         if applied:
-            answer, said = answer_save(raw, edits, cells, ids, context, self._window_ms, applied)
+            answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms(), applied)
         if edits:
             oldest_s = (save.request.sent_at - edits[0].entered_at).total_seconds()
             EDITS.answered([view.outcome for view in answer.outcomes], oldest_s)

@@ -1,14 +1,15 @@
 """What a teacher sees: recorded cells with the drafts laid over them, so that reads see one's own writes.
 
 Order matters: the journal is read first, then PostgreSQL. The other way round, an edit that is recorded and drained
-between the two reads would be in neither. At equal versions PostgreSQL wins.
+between the two reads would be in neither. At equal versions PostgreSQL wins. While it is away, the section as it was
+kept last takes its place (app/gradebook/cached_sections.py), and the answer says from when that is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
@@ -21,9 +22,10 @@ from app.errors import (
     OverloadedError,
     RecordsUnavailableError,
 )
-from app.gradebook.context import head_of_row, rfc3339
+from app.gradebook.context import rfc3339
+from app.gradebook.recorded_section import merge, read_facts, read_recorded
 from app.gradebook.rules import drafted_line_items, today_in
-from app.model.kinds import KIND_OF_NAME, NAME_OF_KIND
+from app.model.kinds import KIND_OF_NAME, NAME_OF_KIND, Kind
 from app.records import edits as records
 from app.records import sections
 from app.records.accounts import list_active_section_ids, read_section_access
@@ -33,11 +35,12 @@ if TYPE_CHECKING:
 
     from app.drafts.codec import Head
     from app.drafts.store import DraftStore
+    from app.gradebook.cached_sections import CachedSections
+    from app.gradebook.ladder import Ladder
+    from app.gradebook.recorded_section import Merged, RecordedSection
     from app.model.grants import Grant
     from app.records.pool import Connection, Pool, Row
     from app.settings import Settings
-
-RESERVED_MIN, RESERVED_BLOCK = 10, 20  # ids of columns that a teacher can make without asking again
 
 
 class Cells(Struct):
@@ -55,7 +58,10 @@ class Cells(Struct):
 
 
 class SectionSnapshot(Struct):
-    """A section as it stands at `as_of`, drafts included."""
+    """A section as it stands at `as_of`, drafts included.
+
+    With `records_are_away` what is recorded is that of `as_of`, and the drafts are those of now.
+    """
 
     section: dict[str, Any]
     students: list[dict[str, Any]]
@@ -64,23 +70,55 @@ class SectionSnapshot(Struct):
     cells: Cells
     conflicts: list[dict[str, Any]]
     authors: dict[str, str]
+    records_are_away: bool
     as_of: str
     next_save_ms: int
 
 
-class ReadSection:
-    """Reading, for one API process."""
+class ListedSections(NamedTuple):
+    """The sections that somebody teaches, as they were at `as_of_ms`: now, unless PostgreSQL is away."""
 
-    def __init__(self, settings: Settings, pool: Pool, store: DraftStore) -> None:
+    sections: list[dict[str, Any]]
+    as_of_ms: int
+    records_are_away: bool
+
+
+class ReadSection:
+    """Reading, for one API process. Without `cached` there is nothing to read while PostgreSQL is away."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        pool: Pool,
+        store: DraftStore,
+        cached: CachedSections | None = None,
+        ladder: Ladder | None = None,
+    ) -> None:
         self._pool = pool
         self._store = store
+        self._cached = cached
+        self._ladder = ladder
         self._window_ms = settings.save_window_ms
 
-    async def list_sections(self, grant: Grant) -> list[dict[str, Any]]:
-        """Return summaries of the sections that the user teaches today."""
-        async with self._pool.acquire() as connection:
-            ids = await list_active_section_ids(connection, grant.user_id)
-            return [dict(row) for row in await sections.list_sections_of_teacher(connection, ids)]
+    async def list_sections(self, grant: Grant) -> ListedSections:
+        """Return summaries of the sections that the user teaches today, or did when PostgreSQL was last asked.
+
+        RecordsUnavailableError while it is away, if that is not known.
+        """
+        cached = self._cached
+        if cached is not None and cached.records_are_away() and (listed := await cached.find_list(grant.user_id)):
+            return ListedSections(listed.sections, listed.as_of_ms, records_are_away=True)
+        as_of_ms = _now_ms()
+        try:
+            async with self._pool.acquire() as connection:
+                found = await list_taught(connection, grant.user_id)
+        except (RecordsUnavailableError, OverloadedError):
+            if cached is None or (listed := await cached.find_list(grant.user_id)) is None:
+                raise
+            return ListedSections(listed.sections, listed.as_of_ms, records_are_away=True)
+        if cached is not None:
+            cached.keep_list(grant.user_id, found)
+        return ListedSections(found, as_of_ms, records_are_away=False)
 
     async def read_section(
         self, grant: Grant, section_id: int, *, columns: Sequence[tuple[int, int]] | None = None
@@ -88,52 +126,99 @@ class ReadSection:
         """Return the section's snapshot and its ETag, which changes with every head and every record.
 
         With `columns` (kind, item) only their cells are in it. Raises NotPermittedError for a section that the user
-        does not teach, RecordsUnavailableError while PostgreSQL is away. While the journal is away, what is recorded is
-        shown alone.
+        does not teach, RecordsUnavailableError while PostgreSQL is away and the section was not kept. While the
+        journal is away, what is recorded is shown alone.
         """
-        try:
-            heads = (await self._store.read_section(section_id)).heads
-        except JournalUnavailableError:
-            heads = {}
+        as_of_ms = _now_ms()
+        heads = await self._heads(section_id)
+        cached, kept = self._cached, None
+        if cached is not None and cached.records_are_away():
+            kept = await self._find_kept(cached, grant, section_id)
+        if kept is None:
+            try:
+                recorded = await self._read(grant, section_id, as_of_ms, heads, columns)
+            except (RecordsUnavailableError, OverloadedError):
+                if cached is None or (kept := await self._find_kept(cached, grant, section_id, is_last=True)) is None:
+                    raise
+            else:
+                if cached is not None and columns is None:
+                    cached.keep(recorded)
+                return self._show(recorded, heads, columns)
+        return self._show(kept, heads, columns, records_are_away=True)
+
+    async def _find_kept(
+        self, cached: CachedSections, grant: Grant, section_id: int, *, is_last: bool = False
+    ) -> RecordedSection | None:
+        """Return the section as it was kept, for who is known to teach it.
+
+        If PostgreSQL cannot be asked either (`is_last`), raise NotPermittedError for whom it has said not to teach it.
+        """
+        if grant.section_ids is None or section_id not in grant.section_ids:
+            listed = await cached.find_list(grant.user_id)
+            if listed is None:
+                return None
+            if not any(section["section_id"] == section_id for section in listed.sections):
+                if is_last:
+                    raise NotPermittedError("this is not one of your sections")
+                return None
+        return await cached.find(section_id)
+
+    async def _read(
+        self,
+        grant: Grant,
+        section_id: int,
+        as_of_ms: int,
+        heads: dict[bytes, Head],
+        columns: Sequence[tuple[int, int]] | None,
+    ) -> RecordedSection:
+        # Who else teaches it is read only with what will be kept: for the page that shows it while PostgreSQL is away.
+        with_teachers = self._cached is not None and columns is None and self._cached.is_due(section_id)
         async with self._pool.acquire() as connection:
             await _require_teacher(connection, grant, section_id)
-            facts = await _facts(connection, section_id)
-            if columns is None:
-                rows = await records.read_section_cells(connection, section_id)
-            else:
-                rows = await records.read_columns(connection, section_id, columns)
-            conflicts = await records.read_open_conflicts(connection, facts["school_year"], section_id)
-            students = await sections.read_section_students(connection, section_id, today_in(facts["time_zone"]))
-            line_items = await sections.read_line_items(connection, section_id)
-            reserved = await _reserved(connection, section_id)
-            merged = merge(_of_columns(heads, columns), rows)
-            authors = {head.author_id for head, _ in merged.values()} | {c["author_id"] for c in conflicts}
-            names = await sections.read_user_names(connection, sorted(authors))
-        made_columns = _line_items(line_items, heads)
-        made = {column["line_item_id"] for column in made_columns}
+            return await read_recorded(
+                connection, section_id, as_of_ms, _of_columns(heads, columns), columns, with_teachers=with_teachers
+            )
+
+    def _show(
+        self,
+        recorded: RecordedSection,
+        heads: dict[bytes, Head],
+        columns: Sequence[tuple[int, int]] | None,
+        *,
+        records_are_away: bool = False,
+    ) -> tuple[SectionSnapshot, str]:
+        rows = recorded.rows
+        if records_are_away and columns is not None:  # all of it was kept
+            rows = [row for row in rows if (row.kind, row.item) in columns]
+        merged = merge(_of_columns(heads, columns), rows, records_are_away=records_are_away)
+        line_items = _line_items(recorded.line_items, heads, with_recorded=records_are_away)
+        made = {column["line_item_id"] for column in line_items}
         snapshot = SectionSnapshot(
-            section=_section(facts),
-            students=[dict(row) for row in students],
-            line_items=made_columns,
-            reserved_line_item_ids=[i for i in reserved if i not in made],
+            section=recorded.facts | {"today": today_in(recorded.facts["time_zone"]).isoformat()},
+            students=recorded.students,
+            line_items=line_items,
+            reserved_line_item_ids=[i for i in recorded.reserved if i not in made],
             cells=columns_of(merged),
-            conflicts=[_conflict(row) for row in conflicts],
-            authors={str(user): name for user, name in names.items()},
-            as_of=rfc3339(time.time_ns() // 1_000_000),
-            next_save_ms=self._window_ms,
+            conflicts=recorded.conflicts,
+            authors=_authors(recorded, merged),
+            records_are_away=records_are_away,
+            as_of=rfc3339(recorded.as_of_ms),
+            next_save_ms=self._window_ms if self._ladder is None else self._ladder.save_window_ms,
         )
         return snapshot, etag(snapshot)
+
+    async def _heads(self, section_id: int) -> dict[bytes, Head]:
+        try:
+            return (await self._store.read_section(section_id)).heads
+        except JournalUnavailableError:
+            return {}
 
     async def read_columns(self, section_id: int, columns: Sequence[tuple[int, int]]) -> dict[bytes, Head]:
         """Return the heads of some columns (kind, item), drafts over records: for who may see them already.
 
         While a store is away, what the other one has is returned, and nothing while both are.
         """
-        try:
-            heads = (await self._store.read_section(section_id)).heads
-        except JournalUnavailableError:
-            heads = {}
-        heads = _of_columns(heads, columns)
+        heads = _of_columns(await self._heads(section_id), columns)
         try:
             async with self._pool.acquire() as connection:
                 rows = await records.read_columns(connection, section_id, columns)
@@ -142,9 +227,18 @@ class ReadSection:
         return {cell: head for cell, (head, _) in merge(heads, rows).items()}
 
     async def read_teachers(self, section_id: int) -> dict[int, str]:
-        """Return the names of those who teach the section today, the one in charge first."""
-        async with self._pool.acquire() as connection:
-            return await sections.read_section_teachers(connection, section_id)
+        """Return the names of those who teach the section today, the one in charge first.
+
+        Whoever asks has been shown the section. While PostgreSQL is away, those of when the section was kept.
+        """
+        try:
+            async with self._pool.acquire() as connection:
+                return await sections.read_section_teachers(connection, section_id)
+        except (RecordsUnavailableError, OverloadedError):
+            kept = await self._cached.find(section_id) if self._cached is not None else None
+            if kept is None or not kept.teachers:
+                raise
+            return kept.teachers
 
     async def read_names(self, users: Sequence[int]) -> dict[int, str]:
         """Return the display names of users; of nobody while PostgreSQL is away."""
@@ -157,7 +251,12 @@ class ReadSection:
     async def read_history(
         self, grant: Grant, section_id: int, kind: str, item: int, student: int
     ) -> list[dict[str, Any]]:
-        """Return every edit of a cell, newest first: the drafted head, then what is recorded."""
+        """Return every edit of a cell, newest first: the drafted head, then what is recorded.
+
+        OverloadedError while the journal's memory runs short: what can wait has to.
+        """
+        if self._ladder is not None and self._ladder.reports_are_off:
+            raise OverloadedError("histories are not read while the journal is short of memory", retry_after_s=60)
         cell = (int(KIND_OF_NAME[kind]), item, student)
         try:
             drafted = (await self._store.read_heads(section_id, [CELL.pack(*cell)])).get(CELL.pack(*cell))
@@ -165,7 +264,7 @@ class ReadSection:
             drafted = None
         async with self._pool.acquire() as connection:
             await _require_teacher(connection, grant, section_id)
-            facts = await _facts(connection, section_id)
+            facts = await read_facts(connection, section_id)
             rows = await sections.read_cell_history(connection, facts["school_year"], section_id, cell)
             history = [_history_row(row) for row in rows]
             if (
@@ -193,33 +292,10 @@ async def _require_teacher(connection: Connection, grant: Grant, section_id: int
         raise NotPermittedError("this is not one of your sections")
 
 
-async def _facts(connection: Connection, section_id: int) -> Row:
-    facts = await sections.read_section_facts(connection, section_id)
-    if facts is None:
-        raise NotFoundError("no such section")
-    return facts
-
-
-async def _reserved(connection: Connection, section_id: int) -> list[int]:
-    reserved = await sections.read_line_item_reservations(connection, section_id)
-    if len(reserved) < RESERVED_MIN:
-        reserved += await sections.reserve_line_items(connection, section_id, RESERVED_BLOCK - len(reserved))
-    return reserved
-
-
-def merge(heads: dict[bytes, Head], rows: list[records.FullHeadRow]) -> dict[bytes, tuple[Head, str]]:
-    """Lay the journal's heads over the recorded cells; return (head, state) by cell.
-
-    A drafted head wins over an older record. A clean head never does: it is a copy of a record, and PostgreSQL is here.
-    """
-    merged = {CELL.pack(r.kind, r.item, r.student_id): (head_of_row(r), "recorded") for r in rows}
-    for cell, head in heads.items():
-        if not head.is_drafted:
-            continue
-        recorded = merged.get(cell)
-        if recorded is None or head.is_provisional or head.cell_version > recorded[0].cell_version:
-            merged[cell] = (head, "drafted")
-    return merged
+async def list_taught(connection: Connection, user_id: int) -> list[dict[str, Any]]:
+    """Return summaries of the sections that a user teaches today."""
+    ids = await list_active_section_ids(connection, user_id)
+    return [dict(row) for row in await sections.list_sections_of_teacher(connection, ids)]
 
 
 def columns_of(merged: dict[bytes, tuple[Head, str]]) -> Cells:
@@ -245,40 +321,36 @@ def _id(raw: bytes) -> str:
     return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
-def _section(facts: Row) -> dict[str, Any]:
-    return dict(facts) | {"today": today_in(facts["time_zone"]).isoformat()}
+def _authors(recorded: RecordedSection, merged: Merged) -> dict[str, str]:
+    shown = {head.author_id for head, _ in merged.values()} | {c["author_id"] for c in recorded.conflicts}
+    return {str(user): name for user, name in (recorded.teachers | recorded.names).items() if user in shown}
 
 
-def _line_items(rows: list[Row], heads: dict[bytes, Head]) -> list[dict[str, Any]]:
-    columns = {}
-    for row in rows:
-        column = dict(row)
-        for bound in ("result_value_min", "result_value_max"):
-            column[bound] = f"{row[bound]:f}"
-        columns[row["line_item_id"]] = column
-    drafted = {cell: head for cell, head in heads.items() if head.is_drafted}
-    for item, value in drafted_line_items(drafted).items():
-        # Every field: the stored form leaves defaults out, and a column that is shown again has `is_hidden` left out.
-        made = msgspec.structs.asdict(value)
-        columns[item] = columns.get(item, {"line_item_id": item}) | made
+def _line_items(
+    recorded: Sequence[dict[str, Any]], heads: dict[bytes, Head], *, with_recorded: bool = False
+) -> list[dict[str, Any]]:
+    """Lay the definitions in the journal over the recorded columns.
+
+    A clean head is a copy of what was recorded once, and the roster may have changed the column since. `with_recorded`:
+    what was recorded is a copy too, and clean heads add the columns that it does not know yet.
+    """
+    columns = {column["line_item_id"]: column for column in recorded}
+    known = set(columns)
+    for item, value in drafted_line_items(heads).items():
+        if heads[CELL.pack(Kind.LINE_ITEM, item, 0)].is_drafted or (with_recorded and item not in known):
+            # Every field: the stored form leaves defaults out; a column that is shown again has no `is_hidden`.
+            made = msgspec.structs.asdict(value)
+            columns[item] = columns.get(item, {"line_item_id": item}) | made
     return sorted(
         columns.values(), key=lambda c: (c.get("position") or 0, str(c.get("due_date") or "9999"), c["line_item_id"])
     )
 
 
-def _conflict(row: Row) -> dict[str, Any]:
-    return {
-        "edit_id": str(row["edit_id"]),
-        "kind": NAME_OF_KIND[row["kind"]],
-        "item": row["item"],
-        "student": row["student_id"],
-        "value": Raw((row["value"] or "null").encode()),
-        "author_id": row["author_id"],
-        "entered_at": rfc3339(row["entered_ms"]),
-    }
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
 
 
-_STATE = {"A": "recorded", "C": "conflict", "S": "conflict", "R": "rejected"}
+_STATE = {"A": "recorded", "C": "conflict", "S": "conflict", "R": "rejected", "P": "drafted"}
 
 
 def _history_row(row: Row) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from app import telemetry
 from app.drafts.doctor import UnsafeJournalError, examine
 from app.errors import JournalUnavailableError
+from app.gradebook.ladder import Ladder
 
 if TYPE_CHECKING:
     from app.drafts.committer import Committer
@@ -41,6 +42,8 @@ class Standing:
         self._is_durable = settings.journal_unsafe
         self._is_noted = False
         self.journal_is_writable = False
+        self.ladder = Ladder(settings.save_window_ms)
+        self._counted: tuple[float, int] | None = None  # when the backlog was counted, and how many saves it was
         self._oldest_unrecorded_ms: int | None = None
         self._backlog_is_known = False
 
@@ -69,10 +72,12 @@ class Standing:
         try:
             await self.require_durable()
             is_writable = self._is_durable and await self._store.is_writable()
+            if is_writable:
+                self.ladder.look(*await self._store.fullest())
             if with_backlog and is_writable:
                 unrecorded, self._oldest_unrecorded_ms = await self._store.backlog()
                 self._backlog_is_known = True
-                telemetry.JOURNAL_UNRECORDED.set(unrecorded)
+                self._count(unrecorded)
                 telemetry.JOURNAL_OLDEST.set(self.oldest_unrecorded_s or 0.0)
         except Exception as error:  # noqa: BLE001 -- whatever a look meets, the next one must come
             is_writable = False
@@ -81,8 +86,18 @@ class Standing:
             self._is_noted = False
         else:
             self._backlog_is_known = False
+            self._counted = None
+            self.ladder.lose_sight()
         self.journal_is_writable = is_writable
         telemetry.JOURNAL_IS_WRITABLE.set(is_writable)
+
+    def _count(self, unrecorded: int) -> None:
+        now = time.monotonic()
+        if self._counted is not None:
+            at, before = self._counted
+            telemetry.JOURNAL_SHRINKS.set((before - unrecorded) / max(0.001, now - at))
+        self._counted = now, unrecorded
+        telemetry.JOURNAL_UNRECORDED.set(unrecorded)
 
     def _note_away(self, error: Exception) -> None:
         if not self._is_noted:  # once, not at every look

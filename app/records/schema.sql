@@ -486,6 +486,20 @@ CREATE TABLE public.login_session (
 
 
 --
+-- Name: maintenance_notice; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.maintenance_notice (
+    is_only boolean DEFAULT true NOT NULL,
+    until_at timestamp with time zone NOT NULL,
+    reason text NOT NULL,
+    time_zone text NOT NULL,
+    changed_at timestamp with time zone NOT NULL,
+    CONSTRAINT maintenance_notice_is_only_check CHECK (is_only)
+);
+
+
+--
 -- Name: org; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1193,6 +1207,14 @@ ALTER TABLE ONLY public.line_item_reservation
 
 ALTER TABLE ONLY public.login_session
     ADD CONSTRAINT login_session_pkey PRIMARY KEY (login_session_id);
+
+
+--
+-- Name: maintenance_notice maintenance_notice_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.maintenance_notice
+    ADD CONSTRAINT maintenance_notice_pkey PRIMARY KEY (is_only);
 
 
 --

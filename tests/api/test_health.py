@@ -31,11 +31,14 @@ if TYPE_CHECKING:
 async def test_a_healthy_service_says_so_to_everybody(client: httpx.AsyncClient) -> None:
     assert (await client.get("/livez")).text == "alive\n"
     assert (await client.get("/readyz")).text == "ready\n"
-    assert (await client.get("/statusz")).json() == {
+    status = (await client.get("/statusz")).json()
+    assert 0 < status.pop("journal_memory_percent") < 60
+    assert status == {
         "saving": "ok",
         "recording": "ok",
         "oldest_unrecorded_s": 0.0,
         "next_save_ms": 5000,
+        "maintenance": None,
         "version": VERSION,
     }
 
