@@ -3,7 +3,8 @@
 A request handler never talks to the store itself. It hands a packed save to `commit` and waits on a future that this
 module alone completes: a request that is cancelled leaves no half-read reply behind. Saves that were in flight when a
 connection was lost are sent again (accept.lua finds what it already has), until `commit_wait_ms_max` has passed; so are
-those that a Cluster redirects, by the same way: wherever a save ends up, WAITAOF closes its pipeline there.
+those that a Cluster redirects, by the same way: wherever a save ends up, WAITAOF closes its pipeline there. Each server
+has a circuit breaker (app/drafts/breaker.py): while it is open, saves that have another way are told so at once.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import asyncio
 import contextlib
 from typing import TYPE_CHECKING
 
+from app.drafts.breaker import Breaker, is_short
 from app.drafts.connection import JournalProtocol, Reply, ReplyError, pack_command
 from app.drafts.keys import EVENTS, STREAM, section_key
 from app.drafts.topology import ACCEPT, ASKING, REDIRECT_PAUSE_S, Node, Topology
@@ -27,6 +29,10 @@ RECONNECT_PAUSE_S = 0.05
 SWEEP_S = 0.25
 SILENCE_S_MAX = 1.0  # beyond `commit_wait_ms_max`: then the server is frozen or cut off, and the connection worthless
 _EVALSHA = b"EVALSHA"
+_REDIRECTED = ("MOVED", "ASK", "TRYAGAIN", "NOSCRIPT")
+# What a server says that takes no edit now, whatever it is; and one that may have a successor, or soon be whole.
+_FULL = ("OOM", "MISCONF")
+_NOT_NOW = ("READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN", "CLUSTERDOWN")
 # A replica says what it has fsynced when it is asked, and otherwise once a second. WAITAOF asks once, which is before
 # the replica's fsync; waiting for more replicas than there can be makes the server ask again.
 _NUDGE = pack_command(("WAIT", "1000", "2"))
@@ -35,14 +41,24 @@ _NUDGE = pack_command(("WAIT", "1000", "2"))
 class Waiting:
     """A save that waits for its reply."""
 
-    __slots__ = ("deadline", "future", "is_alone", "is_redirected", "key", "partition", "save")
+    __slots__ = ("deadline", "future", "is_alone", "is_patient", "is_redirected", "key", "partition", "save")
 
-    def __init__(self, partition: int, key: bytes, save: bytes, deadline: float, future: asyncio.Future[bytes]) -> None:
+    def __init__(
+        self,
+        partition: int,
+        key: bytes,
+        save: bytes,
+        deadline: float,
+        future: asyncio.Future[bytes],
+        *,
+        is_patient: bool,
+    ) -> None:
         self.partition = partition
         self.key = key
         self.save = save
         self.deadline = deadline
         self.future = future
+        self.is_patient = is_patient  # waits for a journal that is away
         self.is_alone = False  # not to be merged with others any more
         self.is_redirected = False
 
@@ -56,15 +72,18 @@ class Committer:
         *,
         queue_edits_max: int,
         wait_ms_max: int,
+        silence_ms_max: int | None = None,
         replicas_min: int = 0,
         observe: Callable[[int], None] | None = None,
     ) -> None:
         self._topology = topology
         self._queue_edits_max = queue_edits_max
         self._wait_s_max = wait_ms_max / 1000
-        self._replicas_min = replicas_min
+        self.replicas_min = replicas_min
+        # How long a pipeline may stay unanswered before its server is taken for away.
+        self.silence_s_max = self._wait_s_max + SILENCE_S_MAX if silence_ms_max is None else silence_ms_max / 1000
         # Closes each pipeline where replicas must have it too; one pipeline waits behind another.
-        wait_ms = str(wait_ms_max // PIPELINES_IN_FLIGHT_MAX)
+        wait_ms = str(int(min(wait_ms_max, self.silence_s_max * 1000)) // PIPELINES_IN_FLIGHT_MAX)
         self.waitaof = pack_command(("WAITAOF", "1", str(replicas_min), wait_ms)) if replicas_min else None
         self._observe = observe
         self._lanes: dict[Node, _Lane] = {}
@@ -74,19 +93,22 @@ class Committer:
         self._is_closed = False
         self.waiting_edits = 0
 
-    async def commit(self, partition: int, section_id: int, save: bytes, edits: int) -> bytes:
+    async def commit(
+        self, partition: int, section_id: int, save: bytes, edits: int, *, is_patient: bool = True
+    ) -> bytes:
         """Return accept.lua's reply once everything it acknowledges is fsynced.
 
         Raises OverloadedError when too much waits already, and JournalUnavailableError when the journal did not
         answer in time or refused; the save may then still be in the journal, and sending it again is harmless.
+        Where the save has another way (not `is_patient`), a journal that is away is not waited for.
         """
         edits = max(1, edits)  # a poll takes a place too
         if self.waiting_edits + edits > self._queue_edits_max:
             raise OverloadedError("too many edits wait for the journal", retry_after_s=2)
         loop = self._loop or self._start()
-        waiting = Waiting(
-            partition, section_key(partition, section_id), save, loop.time() + self._wait_s_max, loop.create_future()
-        )
+        deadline = loop.time() + self._wait_s_max
+        key = section_key(partition, section_id)
+        waiting = Waiting(partition, key, save, deadline, loop.create_future(), is_patient=is_patient)
         self.waiting_edits += edits
         self._outstanding[waiting] = None
         try:
@@ -115,13 +137,17 @@ class Committer:
     def enqueue(self, waiting: Waiting) -> None:
         """Put a save into the lane of the server that holds its partition."""
         lane = self._lane(self._topology.node(waiting.partition))
+        if lane.breaker.is_open and not waiting.is_patient:
+            _fail(waiting, JournalUnavailableError("the journal is away", retry_after_s=2))
+            return
         lane.waiting.append(waiting)
         lane.wake()
 
     def _lane(self, node: Node) -> _Lane:
         lane = self._lanes.get(node)
         if lane is None:
-            lane = self._lanes[node] = _Lane(self, node)
+            breaker = Breaker(self._topology, node, self.replicas_min, self.spawn)
+            lane = self._lanes[node] = _Lane(self, node, breaker)
         return lane
 
     async def redirect(self, call: list[Waiting], error: str) -> None:
@@ -169,18 +195,11 @@ class Committer:
         if self._observe is not None:
             self._observe(saves)
 
-    def is_short(self, reached: Reply) -> bool:
-        """Tell whether a WAITAOF reply reports too few fsyncs, here or on the replicas."""
-        return isinstance(reached, ReplyError) or reached[0] < 1 or reached[1] < self._replicas_min
-
-    @property
-    def silence_s_max(self) -> float:
-        """How long a pipeline may stay unanswered before its connection is given up."""
-        return self._wait_s_max + SILENCE_S_MAX
-
     async def close(self) -> None:
         """Wait for what is in flight."""
         self._is_closed = True
+        for lane in self._lanes.values():
+            lane.breaker.close()
         pending = list(self._tasks)
         if pending:
             await asyncio.wait(pending, timeout=self._wait_s_max)
@@ -191,9 +210,10 @@ class Committer:
 class _Lane:
     """The saves that wait for one server."""
 
-    def __init__(self, committer: Committer, node: Node) -> None:
+    def __init__(self, committer: Committer, node: Node, breaker: Breaker) -> None:
         self._committer = committer
         self._node = node
+        self.breaker = breaker
         self._nudging = Node(node.address)  # a connection that is not blocked by the WAITAOF
         self._nudge: asyncio.Task[None] | None = None
         self._gated = 0
@@ -261,8 +281,12 @@ class _Lane:
                 replies = await (self._gate(answered) if is_gated else answered)
         except TimeoutError:
             self._node.close()
+            self._away(calls, "it does not answer")
             await self._again(calls)
-        except (ConnectionError, JournalUnavailableError):
+        except JournalUnavailableError as error:
+            self._away(calls, error.detail)
+            await self._again(calls)
+        except ConnectionError:
             await self._again(calls)
         else:
             self._take(calls, replies[1:] if is_asking else replies, is_gated=is_gated)
@@ -288,11 +312,13 @@ class _Lane:
         self._nudging.close()
 
     def _take(self, calls: list[list[Waiting]], replies: list[Reply], *, is_gated: bool) -> None:
-        is_short = is_gated and self._committer.is_short(replies.pop())
+        is_late = is_gated and is_short(replies.pop(), self._committer.replicas_min)
+        if is_late:
+            self.breaker.trip("too few replicas have the edits")
         for call, reply in zip(calls, replies, strict=True):
             if isinstance(reply, ReplyError):
                 self._refused(call, str(reply))
-            elif is_short:
+            elif is_late:
                 for waiting in call:
                     _fail(waiting, JournalUnavailableError("too few replicas have the edits", retry_after_s=2))
             else:
@@ -300,15 +326,27 @@ class _Lane:
                     _answer(waiting, answer)
 
     def _refused(self, call: list[Waiting], error: str) -> None:
-        if error.startswith(("MOVED", "ASK", "TRYAGAIN", "CLUSTERDOWN", "NOSCRIPT")):
+        if error.startswith(_FULL):
+            self.breaker.trip(error)
+        if error.startswith(_REDIRECTED):
             self._committer.spawn(self._committer.redirect(call, error))
-        elif len(call) > 1 and not error.startswith(("OOM", "MISCONF", "READONLY", "LOADING")):
+        elif error.startswith(_NOT_NOW):
+            self._away([call], error)
+            self._committer.spawn(self._again([call]))
+        elif len(call) > 1 and not error.startswith(_FULL):
             for waiting in call:  # the script failed over one of them, perhaps a head of a newer release
                 waiting.is_alone = True
                 self._committer.enqueue(waiting)
         else:
             for waiting in call:
                 _fail(waiting, JournalUnavailableError(f"the journal refused: {error}", retry_after_s=2))
+
+    def _away(self, calls: list[list[Waiting]], reason: str) -> None:
+        """Open the breaker: who has another way takes it now."""
+        self.breaker.trip(reason)
+        for waiting in [*self.waiting, *(w for call in calls for w in call)]:
+            if not waiting.is_patient:
+                _fail(waiting, JournalUnavailableError("the journal is away", retry_after_s=2))
 
     async def _again(self, calls: list[list[Waiting]]) -> None:
         """Put saves back whose connection was lost; they expire on their own clock."""

@@ -10,6 +10,7 @@ from msgspec import Raw
 from app.drafts.codec import unpack_exceptions, unpack_extra, unpack_head, unpack_reply
 from app.errors import JournalUnavailableError
 from app.gradebook.context import rfc3339
+from app.model.chain import PARKED
 from app.model.edits import HeadView, OutcomeView, SaveAnswer
 
 if TYPE_CHECKING:
@@ -90,6 +91,8 @@ def _settled(edit: EditRequest, cell: bytes, edit_id: bytes, context: LoadedCont
         raise JournalUnavailableError("the journal and the records disagree; try again", retry_after_s=1)
     if found.status == "A":
         return OutcomeView(edit.edit_id, "recorded", found.cell_version)
+    if found.status == PARKED:
+        return OutcomeView(edit.edit_id, "drafted")
     if found.status in {"C", "S"}:
         return _conflict(edit, cell, b"", context)
     code = "quarantined" if found.status == "Q" else found.code or "rejected"

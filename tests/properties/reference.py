@@ -181,7 +181,13 @@ class Journal:
             return Reply("O") if is_away else self._ask(save, {})
         drafted, recorded = position
         if save.edits and save.first_seq > drafted + 1:
-            return Reply("G", expected_seq=drafted + 1)
+            if context is None and not is_away:
+                return self._ask(save, {})
+            if context is not None and context.recorded_seq > drafted:
+                drafted = recorded = context.recorded_seq
+                is_unasked = True
+            if save.first_seq > drafted + 1:
+                return Reply("G", expected_seq=drafted + 1)
         if is_unasked and context is None and not is_away:
             return self._ask(save, {})
         judging = _Judging(save, context, is_away, drafted, recorded)
@@ -311,7 +317,8 @@ class Journal:
         end = chain.effective_base(ChainEdit(0, (0, 0, 0, 0), b"", author, base, APPLIED), known)
         if end in unrecorded:
             return end, unrecorded[end].status == PROVISIONAL
-        return end, context is not None and end != NO_ID and (0, end) not in known
+        is_open = (0, end) not in known or known[0, end].status == chain.PARKED
+        return end, context is not None and end != NO_ID and is_open
 
     def _head(self, judging: _Judging, cell: bytes) -> Standing | None:
         """What stands in the cell, EMPTY where that is known to be nothing, None where only PostgreSQL knows."""

@@ -8,7 +8,7 @@
 -- KEYS: 1 stream, 1 + i section hash of save i        ARGV: 1 events channel, 1 + i packed save (app/drafts/codec.py)
 -- The channel is no key: it never exists, and while its slot moves a Cluster refuses calls of which some keys are missing.
 -- Reply i: 'N' more context is needed, nothing was written; then the edit_ids that the API must look up besides the save's
---          'G' + expected seq (gap, nothing was written)
+--          'G' + expected seq (gap, of which PostgreSQL knows no better; nothing was written)
 --          'O' drafted_seq recorded_seq, then per edit d|s|c|r, then the exceptions not yet seen
 local sub, byte, concat, pack, unpack_ = string.sub, string.byte, table.concat, struct.pack, struct.unpack
 local NONE = string.rep('\0', 16)
@@ -78,6 +78,7 @@ local function effective_base(s, base)
     else
       local known = s.ctx and s.ctx.settled[base]
       if not known then return base, s.ctx ~= nil and base ~= NONE end
+      if known.status == PROVISIONAL then return base, true end -- parked there
       if known.status == APPLIED or known.author ~= s.author then return base end
       base = known.base
     end
@@ -341,7 +342,14 @@ local function accept(key, a)
   else
     return ask(s, n)
   end
-  if n > 0 and first > s.drafted + 1 then return 'G' .. pack('>I4', s.drafted + 1) end
+  if n > 0 and first > s.drafted + 1 then
+    -- It may have saved to PostgreSQL directly meanwhile, past a journal that was away.
+    if not s.ctx and not s.away then return ask(s, n) end
+    if s.ctx and s.ctx.position_known and s.ctx.recorded > s.drafted then
+      s.drafted, s.recorded, is_unasked = s.ctx.recorded, s.ctx.recorded, true
+    end
+    if first > s.drafted + 1 then return 'G' .. pack('>I4', s.drafted + 1) end
+  end
   if is_unasked and not s.ctx and not s.away then return ask(s, n) end
 
   local results = {}
