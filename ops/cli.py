@@ -15,6 +15,7 @@ from ops.processes import ServerError
 # name: (module, what --help says). The module holds a click command or group of the same name.
 COMMANDS: dict[str, tuple[str, str]] = {
     "up": ("ops.up", "Start everything: servers, API, flusher, housekeeping."),
+    "deploy": ("ops.deploy", "Replace the processes of a running `up` by the code on disk, refusing nobody."),
     "migrate": ("ops.migrate", "Bring the database to the newest schema."),
     "doctor": ("ops.doctor", "Check servers, settings and disk; say what to do."),
     "token": ("ops.token", "Print a bearer token for a user, and nothing else."),

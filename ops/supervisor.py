@@ -172,7 +172,7 @@ class Supervisor:
 
     def __init__(self, installation: Installation, say: Callable[[str], None], *, lock: int) -> None:
         self._installation = installation
-        self._say = say
+        self.say = say
         self._lock = lock
         self._layers: dict[int, list[Watched]] = {}
         self._wake_read, self._wake_write = socket.socketpair()
@@ -324,14 +324,14 @@ class Supervisor:
             if watched.was_steady(now):
                 watched.wait_s = RESTART_S_MIN
             self._note_end(watched)
-            self._say(f"{watched.name} ended ({process.complaint()}); starting it again in {watched.wait_s:.1f} s")
+            self.say(f"{watched.name} ended ({process.complaint()}); starting it again in {watched.wait_s:.1f} s")
             self._postpone(watched, now)
         elif watched.due_at <= now:
             watched.due_at = None
             try:
                 watched.service.spawn()
             except (ServerError, OSError) as error:
-                self._say(f"{watched.name}: {error}; trying again in {watched.wait_s:.1f} s")
+                self.say(f"{watched.name}: {error}; trying again in {watched.wait_s:.1f} s")
                 self._postpone(watched, now)
             else:
                 self._note_start(watched)
@@ -344,7 +344,7 @@ class Supervisor:
         if waits_for_disk(process.pid):
             watched.spare(now)
             return
-        self._say(f"{watched.name} was silent for {silent_s:.1f} s: killed")
+        self.say(f"{watched.name} was silent for {silent_s:.1f} s: killed")
         process.kill_with_descendants()
         process.wait(BEAT_S)
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import click
 
 from app.settings import Settings
+from ops.deploy import Deploys
 from ops.district import load_district
 from ops.environment import environment
 from ops.installation import Installation, data_dir_option
@@ -105,7 +106,9 @@ def up(**options: Any) -> None:
         with _own(wanted) as (installation, lock), _listen(wanted) as listener:
             with Supervisor(installation, _say, lock=lock) as supervisor:
                 _start(supervisor, installation, listener, wanted, clock)
-                supervisor.run()
+                with contextlib.closing(Deploys(supervisor, installation)) as deploys:
+                    supervisor.attend(deploys)
+                    supervisor.run()
                 _say("stopping: what was accepted is written first")
             _say("stopped; nothing is left running")
     except StopRequestedError:
