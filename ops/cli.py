@@ -25,6 +25,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         "ops.audit.command",
         "Compare what clients typed with what is stored: name what is lost, or prove none.",
     ),
+    "maintenance": ("ops.maintenance", "Prepare hours without PostgreSQL, and tell teachers."),
     "drill": ("ops.drill.command", "Kill things on purpose, and audit afterwards."),
     "bench": ("ops.bench.command", "Measure the save path on this machine."),
     "incarnation": ("ops.incarnation", "Tell journal and database that a backup was restored."),

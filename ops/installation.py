@@ -80,6 +80,7 @@ def settings_environment(data_dir: Path) -> dict[str, str]:
     for name, key in (
         ("DATABASE_URL", "database_url"),
         ("REDIS_URL", "redis_url"),
+        ("INKFAST_SNAPSHOT_CACHE_URL", "snapshot_cache_url"),
         ("INKFAST_PUBLIC_URL", "public_url"),
     ):
         if name not in given and key in written:

@@ -43,6 +43,9 @@ VALKEY_DURABLE: Mapping[str, str] = {
     "save": "",
     "maxmemory-policy": "noeviction",
 }
+# The snapshot cache may lose everything, and has a limit of its own (docs/adr/0014).
+SNAPSHOT_BYTES_MAX = 2 * 1024 * MIB
+VALKEY_DISPOSABLE: Mapping[str, str] = {"appendonly": "no", "maxmemory-policy": "allkeys-lru"}
 POSTGRES_FAST: Mapping[str, str] = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off"}
 
 
@@ -246,16 +249,18 @@ class ValkeyServer:
         cluster: bool = False,
         config: Mapping[str, str] | None = None,
         log_dir: Path | None = None,
+        name: str = "valkey",
     ) -> None:
         self.data_dir = data_dir.absolute()
         self._run_dir = run_dir.absolute()
+        self._name = name
         self._binary = binary or valkey_bin()
         self.port = port
         self._cluster = cluster
         self._config = dict(config or {})
         self._sockets = self._run_dir
         run_dir.mkdir(parents=True, exist_ok=True)
-        self.process = Process("Valkey", (log_dir or self._run_dir) / "valkey.log")
+        self.process = Process("Valkey", (log_dir or self._run_dir) / f"{name}.log")
 
     @property
     def pid(self) -> int:
@@ -287,7 +292,7 @@ class ValkeyServer:
         """Start it without waiting (a restart by the supervisor)."""
         self.data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
         identity = choose_identity(self.data_dir, also=(self._binary,))
-        self._sockets = socket_dir(self._run_dir / "valkey", identity)
+        self._sockets = socket_dir(self._run_dir / self._name, identity)
         identity.owns(self.data_dir)
         in_use = f"{self.data_dir} is in use by another Valkey"
         with locked(_lock_path(self.data_dir), wait_s=lock_wait_s, in_use=in_use) as lock:
@@ -335,6 +340,15 @@ class ValkeyServer:
         return [part for name, value in config.items() for part in (f"--{name}", value)]
 
 
+class CacheServer(ValkeyServer):
+    """The snapshot cache: a Valkey without persistence, at most 2 GiB and an eighth of the memory."""
+
+    def __init__(self, run_dir: Path, *, log_dir: Path | None = None, config: Mapping[str, str] | None = None) -> None:
+        limit = {"maxmemory": str(min(SNAPSHOT_BYTES_MAX, max(128, _memory_mib() // 8) * MIB))}
+        config = {**VALKEY_DISPOSABLE, **limit, **(config or {})}
+        super().__init__(run_dir / "snapshots.d", run_dir, config=config, log_dir=log_dir, name="snapshots")
+
+
 def _lock_path(data_dir: Path) -> Path:
     return data_dir.with_name(data_dir.name + ".lock")
 
@@ -358,4 +372,4 @@ def _postgres_memory() -> dict[str, str]:
     return {"shared_buffers": f"{shared_mib}MB", "max_wal_size": "2GB"}
 
 
-__all__ = ["SAME_USER", "PostgresServer", "ServerError", "ValkeyServer", "postgres_bin", "valkey_bin"]
+__all__ = ["SAME_USER", "CacheServer", "PostgresServer", "ServerError", "ValkeyServer", "postgres_bin", "valkey_bin"]

@@ -21,7 +21,7 @@ from ops.environment import environment
 from ops.installation import Installation, data_dir_option
 from ops.migrate import apply_migrations
 from ops.processes import ServerError, alive, locked
-from ops.servers import PostgresServer, ValkeyServer, postgres_bin, postgres_major
+from ops.servers import CacheServer, PostgresServer, ValkeyServer, postgres_bin, postgres_major
 from ops.supervisor import PythonService, StopRequestedError, Supervisor
 
 if TYPE_CHECKING:
@@ -200,15 +200,22 @@ def _start(
 ) -> None:
     host, port = listener.getsockname()[:2]
     child_environment = dict(environment())
-    database_url, redis_url = _start_servers(supervisor, installation, child_environment)
+    database_url, redis_url, cache_url = _start_servers(supervisor, installation, child_environment)
     child_environment |= {"DATABASE_URL": database_url, "REDIS_URL": redis_url}
+    child_environment["INKFAST_SNAPSHOT_CACHE_URL"] = cache_url
     child_environment.setdefault("INKFAST_SECRET_KEY", installation.secret_key())
     child_environment.setdefault("INKFAST_PUBLIC_URL", f"http://{host}:{port}")
     settings = Settings.from_env(child_environment)
     clock.step("servers")
     apply_migrations(database_url)
     clock.step("schema")
-    installation.write(database_url=database_url, redis_url=redis_url, public_url=settings.public_url, port=port)
+    installation.write(
+        database_url=database_url,
+        redis_url=redis_url,
+        snapshot_cache_url=cache_url,
+        public_url=settings.public_url,
+        port=port,
+    )
     accounts = load_district(installation, child_environment, wanted.roster, wanted.demo_teachers, _say)
     clock.step("district")
     _start_application(supervisor, installation, listener, wanted, child_environment)
@@ -219,9 +226,10 @@ def _start(
     _say(f"data and logs: {installation.data_dir}    ready in {clock}    stop: Ctrl-C")
 
 
-def _start_servers(supervisor: Supervisor, installation: Installation, given: dict[str, str]) -> tuple[str, str]:
+def _start_servers(supervisor: Supervisor, installation: Installation, given: dict[str, str]) -> tuple[str, str, str]:
     postgres: PostgresServer | None = None
     valkey: ValkeyServer | None = None
+    cache: CacheServer | None = None
     data_dir, run_dir, log_dir = installation.data_dir, installation.run_dir, installation.log_dir
     services: list[tuple[str, Service]] = []
     if "DATABASE_URL" not in given:
@@ -231,13 +239,17 @@ def _start_servers(supervisor: Supervisor, installation: Installation, given: di
     if "REDIS_URL" not in given:
         valkey = ValkeyServer(data_dir / "valkey", run_dir, log_dir=log_dir)
         services.append(("valkey", valkey))
+    if "INKFAST_SNAPSHOT_CACHE_URL" not in given:
+        cache = CacheServer(run_dir, log_dir=log_dir)
+        services.append(("snapshots", cache))
     supervisor.start(services, layer=SERVERS, lock_wait_s=LOCK_S_MAX)
-    for server in (postgres, valkey):
+    for server in (postgres, valkey, cache):
         if server is not None:
             server.wait_ready()
     return (
         given["DATABASE_URL"] if postgres is None else postgres.dsn,
         given["REDIS_URL"] if valkey is None else valkey.url,
+        given["INKFAST_SNAPSHOT_CACHE_URL"] if cache is None else cache.url,
     )
 
 
