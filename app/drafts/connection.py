@@ -84,6 +84,10 @@ class Address:
             protocol.close()
             raise
 
+    async def is_current(self, protocol: JournalProtocol) -> bool:  # noqa: ARG002 -- for those who are told by others
+        """Return whether the server at the other end is still the one that this address means."""
+        return True
+
     def _hello(self) -> list[tuple[bytes | str, ...]]:
         commands: list[tuple[bytes | str, ...]] = []
         password = self._options.get("password")
@@ -104,6 +108,7 @@ class JournalProtocol(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._waiting: list[tuple[int, list[Reply], asyncio.Future[list[Reply]]]] = []
         self._on_push = on_push
+        self.peer = ""  # the server at the other end, where an address can mean one or another
         self.lost: asyncio.Event = asyncio.Event()
 
     @property

@@ -1,4 +1,4 @@
-"""Which server holds which partition: one server, or the primaries of a Cluster.
+"""Which server holds which partition: one server, the primary that Sentinel names, or the primaries of a Cluster.
 
 redis-py's cluster pipeline has no EVALSHA and its WAITAOF no key to route by, so the slot map is kept here: learnt
 from any node with CLUSTER SLOTS, corrected by MOVED. Each node has one pinned connection per use (committing, reading).
@@ -17,6 +17,7 @@ from redis.crc import key_slot
 from app.drafts.connection import CONNECT_S_MAX, Address, JournalProtocol, Reply, ReplyError, pack_command
 from app.drafts.doctor import require_durable_server
 from app.drafts.keys import PARTITIONS, STREAM
+from app.drafts.sentinel import address_of, is_primary
 from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ _SCRIPTS = Path(__file__).parent / "scripts"
 SLOT_OF_PARTITION = tuple(key_slot(key) for key in STREAM)
 REDIRECT_RETRIES_MAX = 40
 REDIRECT_PAUSE_S = 0.025
+DEPOSED = ("READONLY", "NOREPLICAS")  # what a primary answers that has been replaced, or is cut off from the others
 ANSWER_S_MAX = 10.0  # no command takes as long: the server is frozen or cut off, and the connection worthless
 ASKING = pack_command(("ASKING",))
 
@@ -92,6 +94,12 @@ class Node:
                 protocol.close()
                 raise JournalUnavailableError(f"journal at {self.address.name}: {reply}")
 
+    async def leave_former_primary(self) -> None:
+        """Close the connection if the server at its other end has been deposed: the next goes to its successor."""
+        protocol = self.opened()
+        if protocol is not None and not (await is_primary(protocol) and await self.address.is_current(protocol)):
+            protocol.close()
+
     def close(self) -> None:
         """Close the connection."""
         if self._protocol is not None:
@@ -102,7 +110,7 @@ class Topology:
     """The slot map, and one Node per server."""
 
     def __init__(self, url: str, *, is_checked: bool = False) -> None:
-        self.seed = Address(url)
+        self.seed = address_of(url)
         self._is_checked = is_checked
         self._nodes: dict[str, Node] = {}
         self._of_partition: list[str] = [self.seed.name] * PARTITIONS
@@ -123,11 +131,14 @@ class Topology:
         return [self._nodes[name] for name in dict.fromkeys(self._of_partition)]
 
     async def learn(self, without: Node | None = None) -> None:
-        """Read the slot map from any node that answers (`without`: not this one).
+        """Read the slot map from any node that answers (`without`: not this one, which was lost or refused).
 
-        On a single server there is nothing to learn. Raises JournalUnavailableError if no node answers.
+        Without a Cluster there is no map: a connection that turns out to lead to a deposed primary is closed. Raises
+        JournalUnavailableError if no node answers.
         """
         if not self.seed.is_cluster:
+            if without is not None:
+                await without.leave_former_primary()
             return
         async with self._learning:
             for node in dict.fromkeys([*self.nodes(), *self._nodes.values()]):
@@ -198,7 +209,7 @@ class Topology:
         raise error
 
     async def retry(self, partition: int, packed: bytes, error: str) -> Reply:
-        """Repeat one refused command: after NOSCRIPT, MOVED, ASK, TRYAGAIN; other errors are raised."""
+        """Repeat one refused command: after NOSCRIPT, MOVED, ASK, TRYAGAIN, READONLY; other errors are raised."""
         for _ in range(REDIRECT_RETRIES_MAX):
             node, ask = self.node(partition), False
             try:
@@ -209,6 +220,9 @@ class Topology:
                     node, ask = self.at_redirect(error), True
                 elif error.startswith("NOSCRIPT"):
                     await node.load_scripts(await node.connection())
+                elif error.startswith(DEPOSED):
+                    await self.learn(without=node)
+                    await asyncio.sleep(REDIRECT_PAUSE_S)
                 elif error.startswith(("TRYAGAIN", "CLUSTERDOWN")):
                     await asyncio.sleep(REDIRECT_PAUSE_S)
                 else:

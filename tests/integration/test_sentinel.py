@@ -1,0 +1,164 @@
+"""A pair of servers watched by Sentinel: the same processes go on with the one that takes over."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import itertools
+from contextlib import ExitStack
+from typing import TYPE_CHECKING
+
+import pytest
+import redis
+
+from app.drafts import codec
+from app.drafts.committer import Committer
+from app.drafts.connection import JournalProtocol
+from app.drafts.keys import partition_of
+from app.drafts.sentinel import SentinelAddress, address_of
+from app.drafts.store import DraftStore
+from app.drafts.topology import Node, Topology
+from app.errors import JournalUnavailableError
+from ops.cluster.journal import Journal, make_journal, named_by, sentinel_of
+from ops.cluster.machines import free_port
+from tests.integration.test_committer import save_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+TAKEOVER_S_MAX = 15
+DOWN_AFTER_MS = 400
+
+
+@pytest.fixture(scope="module")
+def journal(server_dir: Path) -> Iterator[Journal]:
+    """A primary, its replica and three sentinels."""
+    folder = server_dir / "watched"
+    folder.mkdir(mode=0o711)
+    ports = [free_port() for _ in range(5)]
+    nodes = make_journal(folder, "sentinel", ports).nodes
+    sentinels = [sentinel_of(folder, i, ports[i + 1], ports[0], down_after_ms=DOWN_AFTER_MS) for i in (1, 2, 3)]
+    with ExitStack() as stack:
+        made = Journal(nodes, sentinels)
+        for _, machine in made.services(0):
+            stack.callback(machine.stop)
+            machine.spawn()
+        made.form()
+        for _, machine in made.watchers(0):
+            stack.callback(machine.stop)
+            machine.spawn()
+        made.watch()
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("url", "name", "sentinels"),
+    [
+        ("redis+sentinel://one:1,two/inkfast", "inkfast of one:1,two", ["one:1", "two:26379"]),
+        ("rediss+sentinel://u:p@one:1/x?sentinel_password=s", "x of one:1", ["one:1"]),
+    ],
+)
+def test_what_a_sentinel_url_says(url: str, name: str, sentinels: list[str]) -> None:
+    address = address_of(url)
+    assert isinstance(address, SentinelAddress)
+    assert (address.name, [sentinel.name for sentinel in address.sentinels]) == (name, sentinels)
+    assert address.is_tls == url.startswith("rediss")
+    assert all(sentinel.is_tls == address.is_tls for sentinel in address.sentinels)
+
+
+@pytest.mark.parametrize("url", ["redis+sentinel://one:1", "redis+sentinel:///inkfast"])
+def test_a_sentinel_url_without_a_name_or_hosts_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match="REDIS_URL"):
+        address_of(url)
+
+
+async def test_a_primary_that_nobody_knows_is_away(journal: Journal) -> None:
+    unknown = journal.url.replace("/inkfast", "/other")
+    with pytest.raises(JournalUnavailableError, match="knows a primary other"):
+        await Node(address_of(unknown)).connection()
+
+
+async def test_a_server_that_is_no_primary_is_not_believed(journal: Journal) -> None:
+    """What a sentinel says that has not heard of the last election; here it is made to name the replica."""
+    liar = journal.sentinels[2]
+    with redis.Redis(port=liar.port) as client:
+        primary = journal.nodes[0].port
+        client.execute_command("SENTINEL", "REMOVE", "inkfast")
+        client.execute_command("SENTINEL", "MONITOR", "inkfast", "127.0.0.1", journal.nodes[1].port, 2)
+        try:
+            with pytest.raises(JournalUnavailableError, match="not the primary"):
+                await Node(address_of(f"redis+sentinel://127.0.0.1:{liar.port}/inkfast")).connection()
+        finally:
+            client.execute_command("SENTINEL", "REMOVE", "inkfast")
+            client.execute_command("SENTINEL", "MONITOR", "inkfast", "127.0.0.1", primary, 2)
+            client.execute_command("SENTINEL", "SET", "inkfast", "down-after-milliseconds", DOWN_AFTER_MS)
+    journal.watch()
+
+
+async def test_a_connection_to_a_deposed_primary_is_left(journal: Journal) -> None:
+    """It answers READONLY, and the connection is as good as ever: nothing but the question who it is tells."""
+    topology = Topology(f"redis://127.0.0.1:{journal.nodes[1].port}")
+    topology._nodes[topology.seed.name] = node = Node(address_of(f"redis://127.0.0.1:{journal.nodes[1].port}"))
+    try:
+        lent = JournalProtocol()
+        await node.address.open(lent)
+        node._protocol = lent
+        with pytest.raises(JournalUnavailableError):
+            await topology.call(0, b"SET", b"k", b"v")
+        assert not lent.is_open
+    finally:
+        topology.close()
+
+
+async def test_the_replica_takes_over_under_processes_that_go_on(journal: Journal) -> None:
+    topology, reading = Topology(journal.url), Topology(journal.url)
+    committers = [Committer(topology, queue_edits_max=1_000, wait_ms_max=1_000, replicas_min=n) for n in (1, 0)]
+    committer = committers[0]
+    store = DraftStore(reading)
+    sections = range(1, 6)
+    acknowledged: list[tuple[int, int]] = []
+    enough = asyncio.Event()
+
+    async def type_on(section: int) -> None:
+        client, partition = section.to_bytes(16, "big"), partition_of(section)
+        for seq in itertools.count(1):
+            save = save_of(section, seq=seq, client=client, student=seq)
+            while True:
+                with contextlib.suppress(JournalUnavailableError):
+                    assert (await committer.commit(partition, section, save, 1))[:1] == b"O"
+                    acknowledged.append((section, seq))
+                    break
+                await asyncio.sleep(0.02)
+            if enough.is_set():
+                return
+
+    try:
+        typing = [asyncio.create_task(type_on(section)) for section in sections]
+        async with asyncio.timeout(TAKEOVER_S_MAX):
+            while len(acknowledged) < 50:
+                await asyncio.sleep(0.01)
+            await store.backlog([partition_of(s) for s in sections])
+            first, second = journal.nodes
+            first.kill()
+            while await asyncio.to_thread(named_by, journal.sentinels[0].port) != second.port:
+                await asyncio.sleep(0.02)
+            with redis.Redis(port=second.port) as client:  # it has no replica yet, and has to take writes all the same
+                client.config_set("min-replicas-to-write", 0)
+            committer, before = committers[1], len(acknowledged)
+            while len(acknowledged) < before + 50:
+                await asyncio.sleep(0.01)
+            enough.set()
+            await asyncio.gather(*typing)
+        with contextlib.suppress(JournalUnavailableError):  # another process, which only reads, fails once
+            await store.backlog([partition_of(sections[0])])
+        found: list[tuple[int, int]] = []
+        for raw in await store.read_entries({partition_of(s) for s in sections}, 100_000):
+            entry = codec.unpack_entry(raw.stream_id, raw.raw)
+            found += [(entry.section_id, edit.seq) for edit in entry.edits]
+        assert sorted(found) == sorted(acknowledged)  # each once: nothing lost, nothing twice
+    finally:
+        topology.close()
+        reading.close()
+        for used in committers:
+            await used.close()
