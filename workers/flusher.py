@@ -23,6 +23,7 @@ from app.gradebook.recording.recorder import Drains, Recorder
 from app.records import leases
 from app.records.pool import Connection, connect, is_infrastructure
 from app.telemetry import Event, log
+from workers.catching_up import CatchingUp, report
 
 if TYPE_CHECKING:
     from app.drafts.store import DraftStore, Incarnation, StreamEntry
@@ -54,6 +55,7 @@ class Flusher:
         self._ahead: asyncio.Task[Batch | None] | None = None
         self._draining: asyncio.Task[None] | None = None
         self.recorded_rows = 0
+        self._catching_up = CatchingUp()
 
     async def run(self, stop: asyncio.Event) -> None:
         """Flush until `stop` is set; then record what is there, and give the partitions back."""
@@ -90,6 +92,7 @@ class Flusher:
         level = logging.WARNING if _is_expected(error) else logging.ERROR
         log(Event.FLUSH_FAILED, level=level, error=error)
         if not isinstance(error, JournalUnavailableError):
+            self._catching_up.lost(time.monotonic())
             if self._connection is not None:
                 self._connection.terminate()
             self._connection = self._recorder = None
@@ -201,6 +204,7 @@ class Flusher:
         if not partitions:
             return []
         lengths = await self._store.lengths(partitions)
+        report(self._catching_up.sees(sum(lengths), time.monotonic()))
         full = [p for p, length in zip(partitions, lengths, strict=True) if length]
         if not full:
             return []
@@ -228,6 +232,7 @@ class Flusher:
             await self._read_again()
             return False
         self.recorded_rows += batch.rows
+        self._catching_up.recorded(batch.rows, len(batch.entries))
         await self._drained()
         self._draining = asyncio.create_task(self._drain(settled, batch.unreadable))
         return True
