@@ -133,9 +133,7 @@ async def _open(
     hub = EventHub(topology)
     stack.push_async_callback(hub.close)
     revocations = Revocations(settings, pool, store)
-    cached = CachedSections(
-        settings, SnapshotCache(settings.snapshot_cache_url), lambda: revocations.records_are_away
-    )
+    cached = CachedSections(settings, SnapshotCache(settings.snapshot_cache_url), lambda: revocations.records_are_away)
     stack.push_async_callback(cached.close)
     maintenance = MaintenanceBoard(pool, store, lambda: revocations.records_are_away)
     standing = Standing(settings, store, committer, revocations)

@@ -49,6 +49,18 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     journal_memory_clean_percent_max: Annotated[
         int, _doc("Above this share of maxmemory clean heads are evicted, oldest first.")
     ] = 50
+    journal_disk_free_percent_min: Annotated[
+        int, _doc("Disk guard of `inkfast up`: below this share of free room the journal takes nothing new,")
+    ] = 15
+    journal_disk_free_mib_max: Annotated[int, _doc("but not where so much is free: 20 minutes of the design load,")] = (
+        2_048
+    )
+    journal_disk_free_mib_min: Annotated[int, _doc("and in any case below this: draining and rewriting take room.")] = (
+        64
+    )
+    journal_ballast_mib: Annotated[
+        int, _doc("File kept beside the journal, given away when its server cannot write; at most 5 % of the disk.")
+    ] = 64
     journal_unsafe: Annotated[
         bool, _doc("Start although the journal's durability settings are wrong. For benchmarks only.")
     ] = False

@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "maintenance": ("ops.maintenance", "Prepare hours without PostgreSQL, and tell teachers."),
     "drill": ("ops.drill.command", "Kill things on purpose, and audit afterwards."),
     "bench": ("ops.bench.command", "Measure the save path on this machine."),
+    "disk-guard": ("ops.disk_guard", "Close a journal to new edits before its disk is full."),
     "incarnation": ("ops.incarnation", "Tell journal and database that a backup was restored."),
 }
 
@@ -45,7 +46,7 @@ class LazyGroup(click.Group):
             return None
         module_name, _ = COMMANDS[cmd_name]
         try:
-            command = getattr(importlib.import_module(module_name), cmd_name)
+            command = getattr(importlib.import_module(module_name), cmd_name.replace("-", "_"))
         except ModuleNotFoundError as error:
             raise click.ClickException(
                 f"`{cmd_name}` cannot be loaded: {error} (./ops/up installs what it needs)"

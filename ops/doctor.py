@@ -41,7 +41,8 @@ async def examine_servers(settings: Settings) -> list[Line]:
     topology = Topology(settings.redis_url)
     try:
         await topology.learn()
-        lines += [Line(*finding) for finding in await journal_doctor.examine(topology)]
+        found = await journal_doctor.examine(topology)
+        lines += [Line(finding.subject, finding.value, finding.problem or finding.advice) for finding in found]
     except InkfastError as error:
         lines.append(Line("journal", "away", f"{error.detail}: start it, or correct REDIS_URL"))
     finally:

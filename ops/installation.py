@@ -27,6 +27,7 @@ class Installation:
         self.data_dir = data_dir.absolute()
         self.run_dir = self.data_dir / "run"
         self.log_dir = self.data_dir / "log"
+        self.journal_dir = self.data_dir / "valkey"
         self._settings = self.data_dir / "settings.json"
 
     def read(self) -> dict[str, Any]:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote
 
+from ops.ballast import memory_while_spent
 from ops.environment import environment
 from ops.processes import SAME_USER, Identity, Process, ServerError, choose_identity, locked, socket_dir
 from ops.pulse import POSTGRES_QUESTION, VALKEY_QUESTION, AnswerPulse
@@ -336,6 +337,7 @@ class ValkeyServer:
             **VALKEY_DURABLE,
             **({"cluster-enabled": "yes"} if self._cluster else {}),
             **self._config,
+            **memory_while_spent(self.data_dir),
         }
         return [part for name, value in config.items() for part in (f"--{name}", value)]
 

@@ -237,7 +237,7 @@ def _start_servers(supervisor: Supervisor, installation: Installation, given: di
         postgres = PostgresServer(data_dir / f"pg{major}", run_dir, log_dir=log_dir)
         services.append(("postgres", postgres))
     if "REDIS_URL" not in given:
-        valkey = ValkeyServer(data_dir / "valkey", run_dir, log_dir=log_dir)
+        valkey = ValkeyServer(installation.journal_dir, run_dir, log_dir=log_dir)
         services.append(("valkey", valkey))
     if "INKFAST_SNAPSHOT_CACHE_URL" not in given:
         cache = CacheServer(run_dir, log_dir=log_dir)
@@ -277,8 +277,27 @@ def _start_application(
         (name, PythonService(name, log_dir, ["workers.main", name], child_environment))
         for name in ("flusher", "housekeeping")
     ]
+    if "REDIS_URL" not in environment():  # beside its own journal a district runs the guard itself
+        background.append(
+            (
+                "disk-guard",
+                PythonService("disk-guard", log_dir, _guard(installation, child_environment), child_environment),
+            )
+        )
     supervisor.start(background, layer=BACKGROUND)
     supervisor.start(api[1:], layer=API)
+
+
+def _guard(installation: Installation, child_environment: dict[str, str]) -> list[str]:
+    settings = Settings.from_env(child_environment)
+    limits = {
+        "--free-percent-min": settings.journal_disk_free_percent_min,
+        "--free-mib-max": settings.journal_disk_free_mib_max,
+        "--free-mib-min": settings.journal_disk_free_mib_min,
+        "--ballast-mib": settings.journal_ballast_mib,
+    }
+    arguments = ["ops.cli", "disk-guard", "--dir", str(installation.journal_dir), "--redis-url", settings.redis_url]
+    return arguments + [part for name, value in limits.items() for part in (name, str(value))]
 
 
 def _answers(host: str, port: int) -> bool:

@@ -20,6 +20,8 @@ WANTED = {
     "maxmemory-policy": ("noeviction", "an eviction would be a lost edit"),
 }
 VERSION_MIN = (7, 0)
+# The disk guard closes a journal with this maxmemory: nothing new is taken, and what is there can be drained.
+CLOSED_BYTES = 1
 
 
 class UnsafeJournalError(JournalUnavailableError):
@@ -27,11 +29,12 @@ class UnsafeJournalError(JournalUnavailableError):
 
 
 class Finding(NamedTuple):
-    """One thing that was looked at; `problem` says what to do, or is empty."""
+    """One thing that was looked at; `problem` says what to do, or is empty. `advice`: what to do though it is safe."""
 
     subject: str
     value: str
     problem: str
+    advice: str = ""
 
 
 async def examine(topology: Topology) -> list[Finding]:
@@ -65,7 +68,9 @@ async def _examine_connection(name: str, connection: JournalProtocol) -> list[Fi
         findings.append(Finding(f"{where} {setting}", value, "" if value == wanted else f"set it to {wanted}: {why}"))
     memory = str(config.get("maxmemory", "0"))
     unlimited = "set it: without a limit the machine kills the server instead of the server refusing"
-    findings.append(Finding(f"{where} maxmemory", memory, unlimited if memory == "0" else ""))
+    is_closed = memory == str(CLOSED_BYTES)
+    closed = "the disk guard has closed it: free some room on its disk, and it opens again" if is_closed else ""
+    findings.append(Finding(f"{where} maxmemory", memory, unlimited if memory == "0" else "", closed))
     return findings
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.drafts.codec import Head, unpack_head
 from app.drafts.connection import Reply, ReplyError, pack_command
+from app.drafts.doctor import CLOSED_BYTES
 from app.drafts.keys import (
     EVENTS,
     INCARNATION,
@@ -227,17 +228,11 @@ class DraftStore:
 
     async def memory(self, partition: int) -> tuple[int, int]:
         """Return (used bytes without replication and AOF buffers, maxmemory) of the server of a partition."""
-        info = await self._info(self.topology.node(partition), "memory")
-        used = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", "0"))
-        return used, int(info["maxmemory"])
+        return _used_and_limit(await self._info(self.topology.node(partition), "memory"))
 
     async def fullest(self) -> tuple[int, int]:
         """Return the same of the server with the least room left; JournalUnavailableError if one does not answer."""
-        infos = [await self._info(node, "memory") for node in self.topology.nodes()]
-        sizes = [
-            (int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", "0")), int(info["maxmemory"]))
-            for info in infos
-        ]
+        sizes = [_used_and_limit(await self._info(node, "memory")) for node in self.topology.nodes()]
         return max(sizes, key=lambda size: size[0] / size[1] if size[1] else 0.0)
 
     async def _info(self, node: Node, topic: str) -> dict[str, str]:
@@ -291,3 +286,8 @@ def _drain_command(partition: int, settled: Sequence[tuple[int, bytes]]) -> tupl
         EVENTS[partition],
         *[packed for _, packed in settled],
     )
+
+
+def _used_and_limit(info: dict[str, str]) -> tuple[int, int]:
+    used, limit = int(info["used_memory"]) - int(info.get("mem_not_counted_for_evict", "0")), int(info["maxmemory"])
+    return used, limit if limit != CLOSED_BYTES else 0  # closed for its disk: no memory is short

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-NAMES = ("api-1", "api-2", "flusher", "housekeeping")
+NAMES = ("api-1", "api-2", "flusher", "housekeeping", "disk-guard")
 TEACHERS = 4
 
 
