@@ -46,6 +46,7 @@ from app.gradebook.rules import RulesCache
 from app.gradebook.sign_in import SignIn
 from app.gradebook.standing import Standing
 from app.gradebook.watch_sections import WatchSections
+from app.gradebook.write_directly import WriteDirectly
 from app.heartbeat import beat
 from app.model.edits import BODY_BYTES_MAX
 from app.records.pool import create_pool
@@ -126,10 +127,13 @@ async def _open(
         topology,
         queue_edits_max=settings.commit_queue_edits_max,
         wait_ms_max=settings.commit_wait_ms_max,
+        silence_ms_max=settings.journal_silence_ms_max,
         replicas_min=settings.journal_replicas_min,
         observe=telemetry.COMMIT_SAVES.observe,
     )
     stack.push_async_callback(committer.close)
+    directly = WriteDirectly(settings, store)
+    stack.push_async_callback(directly.close)
     hub = EventHub(topology)
     stack.push_async_callback(hub.close)
     revocations = Revocations(settings, pool, store)
@@ -153,6 +157,7 @@ async def _open(
             pool,
             committer,
             RulesCache(settings, pool, store),
+            directly,
             cached=cached,
             ladder=standing.ladder,
         ),

@@ -42,7 +42,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     commit_queue_edits_max: Annotated[int, _doc("Edits that may wait in one API process before it answers 503.")] = (
         20_000
     )
-    commit_wait_ms_max: Annotated[int, _doc("How long a save may wait for the journal before it answers 503.")] = 5_000
+    commit_wait_ms_max: Annotated[int, _doc("How long a save may wait for a store before it is answered 503.")] = 5_000
+    journal_silence_ms_max: Annotated[
+        int,
+        _doc("A journal's server that is silent for so long is taken for away, and edits go to PostgreSQL directly."),
+    ] = 1_000
+    direct_connections_max: Annotated[
+        int, _doc("PostgreSQL connections of one API process for edits while the journal is away.")
+    ] = 2
+    direct_queue_edits_max: Annotated[
+        int, _doc("Edits that may wait for those connections before a save is answered 503.")
+    ] = 5_000
     journal_replicas_min: Annotated[
         int, _doc("Replica fsyncs (WAITAOF) an acknowledgement waits for; 0 without replicas.")
     ] = 0

@@ -18,6 +18,7 @@ from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.gradebook.edit_cells import EditCells
 from app.gradebook.rules import RulesCache
+from app.gradebook.write_directly import WriteDirectly
 from app.model.grants import Grant
 from app.records.pool import create_pool
 from workers.flusher import Flusher
@@ -92,12 +93,17 @@ async def api_process(settings: Settings) -> AsyncIterator[Process]:
     pool = await create_pool(settings)
     store = DraftStore(topology)
     committer = Committer(
-        topology, queue_edits_max=settings.commit_queue_edits_max, wait_ms_max=settings.commit_wait_ms_max
+        topology,
+        queue_edits_max=settings.commit_queue_edits_max,
+        wait_ms_max=settings.commit_wait_ms_max,
+        silence_ms_max=settings.journal_silence_ms_max,
     )
     rules = RulesCache(settings, pool, store)
+    directly = WriteDirectly(settings, store)
     try:
-        yield Process(EditCells(settings, pool, committer, rules), rules, pool, topology, store)
+        yield Process(EditCells(settings, pool, committer, rules, directly), rules, pool, topology, store)
     finally:
+        await directly.close()
         await committer.close()
         await pool.close()
         topology.close()

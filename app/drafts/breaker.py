@@ -41,8 +41,9 @@ class Breaker:
         self._probing: asyncio.Task[None] | None = None
         self.is_open = False
 
-    def trip(self, reason: str) -> None:
-        """Open, and begin to probe; nothing happens where it is open already."""
+    def trip(self, reason: str, *, is_readable: bool = False) -> None:
+        """Open, and begin to probe. `is_readable`: the server answers, it is only edits that it does not take."""
+        self._node.is_away |= not is_readable
         if not self.is_open:
             self.is_open = True
             telemetry.JOURNAL_AWAY.inc()
@@ -61,7 +62,7 @@ class Breaker:
         while not await self._is_back():
             await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 -- so that processes do not march in step
             pause_s = min(PROBE_S_MAX, pause_s * 2)
-        self.is_open = False
+        self.is_open = self._node.is_away = False
         telemetry.JOURNAL_AWAY.dec()
         away_s = round(asyncio.get_running_loop().time() - began, 3)
         telemetry.log(telemetry.Event.JOURNAL_BACK, server=self._node.address.name, away_s=away_s)

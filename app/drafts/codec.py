@@ -208,6 +208,11 @@ def unpack_reply(reply: bytes, count: int) -> SaveReply:
     return SaveReply(drafted, recorded, results, reply[at:])
 
 
+def pack_settled_reply(drafted_seq: int, recorded_seq: int, count: int, exceptions: bytes) -> bytes:
+    """Return the 'O' reply to a save of `count` edits of which PostgreSQL has each."""
+    return _OUTCOMES.pack(b"O", drafted_seq, recorded_seq) + b"s" * count + exceptions
+
+
 def pack_exception(seq: int, body: bytes) -> bytes:
     """Return one exception as the section hash keeps it."""
     return _U32.pack(seq) + _U32.pack(len(body)) + body

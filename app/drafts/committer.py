@@ -314,7 +314,7 @@ class _Lane:
     def _take(self, calls: list[list[Waiting]], replies: list[Reply], *, is_gated: bool) -> None:
         is_late = is_gated and is_short(replies.pop(), self._committer.replicas_min)
         if is_late:
-            self.breaker.trip("too few replicas have the edits")
+            self.breaker.trip("too few replicas have the edits", is_readable=True)
         for call, reply in zip(calls, replies, strict=True):
             if isinstance(reply, ReplyError):
                 self._refused(call, str(reply))
@@ -327,7 +327,7 @@ class _Lane:
 
     def _refused(self, call: list[Waiting], error: str) -> None:
         if error.startswith(_FULL):
-            self.breaker.trip(error)
+            self.breaker.trip(error, is_readable=True)
         if error.startswith(_REDIRECTED):
             self._committer.spawn(self._committer.redirect(call, error))
         elif error.startswith(_NOT_NOW):

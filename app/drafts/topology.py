@@ -57,6 +57,7 @@ class Node:
         self._is_checked = is_checked
         self._protocol: JournalProtocol | None = None
         self._opening = asyncio.Lock()
+        self.is_away = False  # a circuit breaker says so: do not wait for it
 
     def opened(self) -> JournalProtocol | None:
         """Return the open connection, if there is one."""
@@ -194,6 +195,8 @@ class Topology:
         Raises JournalUnavailableError where it does not answer; the slot map has then been read anew, so that trying
         again goes to the server that has taken its place.
         """
+        if node.is_away:
+            raise JournalUnavailableError(f"journal at {node.address.name} is away", retry_after_s=2)
         try:
             async with asyncio.timeout(ANSWER_S_MAX):
                 return await (await node.connection()).send(packed)

@@ -95,7 +95,7 @@ async def load_context(
             raise NotFoundError("no such section")
         key = (section_id, user_id, client_id)
         position = (await read_client_positions(connection, [key])).get(key)
-        exceptions = await read_edit_exceptions(connection, section_id, user_id, client_id)
+        exceptions = await read_edit_exceptions(connection, [key])
         heads = await read_columns(connection, section_id, columns)
         recorded = await list_recorded_columns(connection, section_id)
         found = await find_with_bases(connection, year, section_id, edit_ids)

@@ -1,17 +1,19 @@
 """Save a teacher's edits: check them, journal them, and answer what became of each.
 
 The steady state asks no database. PostgreSQL is asked when the journal does not know a column, a client or an edit yet
-(accept.lua says so and has written nothing), and before anybody is told "conflict".
+(accept.lua says so and has written nothing), and before anybody is told "conflict". While the journal is away, edits go
+to PostgreSQL directly (app/gradebook/write_directly.py).
 """
 
 from __future__ import annotations
 
+import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
-from app.drafts.codec import pack_client, pack_save, unpack_wanted, with_context, with_records_away
+from app.drafts.codec import entry_of_save, pack_client, pack_save, unpack_wanted, with_context, with_records_away
 from app.drafts.keys import partition_of
 from app.errors import (
     JournalUnavailableError,
@@ -28,6 +30,7 @@ from app.gradebook.answer_save import answer_save
 from app.gradebook.context import LoadedContext, find_applied, load_context
 from app.gradebook.ladder import RETRY_AFTER_S
 from app.gradebook.pack_edits import PackedEdits, StaleRulesError, pack_edits
+from app.gradebook.recording.direct import DirectSave
 from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest, decode_save_request
 from app.model.grants import derive_secret
 from app.model.receipts import ReceiptKey
@@ -41,6 +44,7 @@ if TYPE_CHECKING:
     from app.gradebook.cached_sections import CachedSections
     from app.gradebook.ladder import Ladder
     from app.gradebook.rules import RulesCache
+    from app.gradebook.write_directly import WriteDirectly
     from app.model.grants import Grant
     from app.model.section_rules import SectionRules
     from app.records.accounts import SectionAccess
@@ -49,6 +53,8 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 _encode = msgspec.json.Encoder().encode
+RETRY_S_MAX = 10  # and up to three times that, by chance
+NEW_OUTAGE_S = 60.0  # after so long without a refusal
 _SKEW_MS_MIN, _SKEW_MS_MAX = -(2**31), 2**31 - 1
 
 
@@ -59,6 +65,7 @@ class Save(NamedTuple):
     client: bytes
     request: SaveRequest
     packed: bytes
+    skew_ms: int
     received_ms: int
     edits: PackedEdits
 
@@ -77,6 +84,7 @@ class EditCells:
         pool: Pool,
         committer: Committer,
         rules: RulesCache,
+        directly: WriteDirectly,
         *,
         wall_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000,
         cached: CachedSections | None = None,
@@ -85,9 +93,11 @@ class EditCells:
         self._pool = pool
         self._committer = committer
         self._rules = rules
+        self._directly = directly
         self._wall_ms = wall_ms
         self._cached = cached
         self._ladder = ladder
+        self._refused_at_s = self._away_since_s = 0.0
         self._window_ms = settings.save_window_ms
         secret = derive_secret(settings.secret_key, "receipt")
         self._receipt_key = ReceiptKey(derive_secret(settings.secret_key, "receipt key id")[:4], secret)
@@ -116,26 +126,65 @@ class EditCells:
         """Save decoded edits; guarantees and errors as in `save`."""
         access = await self._access(grant, section_id)
         save = await self._prepare(grant, section_id, request, access)
-        partition = partition_of(section_id)
-        count = len(request.edits)
+        raw, context = await self._settle(save)
+        if raw[:1] == b"G":
+            expected = int.from_bytes(raw[1:5], "big")
+            raise SeqGapError("edits before these are missing", params={"expected_seq": expected})
+        if raw[:1] != b"O":
+            raise JournalUnavailableError("the journal could not judge these edits", retry_after_s=2)
+        return await self._answer(save, raw, context)
+
+    async def _settle(self, save: Save) -> tuple[bytes, LoadedContext | None]:
+        """Return the reply of whichever store has made the save durable, and what PostgreSQL knew of it.
+
+        The journal, if it is there; else PostgreSQL directly; and while that is away too, a journal that may come back
+        in time.
+        """
+        try:
+            return await self._journal(save, is_patient=False)
+        except JournalUnavailableError:
+            pass
+        entry = entry_of_save(save.section_id, save.client, save.skew_ms, save.received_ms, save.edits.blobs)
+        try:
+            return await self._directly.write(DirectSave(entry, save.request.exceptions_seen_seq))
+        except RecordsUnavailableError:
+            pass
+        try:
+            return await self._journal(save, is_patient=True)
+        except JournalUnavailableError as error:
+            error.retry_after_s = self._retry_after_s()
+            raise
+
+    def _retry_after_s(self) -> int:
+        """Return when to try again while both stores are away: later the longer that lasts, and each client for itself.
+
+        Clients that come back together are the next outage (https://sre.google/sre-book/addressing-cascading-failures/).
+        """
+        now_s = self._wall_ms() / 1000
+        if now_s - self._refused_at_s > NEW_OUTAGE_S:
+            self._away_since_s = now_s
+        self._refused_at_s = now_s
+        least_s = min(RETRY_S_MAX, 1 + int((now_s - self._away_since_s) / 10))
+        return random.randint(least_s, 3 * least_s)  # noqa: S311 -- jitter
+
+    async def _journal(self, save: Save, *, is_patient: bool) -> tuple[bytes, LoadedContext | None]:
+        partition, count = partition_of(save.section_id), len(save.edits.blobs)
         if count and self._ladder is not None and self._ladder.is_full:
             raise JournalUnavailableError("the journal's memory is full", retry_after_s=RETRY_AFTER_S)
+        if self._directly.written:
+            await self._directly.refresh(save.section_id)
+        section_id, committer = save.section_id, self._committer
+        reply = await committer.commit(partition, section_id, save.packed, count, is_patient=is_patient)
+        if reply[:1] != b"N":
+            return reply, None
+        wanted = [*save.looked_up, *unpack_wanted(reply)]
         context: LoadedContext | None = None
-        reply = await self._committer.commit(partition, section_id, save.packed, count)
-        if reply[:1] == b"N":
-            wanted = [*save.looked_up, *unpack_wanted(reply)]
-            try:
-                context = await load_context(self._pool, save.section_id, save.client, save.edits.cells, wanted)
-                packed = with_context(save.packed, context.context)
-            except RecordsUnavailableError:
-                packed = with_records_away(save.packed)
-            reply = await self._committer.commit(partition, section_id, packed, count)
-        if reply[:1] == b"G":
-            expected = int.from_bytes(reply[1:5], "big")
-            raise SeqGapError("edits before these are missing", params={"expected_seq": expected})
-        if reply[:1] != b"O":
-            raise JournalUnavailableError("the journal could not judge these edits", retry_after_s=2)
-        return await self._answer(save, reply, context)
+        try:
+            context = await load_context(self._pool, section_id, save.client, save.edits.cells, wanted)
+            packed = with_context(save.packed, context.context)
+        except RecordsUnavailableError:
+            packed = with_records_away(save.packed)
+        return await committer.commit(partition, section_id, packed, count, is_patient=is_patient), context
 
     async def _access(self, grant: Grant, section_id: int) -> SectionAccess | None:
         """Return None for an active teacher, else how far access went; raise NotPermittedError for strangers."""
@@ -173,19 +222,19 @@ class EditCells:
         else:
             ended_ms = int(access.ended_at.timestamp() * 1000) if access.ended_at else 0
             packed = pack_edits(edits, None, ended_ms=ended_ms)
-        skew_ms = received_ms - int(request.sent_at.timestamp() * 1000)
+        skew_ms = max(_SKEW_MS_MIN, min(_SKEW_MS_MAX, received_ms - int(request.sent_at.timestamp() * 1000)))
         client = pack_client(grant.user_id, request.client_id.bytes)
         save = pack_save(
             client,
             section_id,
             edits[0].seq if edits else 0,
             request.exceptions_seen_seq,
-            max(_SKEW_MS_MIN, min(_SKEW_MS_MAX, skew_ms)),
+            skew_ms,
             received_ms,
             0,
             packed.blobs,
         )
-        return Save(section_id, client, request, save, received_ms, packed)
+        return Save(section_id, client, request, save, skew_ms, received_ms, packed)
 
     async def _fresh(self, section_id: int, rules: SectionRules | None) -> SectionRules | None:
         """Never refuse from a cache: look it up, or let the flusher check while PostgreSQL is away."""

@@ -319,12 +319,13 @@ async def write_edit_exceptions(connection: Connection, rows: Sequence[Exception
         await connection.execute(load("write_edit_exceptions"), *columns)
 
 
-async def read_edit_exceptions(
-    connection: Connection, section_id: int, user_id: int, client_id: bytes
-) -> list[ExceptionRow]:
-    """Return a client's exceptions, oldest first."""
-    rows = await connection.fetch(load("read_edit_exceptions"), section_id, user_id, pg_uuid(client_id))
-    return [ExceptionRow(section_id, user_id, client_id, r[0], r[1].bytes, *r[2:]) for r in rows]
+async def read_edit_exceptions(connection: Connection, clients: Sequence[tuple[int, int, bytes]]) -> list[ExceptionRow]:
+    """Return the exceptions of clients, each given as (section_id, user_id, client_id), oldest first."""
+    if not clients:
+        return []
+    sections, users, ids = zip(*clients, strict=True)
+    rows = await connection.fetch(load("read_edit_exceptions"), int_array(sections), int_array(users), uuid_array(ids))
+    return [ExceptionRow(r[0], r[1], r[2].bytes, r[3], r[4].bytes, *r[5:]) for r in rows]
 
 
 async def quarantine_edits(connection: Connection, rows: Sequence[QuarantineRow]) -> None:

@@ -285,6 +285,8 @@ class Journal:
             base, is_unjudged = self._effective_base(judging, base)
         if head is None or base == head.edit_id:
             return "d", self._apply(judging, edit, head, base), None
+        theirs = judging.context.heads.get(edit.cell) if judging.context and head.is_drafted else None
+        is_unjudged |= theirs is not None and theirs.edit_id == base
         if is_unjudged or judging.is_away or edit.status == UNCHECKED:
             return self._keep(judging, edit, PROVISIONAL, "d")
         if judging.may_ask:

@@ -222,7 +222,9 @@ local function judge(s, i, p)
     journal(s, i, p, length, APPLIED, version, '')
     return 'd' .. pack('>I4', version)
   end
-  if unjudged or s.away or status == UNCHECKED then -- unchecked: it may be rejected for another reason yet
+  -- Drafted here, and recorded directly by now with more on top (this journal was away): the drain brings PostgreSQL's head.
+  local theirs = head.flags % 2 == 1 and s.ctx and s.ctx.heads[s.cells[i]]
+  if unjudged or s.away or status == UNCHECKED or (theirs and theirs.id == base) then -- unchecked: it may be rejected yet
     journal(s, i, p, length, PROVISIONAL, 0, '')
     return NO_VERSION
   end

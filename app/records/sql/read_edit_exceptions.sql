@@ -1,5 +1,6 @@
--- The exceptions of one client, oldest first.
-SELECT client_seq, edit_id, outcome, code, params::text AS params, head::text AS head
-FROM edit_exception
-WHERE section_id = $1::bigint AND user_id = $2::bigint AND client_id = $3::uuid
-ORDER BY client_seq, recorded_at;
+-- The exceptions of these clients, oldest first.
+SELECT e.section_id, e.user_id, e.client_id, e.client_seq, e.edit_id, e.outcome, e.code, e.params::text AS params,
+       e.head::text AS head
+FROM unnest($1::text::bigint[], $2::text::bigint[], $3::text::uuid[]) AS wanted (section_id, user_id, client_id)
+JOIN edit_exception AS e USING (section_id, user_id, client_id)
+ORDER BY e.client_seq, e.recorded_at;

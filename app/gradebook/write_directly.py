@@ -1,0 +1,191 @@
+"""Saving while the journal is away: micro-batches straight into PostgreSQL, through the same referee as the flusher.
+
+Few connections and a bounded queue of their own, so that a journal's absence cannot take PostgreSQL down as well. What
+waits while a connection is busy goes together in its next transaction. A request that has waited too long is told so;
+its transaction goes on, since a COMMIT is never interrupted.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from typing import TYPE_CHECKING, NamedTuple
+
+from app.drafts.codec import UnknownFormatError, unpack_entry
+from app.drafts.keys import partition_of
+from app.errors import InkfastError, JournalUnavailableError, OverloadedError, RecordsUnavailableError
+from app.gradebook.recording.direct import DirectReply, DirectSave, record_directly
+from app.gradebook.recording.recorder import Recorder, UnknownOutcomeError
+from app.records.pool import Connection, connect, is_infrastructure
+from app.telemetry import DIRECT_EDITS, Event, log
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Sequence
+
+    from app.drafts.codec import Entry
+    from app.drafts.store import DraftStore
+    from app.settings import Settings
+
+BATCH_EDITS_MAX = 500
+PENDING_ENTRIES_MAX = 1_000  # of a partition: more is left to the flusher, and what is based on it is parked
+PENDING_S_MAX = 0.25
+AWAY_S = 0.5  # how long PostgreSQL is taken for away after it was found so
+SECTIONS_KEPT_MAX = 100_000
+
+
+class _Waiting(NamedTuple):
+    save: DirectSave
+    future: asyncio.Future[DirectReply]
+
+
+class WriteDirectly:
+    """The direct path of one API process."""
+
+    def __init__(
+        self, settings: Settings, store: DraftStore, open_connection: Callable[..., Awaitable[Connection]] = connect
+    ) -> None:
+        self._database_url = settings.database_url
+        self._open_connection = open_connection
+        self._store = store
+        self._wait_s_max = settings.commit_wait_ms_max / 1000
+        self._queue_edits_max = settings.direct_queue_edits_max
+        self._lanes_max = settings.direct_connections_max
+        self._queue: list[_Waiting] = []
+        self._waiting_edits = 0
+        self._lanes: set[asyncio.Task[None]] = set()
+        self._idle: list[tuple[Connection, Recorder]] = []
+        self._away_until = 0.0
+        self.written: set[int] = set()  # sections of which the journal's heads are older than PostgreSQL's
+
+    async def write(self, save: DirectSave) -> DirectReply:
+        """Return what PostgreSQL made of a save, committed.
+
+        Raises OverloadedError where too much waits already, and RecordsUnavailableError where PostgreSQL is away too,
+        or has not committed in time: sending it again is harmless.
+        """
+        edits = max(1, len(save.entry.edits))
+        if self._waiting_edits + edits > self._queue_edits_max:
+            raise OverloadedError("too many edits wait for PostgreSQL", retry_after_s=2)
+        loop = asyncio.get_running_loop()
+        if loop.time() < self._away_until:
+            raise RecordsUnavailableError("PostgreSQL is away", retry_after_s=2)
+        waiting = _Waiting(save, loop.create_future())
+        self._queue.append(waiting)
+        self._waiting_edits += edits
+        if len(self._lanes) < self._lanes_max:
+            lane = loop.create_task(self._run_lane())
+            self._lanes.add(lane)
+            lane.add_done_callback(self._lanes.discard)
+        try:
+            async with asyncio.timeout(self._wait_s_max):
+                return await waiting.future
+        except TimeoutError:
+            raise RecordsUnavailableError("PostgreSQL has not committed in time", retry_after_s=5) from None
+        finally:
+            self._waiting_edits -= edits
+
+    async def refresh(self, section_id: int) -> None:
+        """Make the journal forget a section's recorded heads, if it was written past it; raise if it is still away."""
+        if section_id in self.written:
+            await self._store.evict(partition_of(section_id), [section_id])
+            self.written.discard(section_id)
+
+    async def close(self) -> None:
+        """Finish what has begun, and close the connections."""
+        if self._lanes:
+            await asyncio.wait(set(self._lanes), timeout=self._wait_s_max)
+        for connection, _ in self._idle:
+            connection.terminate()
+
+    async def _run_lane(self) -> None:
+        """Commit batches over one connection until nothing waits."""
+        await asyncio.sleep(0)  # what has arrived by now goes together
+        while batch := self._take():
+            try:
+                await self._commit(batch)
+            except Exception as error:  # noqa: BLE001 -- whatever it was, those who wait are told
+                _fail(batch, error)
+
+    def _take(self) -> list[_Waiting]:
+        batch: list[_Waiting] = []
+        edits = 0
+        while self._queue and edits < BATCH_EDITS_MAX:
+            waiting = self._queue.pop(0)
+            if not waiting.future.done():
+                batch.append(waiting)
+                edits += len(waiting.save.entry.edits)
+        return batch
+
+    async def _commit(self, batch: list[_Waiting]) -> None:
+        connection, recorder = await self._connection()
+        try:
+            saves = [waiting.save for waiting in batch]
+            replies = await record_directly(connection, recorder, saves, await self._pending(saves))
+        except Exception as error:
+            connection.terminate()
+            if is_infrastructure(error) or isinstance(error, UnknownOutcomeError) or len(batch) == 1:
+                raise
+            log(Event.DIRECT_WRITE_FAILED, level=logging.ERROR, error=error, saves=len(batch))
+            for waiting in batch:  # one of them has upset the others
+                try:
+                    await self._commit([waiting])
+                except Exception as own:  # noqa: BLE001 -- as above
+                    _fail([waiting], own)
+            return
+        self._idle.append((connection, recorder))
+        for waiting, reply in zip(batch, replies, strict=True):
+            if reply.context is not None:
+                self._note_written(waiting.save)
+            if not waiting.future.done():
+                waiting.future.set_result(reply)
+
+    def _note_written(self, save: DirectSave) -> None:
+        DIRECT_EDITS.inc(len(save.entry.edits))
+        if len(self.written) < SECTIONS_KEPT_MAX:  # beyond, a stale head costs a question to PostgreSQL
+            self.written.add(save.entry.section_id)
+
+    async def _connection(self) -> tuple[Connection, Recorder]:
+        while self._idle:
+            connection, recorder = self._idle.pop()
+            if not connection.is_closed():
+                return connection, recorder
+        try:
+            connection = await self._open_connection(self._database_url, application_name="inkfast-direct")
+        except InkfastError:
+            self._away_until = asyncio.get_running_loop().time() + AWAY_S
+            raise
+        return connection, Recorder(connection)
+
+    async def _pending(self, saves: Sequence[DirectSave]) -> list[Entry]:
+        """Return what the journal holds of these sections and is not recorded, as far as it can be read at once."""
+        sections = {save.entry.section_id for save in saves if save.entry.edits}
+        partitions = {partition_of(s) for s in sections}
+        readable = [p for p in partitions if self._store.topology.node(p).opened() is not None]
+        if not readable:
+            return []
+        try:
+            async with asyncio.timeout(PENDING_S_MAX):
+                found = await self._store.read_entries(readable, PENDING_ENTRIES_MAX)
+        except (JournalUnavailableError, TimeoutError):
+            return []
+        entries: list[Entry] = []
+        held: set[int] = set()
+        for raw in found:
+            with contextlib.suppress(ValueError):  # damaged: the flusher sets it aside
+                try:
+                    entry = unpack_entry(raw.stream_id, raw.raw)
+                except UnknownFormatError:
+                    held.add(raw.partition)  # nothing behind it may pass
+                    continue
+                if entry.section_id in sections and raw.partition not in held:
+                    entries.append(entry)
+        return entries
+
+
+def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
+    if is_infrastructure(error) or isinstance(error, UnknownOutcomeError):
+        error = RecordsUnavailableError(f"PostgreSQL is away: {type(error).__name__}", retry_after_s=2)
+    for waiting in batch:
+        if not waiting.future.done():
+            waiting.future.set_exception(error)
