@@ -13,18 +13,24 @@ from redis.exceptions import RedisError
 
 from app.drafts.doctor import CLOSED_BYTES, examine
 from app.drafts.topology import Topology
+from ops.audit.checks import audit_stores
 from ops.ballast import Ballast
 from ops.disk_guard import DiskGuard, Limits, room_of
+from ops.drill.installation import DrillInstallation
 from ops.servers import ValkeyServer
+from tests.faults.typists import Typists
 from tests.until import until
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
+    from ops.audit.checks import Report
+
 MIB = 1024 * 1024
 SMALL = Limits(free_percent_min=15, free_mib_min=1, free_mib_max=2048, ballast_mib=4)
 MAXMEMORY = 256 * MIB
+EVENTS = ("ballast.made", "ballast.freed", "journal.opened")
 ENTRY = "x" * 50_000
 NOT_PERMITTED = ("must be superuser", "permission denied", "not permitted")
 
@@ -129,7 +135,7 @@ async def test_what_comes_too_late_is_drained_through_the_ballast(server: Valkey
     await guard.look()
     assert await _type(server, acknowledged), "it has ended: it could not write"
     until(lambda: not server.process.running, timeout_s=10, what="the server's end")
-    await _fill(server.data_dir)
+    _fill(server.data_dir)
     server.start()
     assert await _type(server, [], entries_max=1), "it cannot write a byte"
     until(lambda: not server.process.running, timeout_s=10, what="the server's end")
@@ -150,7 +156,7 @@ async def test_what_comes_too_late_is_drained_through_the_ballast(server: Valkey
     assert await _maxmemory(server) == MAXMEMORY
 
 
-async def _fill(folder: Path) -> None:
+def _fill(folder: Path) -> None:
     """Leave no room at all."""
     with (folder / "others").open("wb", buffering=0) as file:
         try:
@@ -165,7 +171,7 @@ async def test_a_closed_journal_is_no_danger_and_the_doctor_says_what_to_do(serv
         return
     guard = _guard(server)
     await guard.look()
-    await _fill(server.data_dir)
+    _fill(server.data_dir)
     await guard.look()
     topology = Topology(server.url)
     try:
@@ -181,3 +187,30 @@ async def test_a_large_disk_is_not_closed_for_its_share(server_dir: Path) -> Non
     assert limits.low_bytes(1000 * MIB) == 150 * MIB
     assert limits.low_bytes(1_000_000 * MIB) == 2048 * MIB
     assert limits.low_bytes(100 * MIB) == 64 * MIB
+
+
+def test_a_full_disk_under_load_loses_nothing(server_dir: Path, tmp_path: Path) -> None:
+    journal = server_dir / "full" / "valkey"
+    limits = {"INKFAST_JOURNAL_DISK_FREE_MIB_MIN": "1"}
+    with mounted(journal) as is_small:
+        if not is_small:
+            return
+        with DrillInstallation(server_dir / "full", 4, limits) as running:
+            report = _fill_under_load(running, journal, tmp_path)
+            log = (running.installation.log_dir / "disk-guard.log").read_text()
+    assert report.holds, report
+    assert report.counts["acknowledged"] > 50
+    assert [event for event in EVENTS if event not in log] == []
+
+
+def _fill_under_load(running: DrillInstallation, journal: Path, folder: Path) -> Report:
+    running.write_tokens(folder / "tokens.jsonl")
+    ledger, ballast = folder / "ledger.jsonl", Ballast(journal)
+    with Typists(running.url, folder / "tokens.jsonl", ledger, rate=50, teachers=4):
+        until(lambda: ballast.is_there, timeout_s=20, what="the ballast")
+        _fill(journal)
+        until(lambda: ballast.is_spent, timeout_s=30, what="the ballast to be given away")
+        (journal / "others").unlink()
+        until(lambda: ballast.is_there, timeout_s=30, what="the ballast to be made again")
+        until(running.is_serving, timeout_s=30, what="readiness")
+    return asyncio.run(audit_stores(running.settings, [ledger], 60, lambda _: None))

@@ -54,7 +54,8 @@ def _await_beat(running: DrillInstallation, name: str, pid: int) -> None:
     if name in SERVERS:
         until(lambda: _is_serving(running), timeout_s=30, what=f"{name} to answer")
         return
-    until(lambda: running._starts(name), timeout_s=30, what=f"{name} to start")
+    log = running.installation.log_dir / f"{name}.log"
+    until(lambda: '"service.started"' in log.read_text(), timeout_s=30, what=f"{name} to start")
     process = psutil.Process(pid)
     written = process.io_counters().write_count
     until(lambda: process.io_counters().write_count > written + 3, timeout_s=30, what=f"{name} to beat")
