@@ -125,7 +125,7 @@ class _Warming:
     async def keep_section(self, connection: Connection, section_id: int) -> None:
         """Keep one section; one that has just gone is left out."""
         try:
-            recorded = await read_recorded(connection, section_id, time.time_ns() // 1_000_000, {}, with_teachers=True)
+            recorded = await read_recorded(connection, section_id, _now_ms(), {}, with_teachers=True)
         except NotFoundError:
             return
         size = await self._cached.keep_now(recorded)
@@ -137,4 +137,9 @@ class _Warming:
     async def keep_list(self, connection: Connection, user_id: int) -> None:
         """Keep what one user teaches."""
         self.lists += 1
-        self.refused += not await self._cached.keep_list_now(user_id, await list_taught(connection, user_id))
+        as_of_ms = _now_ms()
+        self.refused += not await self._cached.keep_list_now(user_id, as_of_ms, await list_taught(connection, user_id))
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

@@ -53,9 +53,9 @@ class CachedSections:
         key = snapshot_key(self._owner, recorded.facts["section_id"])
         self._soon(key, lambda: pack_section(recorded), KEEP_SECTION_S)
 
-    def keep_list(self, user_id: int, sections: list[dict[str, Any]]) -> None:
+    def keep_list(self, user_id: int, as_of_ms: int, sections: list[dict[str, Any]]) -> None:
         """Keep the list of what somebody teaches, later and if it is due; returns at once."""
-        listed = SectionList(user_id, _now_ms(), sections)
+        listed = SectionList(user_id, as_of_ms, sections)
         self._soon(section_list_key(self._owner, user_id), lambda: pack_list(listed), self._keep_list_s)
 
     async def keep_now(self, recorded: RecordedSection) -> int | None:
@@ -64,9 +64,9 @@ class CachedSections:
         key = snapshot_key(self._owner, recorded.facts["section_id"])
         return len(packed) if await self._cache.put(key, packed, KEEP_SECTION_S) else None
 
-    async def keep_list_now(self, user_id: int, sections: list[dict[str, Any]]) -> bool:
+    async def keep_list_now(self, user_id: int, as_of_ms: int, sections: list[dict[str, Any]]) -> bool:
         """Keep the list of what somebody teaches; return whether the cache has taken it."""
-        packed = pack_list(SectionList(user_id, _now_ms(), sections))
+        packed = pack_list(SectionList(user_id, as_of_ms, sections))
         return await self._cache.put(section_list_key(self._owner, user_id), packed, self._keep_list_s)
 
     async def find(self, section_id: int) -> RecordedSection | None:
@@ -124,7 +124,3 @@ class CachedSections:
 def _count(raw: bytes | None, *, is_found: bool) -> None:
     # What is damaged, or of another release, is left where it is: the next reading from PostgreSQL writes over it.
     telemetry.SNAPSHOT_CACHE.labels("hit" if is_found else "miss" if raw is None else "damaged").inc()
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -67,12 +67,15 @@ async def read_announced(connection: Connection | None, store: DraftStore) -> Ma
 
 
 async def announce(connection: Connection | None, store: DraftStore, announced: Maintenance) -> None:
-    """Write it to the journal and, with a connection, to PostgreSQL: raises if one of them does not take it."""
+    """Write it to the journal and, with a connection, to PostgreSQL.
+
+    JournalUnavailableError: nothing was announced. Where PostgreSQL fails afterwards, the journal has it.
+    """
+    await store.mirror_maintenance(_encode(announced))
     if connection is not None:
         await write_maintenance(
             connection, announced.until_ms, announced.reason, announced.time_zone, announced.changed_ms
         )
-    await store.mirror_maintenance(_encode(announced))
 
 
 class MaintenanceBoard:

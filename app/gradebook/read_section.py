@@ -117,7 +117,7 @@ class ReadSection:
                 raise
             return ListedSections(listed.sections, listed.as_of_ms, records_are_away=True)
         if cached is not None:
-            cached.keep_list(grant.user_id, found)
+            cached.keep_list(grant.user_id, as_of_ms, found)
         return ListedSections(found, as_of_ms, records_are_away=False)
 
     async def read_section(

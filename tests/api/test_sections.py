@@ -5,9 +5,10 @@ import uuid
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import redis
 
 from app.api.sections import names
-from tests.api.conftest import OWN_PAGE, client_of
+from tests.api.conftest import OWN_PAGE, client_of, services
 from tests.school import PASSWORD, add_section, add_teacher, add_user, enroll
 
 if TYPE_CHECKING:
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     import asyncpg
     import httpx
     from litestar import Litestar
+
+    from app.settings import Settings
 
 COLUMNS = ("kind", "item", "student", "edit_id", "cell_version", "state", "value", "author_id", "entered_at")
 
@@ -205,3 +208,62 @@ async def test_saving_goes_on_past_the_grants_term_while_postgresql_is_away(
     monkeypatch.setattr(services.guard, "_now", lambda: later)
     assert (await save(client, section, "2"))["outcome"] in {"drafted", "conflict"}
     assert (await client.delete("/api/v1/session", headers=OWN_PAGE)).status_code == 503
+
+
+# The memory ladder
+
+
+async def test_a_fuller_journal_is_saved_to_less_often_and_its_histories_wait(
+    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int], settings: Settings
+) -> None:
+    url = f"/api/v1/sections/{section[0]}"
+    params = {"kind": "score", "item": section[2], "student": section[1]}
+    standing = services(app).standing
+    with redis.Redis.from_url(settings.redis_url) as journal:
+        limit = journal.config_get("maxmemory")["maxmemory"]
+        try:
+            memory = journal.info("memory")
+            journal.config_set("maxmemory", int(memory["used_memory"] / 0.8))
+            await standing.look()
+        finally:
+            journal.config_set("maxmemory", limit)
+    status = (await client.get("/statusz")).json()
+    assert 75 < status["journal_memory_percent"] < 85
+    assert status["next_save_ms"] == 15_000
+    assert (await client.get(url)).json()["next_save_ms"] == 15_000
+    answer = await client.post(f"{url}/edits", json=save_of(section, "7"), headers=OWN_PAGE)
+    assert (answer.json()["next_save_ms"], answer.json()["outcomes"][0]["outcome"]) == (15_000, "drafted")
+    refused = await client.get(f"{url}/history", params=params)
+    assert (refused.status_code, refused.json()["code"]) == (503, "overloaded")
+    await standing.look()
+    assert (await client.get("/statusz")).json()["next_save_ms"] == 5_000
+    assert (await client.get(f"{url}/history", params=params)).status_code == 200
+
+
+async def test_a_full_journal_takes_no_edits_and_the_records_do(
+    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int]
+) -> None:
+    services(app).standing.ladder.look(93, 100)
+    assert (await save(client, section, "3"))["outcome"] == "recorded"
+
+
+async def test_a_full_journal_takes_no_edits_and_answers_polls(
+    app: Litestar,
+    client: httpx.AsyncClient,
+    section: tuple[int, int, int],
+    let_records: Callable[[str], Awaitable[None]],
+) -> None:
+    url = f"/api/v1/sections/{section[0]}/edits"
+    await save(client, section, "3")  # the journal knows the section
+    await let_records("go away")
+    services(app).standing.ladder.look(93, 100)
+    refused = await client.post(url, json=save_of(section, "7"), headers=OWN_PAGE)
+    assert (refused.status_code, refused.json()["code"]) == (503, "journal_unavailable")
+    assert int(refused.headers["retry-after"]) > 0
+    polled = await client.post(url, json=save_of(section, "7") | {"edits": []}, headers=OWN_PAGE)
+    assert polled.status_code == 200
+    assert polled.json()["next_save_ms"] == 60_000
+    services(app).standing.ladder.look(10, 100)
+    taken = await client.post(url, json=save_of(section, "7"), headers=OWN_PAGE)
+    assert taken.json()["outcomes"][0]["outcome"] == "drafted"
+    await let_records("come back")

@@ -21,7 +21,7 @@ from app.gradebook.ladder import RUNGS, STAY_PERCENT, Ladder, rung_at
         (140, 60_000, True, True),
     ],
 )
-def test_each_share_of_the_memory(percent: float, window_ms: int, reports_are_off: bool, is_full: bool) -> None:
+def test_each_share_of_the_memory(percent: float, window_ms: int, *, reports_are_off: bool, is_full: bool) -> None:
     ladder = Ladder(2_000)
     ladder.look(int(percent * 1000), 100_000)
     assert (ladder.save_window_ms, ladder.reports_are_off, ladder.is_full) == (window_ms, reports_are_off, is_full)
