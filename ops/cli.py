@@ -29,6 +29,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "drill": ("ops.drill.command", "Kill things on purpose, and audit afterwards."),
     "bench": ("ops.bench.command", "Measure the save path on this machine."),
     "disk-guard": ("ops.disk_guard", "Close a journal to new edits before its disk is full."),
+    "cluster": ("ops.cluster.command", "Start the stores on several servers, and make them fail over."),
     "incarnation": ("ops.incarnation", "Tell journal and database that a backup was restored."),
 }
 

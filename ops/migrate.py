@@ -5,6 +5,7 @@ There is no way down: a migration that was wrong is followed by one that puts it
 
 from __future__ import annotations
 
+import asyncio
 import difflib
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from urllib.parse import parse_qsl, quote, urlencode, urlsplit, urlunsplit
 
 import click
 
+from app.records.pool import writable_url
 from ops.installation import data_dir_option, settings_environment
 from ops.processes import ServerError
 from ops.servers import PostgresServer, postgres_bin
@@ -36,6 +38,7 @@ def dbmate_url(dsn: str) -> str:
     """Write the DSN as dbmate's driver wants it: a socket folder is `socket=`, and without TLS by name."""
     parts = urlsplit(dsn)
     query = dict(parse_qsl(parts.query))
+    query.pop("target_session_attrs", None)  # its driver would hand it to the server
     folder = query.pop("host", "")
     if folder.startswith("/"):
         query = {"socket": folder, "sslmode": "disable", **query}
@@ -50,6 +53,8 @@ def apply_migrations(dsn: str) -> str:
 
     On ServerError the migrations before the failing one stay applied, the failing one has left nothing.
     """
+    if "," in urlsplit(dsn).netloc:
+        dsn = asyncio.run(writable_url(dsn))  # its driver takes one host
     done = subprocess.run(
         [
             dbmate_program(),

@@ -1,4 +1,4 @@
-"""The journal's primary, where Sentinel elects it: asked for at every connection, and never believed unseen.
+"""What a journal URL means; above all a primary that Sentinel elects, who is asked for at every connection.
 
 `redis+sentinel://[user:password@]host:port,host:port/NAME[?sentinel_password=…]` (`rediss+sentinel://`: all with TLS).
 """
@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import NamedTuple
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit, urlunsplit
 
 from app.drafts.connection import Address, JournalProtocol, ReplyError, pack_command
 from app.errors import JournalUnavailableError
@@ -120,6 +120,16 @@ async def is_primary(protocol: JournalProtocol) -> bool:
     return isinstance(role, list) and bool(role) and role[0] == b"master"
 
 
-def address_of(url: str) -> Address:
-    """Return where a journal URL points."""
-    return SentinelAddress(url) if url.partition("://")[0].endswith("+sentinel") else Address(url)
+def addresses_of(url: str) -> list[Address]:
+    """Return where a journal URL points: one address, or those nodes of a Cluster that are asked where the others are.
+
+    `redis+cluster://[user:password@]host:port,host:port` names several nodes, of which any may be away at the start.
+    """
+    scheme = url.partition("://")[0]
+    if scheme.endswith("+sentinel"):
+        return [SentinelAddress(url)]
+    if not scheme.endswith("+cluster"):
+        return [Address(url)]
+    parts = urlsplit(url)
+    user, at, hosts = parts.netloc.rpartition("@")
+    return [Address(urlunsplit(parts._replace(netloc=f"{user}{at}{host}"))) for host in hosts.split(",")]

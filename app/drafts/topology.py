@@ -17,7 +17,7 @@ from redis.crc import key_slot
 from app.drafts.connection import CONNECT_S_MAX, Address, JournalProtocol, Reply, ReplyError, pack_command
 from app.drafts.doctor import require_durable_server
 from app.drafts.keys import PARTITIONS, STREAM
-from app.drafts.sentinel import address_of, is_primary
+from app.drafts.sentinel import addresses_of, is_primary
 from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
@@ -111,12 +111,13 @@ class Topology:
     """The slot map, and one Node per server."""
 
     def __init__(self, url: str, *, is_checked: bool = False) -> None:
-        self.seed = address_of(url)
+        self.seed, *others = addresses_of(url)
         self._is_checked = is_checked
         self._nodes: dict[str, Node] = {}
         self._of_partition: list[str] = [self.seed.name] * PARTITIONS
         self._learning = asyncio.Lock()
-        self._add(self.seed)
+        for address in (self.seed, *others):
+            self._add(address)
 
     def _add(self, address: Address) -> Node:
         if address.name not in self._nodes:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
@@ -27,9 +28,14 @@ Row: TypeAlias = asyncpg.Record
 # 21,300 against 17,600 rows/s at 1,000 rows a flush (docs/adr/0004).
 SERVER_SETTINGS = {"plan_cache_mode": "force_custom_plan", "timezone": "UTC"}
 CONNECT_S_MAX = 3
+# Of several hosts the first may be a machine without power, which answers nothing: it must not use up the others' time.
+HOST_S_MAX = 1
+WRITABLE: dict[str, Any] = {"target_session_attrs": "read-write"}
 
 # SQLSTATE classes and codes that say something about the database, not about the data: never quarantine, back off.
 _INFRASTRUCTURE = ("08", "53", "57", "58", "40", "XX", "25", "28", "3D", "42", "55")
+# The server is not, or is no longer, the one that can be written: what else the pool keeps open leads there too.
+_DEPOSED = ("25006", "57P01", "57P02", "57P03")
 _POISON = ("22", "23", "54")  # data errors, constraints, limits (JSON deeper than the stack)
 
 
@@ -95,6 +101,8 @@ class Pool:
                 yield connection  # type: ignore[misc]  # a proxy with the same methods
         except Exception as error:
             if is_infrastructure(error):
+                if sqlstate_of(error) in _DEPOSED:
+                    await self._pool.expire_connections()
                 raise RecordsUnavailableError(f"PostgreSQL is away: {type(error).__name__}", retry_after_s=5) from error
             raise
         finally:
@@ -109,16 +117,60 @@ class Pool:
             self._pool.terminate()
 
 
+class Hosts:
+    """The hosts that a DSN names, of which one can be written; it is the one that is tried first the next time."""
+
+    def __init__(self, database_url: str) -> None:
+        parts = urlsplit(database_url)
+        user, at, hosts = parts.netloc.rpartition("@")
+        self.urls = [urlunsplit(parts._replace(netloc=f"{user}{at}{host}")) for host in hosts.split(",")]
+
+    async def connect(self, _url: str = "", **options: Any) -> Any:
+        """Return a connection to the first host that answers in time and can be written; raise what the last one did.
+
+        A single host is taken as it is. `_url`: the pool passes the whole DSN, which is known.
+        """
+        if len(self.urls) == 1:
+            return await asyncpg.connect(self.urls[0], timeout=CONNECT_S_MAX, **options)
+        refusal: Exception | None = None
+        for url in tuple(self.urls):
+            try:
+                connection = await asyncpg.connect(url, timeout=HOST_S_MAX, **WRITABLE, **options)
+            except Exception as error:
+                if not is_infrastructure(error):
+                    raise
+                refusal = error
+            else:
+                self.urls.sort(key=lambda other: other != url)
+                return connection
+        assert refusal is not None  # noqa: S101 -- several hosts, and none was returned
+        raise refusal
+
+
+async def writable_url(database_url: str) -> str:
+    """Return the DSN of the one host that can be written now; RecordsUnavailableError where there is none."""
+    hosts = Hosts(database_url)
+    try:
+        connection = await hosts.connect()
+    except Exception as error:
+        if is_infrastructure(error):
+            raise RecordsUnavailableError(f"PostgreSQL is away: {error}", retry_after_s=5) from error
+        raise
+    await connection.close()
+    return hosts.urls[0]
+
+
 async def create_pool(
     settings: Settings, *, connections_max: int | None = None, application_name: str = "inkfast"
 ) -> Pool:
     """Return a pool; no connection is made before the first use."""
     size = connections_max or settings.database_connections_max
+    connect_host: Any = Hosts(settings.database_url).connect  # the stubs want it generic
     pool = await asyncpg.create_pool(
         settings.database_url,
         min_size=0,
         max_size=size,
-        timeout=CONNECT_S_MAX,
+        connect=connect_host,
         server_settings=SERVER_SETTINGS
         | {"application_name": application_name, "statement_timeout": str(settings.database_statement_ms_max)},
     )
@@ -128,9 +180,7 @@ async def create_pool(
 async def connect(database_url: str, *, application_name: str, **server_settings: str) -> Connection:
     """Return one connection of one's own, without timeouts (workers, commands), or raise RecordsUnavailableError."""
     try:
-        connection: Any = await asyncpg.connect(
-            database_url,
-            timeout=CONNECT_S_MAX,
+        connection: Any = await Hosts(database_url).connect(
             server_settings=SERVER_SETTINGS | {"application_name": application_name} | server_settings,
         )
     except Exception as error:

@@ -89,6 +89,8 @@ class Journal(NamedTuple):
         if self.sentinels:
             hosts = ",".join(f"127.0.0.1:{sentinel.port}" for sentinel in self.sentinels)
             return f"redis+sentinel://{hosts}/{SERVICE}"
+        if len(self.nodes) > 1:
+            return "redis+cluster://" + ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
         return self.nodes[0].url
 
     @property
@@ -197,7 +199,7 @@ def primary_of(url: str, slot: int = 0) -> int:
     scheme, _, rest = url.partition("://")
     for host in rest.partition("/")[0].split(","):
         port = int(host.rpartition(":")[2])
-        with contextlib.suppress(redis.RedisError):
+        with contextlib.suppress(redis.RedisError, StopIteration):
             if scheme.endswith("+sentinel"):
                 return named_by(port)
             with redis.Redis(port=port, socket_timeout=2) as client:

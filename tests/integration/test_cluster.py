@@ -13,7 +13,7 @@ import pytest
 
 from app.drafts.keys import PARTITIONS, TAGS, partition_of
 from app.drafts.topology import SLOT_OF_PARTITION, Topology
-from tests.cluster import NODES, SLOTS, Cluster, formed, start_cluster
+from tests.cluster import NODES, SLOTS, Cluster, formed, free_port, start_cluster
 from tests.world import SECTION, STUDENTS, Process, Tab, api_process, fetch, make_school, outcomes, running_flusher
 
 if TYPE_CHECKING:
@@ -200,6 +200,15 @@ async def more_sections(settings: Settings, sections: Any) -> None:
             )
     finally:
         await connection.close()
+
+
+async def test_any_of_the_nodes_that_are_named_tells_where_the_others_are(cluster: Cluster) -> None:
+    topology = Topology(cluster.url.replace("://", f"://127.0.0.1:{free_port()},"))  # the first of them is away
+    try:
+        await topology.learn()
+        assert {node.address.port for node in topology.nodes()} == {node.port for node in cluster.nodes}
+    finally:
+        topology.close()
 
 
 def test_the_partitions_are_spread_evenly() -> None:

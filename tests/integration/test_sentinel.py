@@ -13,9 +13,8 @@ import redis
 
 from app.drafts import codec
 from app.drafts.committer import Committer
-from app.drafts.connection import JournalProtocol
 from app.drafts.keys import partition_of
-from app.drafts.sentinel import SentinelAddress, address_of
+from app.drafts.sentinel import SentinelAddress, addresses_of
 from app.drafts.store import DraftStore
 from app.drafts.topology import Node, Topology
 from app.errors import JournalUnavailableError
@@ -60,7 +59,7 @@ def journal(server_dir: Path) -> Iterator[Journal]:
     ],
 )
 def test_what_a_sentinel_url_says(url: str, name: str, sentinels: list[str]) -> None:
-    address = address_of(url)
+    (address,) = addresses_of(url)
     assert isinstance(address, SentinelAddress)
     assert (address.name, [sentinel.name for sentinel in address.sentinels]) == (name, sentinels)
     assert address.is_tls == url.startswith("rediss")
@@ -70,13 +69,13 @@ def test_what_a_sentinel_url_says(url: str, name: str, sentinels: list[str]) -> 
 @pytest.mark.parametrize("url", ["redis+sentinel://one:1", "redis+sentinel:///inkfast"])
 def test_a_sentinel_url_without_a_name_or_hosts_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match="REDIS_URL"):
-        address_of(url)
+        addresses_of(url)
 
 
 async def test_a_primary_that_nobody_knows_is_away(journal: Journal) -> None:
     unknown = journal.url.replace("/inkfast", "/other")
     with pytest.raises(JournalUnavailableError, match="knows a primary other"):
-        await Node(address_of(unknown)).connection()
+        await Node(*addresses_of(unknown)).connection()
 
 
 async def test_a_server_that_is_no_primary_is_not_believed(journal: Journal) -> None:
@@ -88,7 +87,7 @@ async def test_a_server_that_is_no_primary_is_not_believed(journal: Journal) -> 
         client.execute_command("SENTINEL", "MONITOR", "inkfast", "127.0.0.1", journal.nodes[1].port, 2)
         try:
             with pytest.raises(JournalUnavailableError, match="not the primary"):
-                await Node(address_of(f"redis+sentinel://127.0.0.1:{liar.port}/inkfast")).connection()
+                await Node(*addresses_of(f"redis+sentinel://127.0.0.1:{liar.port}/inkfast")).connection()
         finally:
             client.execute_command("SENTINEL", "REMOVE", "inkfast")
             client.execute_command("SENTINEL", "MONITOR", "inkfast", "127.0.0.1", primary, 2)
@@ -99,11 +98,9 @@ async def test_a_server_that_is_no_primary_is_not_believed(journal: Journal) -> 
 async def test_a_connection_to_a_deposed_primary_is_left(journal: Journal) -> None:
     """It answers READONLY, and the connection is as good as ever: nothing but the question who it is tells."""
     topology = Topology(f"redis://127.0.0.1:{journal.nodes[1].port}")
-    topology._nodes[topology.seed.name] = node = Node(address_of(f"redis://127.0.0.1:{journal.nodes[1].port}"))
+    (node,) = topology.nodes()
     try:
-        lent = JournalProtocol()
-        await node.address.open(lent)
-        node._protocol = lent
+        lent = await node.connection()
         with pytest.raises(JournalUnavailableError):
             await topology.call(0, b"SET", b"k", b"v")
         assert not lent.is_open
