@@ -123,15 +123,7 @@ async def _open(
     with suppress(JournalUnavailableError):
         await topology.learn()
     store = DraftStore(topology)
-    committer = Committer(
-        topology,
-        queue_edits_max=settings.commit_queue_edits_max,
-        wait_ms_max=settings.commit_wait_ms_max,
-        silence_ms_max=settings.journal_silence_ms_max,
-        replicas_min=settings.journal_replicas_min,
-        observe=telemetry.COMMIT_SAVES.observe,
-    )
-    stack.push_async_callback(committer.close)
+    committer = _open_committer(settings, stack, topology)
     directly = WriteDirectly(settings, store)
     stack.push_async_callback(directly.close)
     hub = EventHub(topology)
@@ -170,6 +162,19 @@ async def _open(
         own_port=own_port,
         stopping=asyncio.Event(),
     )
+
+
+def _open_committer(settings: Settings, stack: AsyncExitStack, topology: Topology) -> Committer:
+    committer = Committer(
+        topology,
+        queue_edits_max=settings.commit_queue_edits_max,
+        wait_ms_max=settings.commit_wait_ms_max,
+        silence_ms_max=settings.journal_silence_ms_max,
+        replicas_min=settings.journal_replicas_min,
+        observe=telemetry.COMMIT_SAVES.observe,
+    )
+    stack.push_async_callback(committer.close)
+    return committer
 
 
 def _in_background(stack: AsyncExitStack, work: Coroutine[Any, Any, None]) -> None:

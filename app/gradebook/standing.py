@@ -1,6 +1,7 @@
 """How the service stands, looked at in the background, so that asking costs nothing.
 
-Saving depends on the journal alone: while PostgreSQL is away, edits are taken and recorded later.
+One store is enough for saving: while PostgreSQL is away the journal takes edits, and while the journal is away
+PostgreSQL does. Only without both is a process not ready.
 """
 
 from __future__ import annotations
@@ -50,8 +51,8 @@ class Standing:
     async def require_durable(self) -> None:
         """Raise JournalUnavailableError if the journal answers and could lose an acknowledged edit.
 
-        Return if it is safe, and also if it does not answer: then it is looked at when it does, and until then this
-        process is not ready.
+        Return if it is safe, and also if it does not answer: then it is looked at when it does, and until then edits
+        go to PostgreSQL directly.
         """
         if self._is_durable:
             return
@@ -114,9 +115,9 @@ class Standing:
 
     @property
     def saving(self) -> Saving:
-        """Whether edits are taken."""
+        """Whether edits are taken: by the journal, or by PostgreSQL directly."""
         if not self.journal_is_writable:
-            return "unavailable"
+            return "unavailable" if self._revocations.records_are_away else "ok"
         queue_max = self._settings.commit_queue_edits_max * QUEUE_DELAYED_SHARE
         return "delayed" if self._committer.waiting_edits > queue_max else "ok"
 

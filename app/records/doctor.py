@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.records.parked import read_parked_age
 from app.records.schema_version import OldSchemaError, require_current_schema
 from app.records.statements import load
 
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from app.records.pool import Connection
 
 VERSION_NUM_MIN = 150_000
+PARKED_S_MAX = 900.0  # a journal's restart and a teacher's next save are over by then
 WANTED = {
     "fsync": (("on",), "set it to on: with off a crash can destroy the whole database"),
     "full_page_writes": (("on",), "set it to on: with off a power cut can tear pages"),
@@ -34,6 +36,15 @@ async def read_server_settings(connection: Connection, names: Sequence[str]) -> 
     return {row["name"]: row["setting"] for row in await connection.fetch(load("read_server_settings"), names)}
 
 
+async def _examine_parked(connection: Connection) -> Finding:
+    count, oldest_s = await read_parked_age(connection)
+    advice = (
+        "they are based on edits that have not arrived: is a journal still away, or was one lost? Each is judged when"
+        " its base comes, or when its author's gradebook is open and the journal is back"
+    )
+    return Finding("parked edits", str(count), advice if oldest_s > PARKED_S_MAX else "")
+
+
 async def examine(connection: Connection) -> list[Finding]:
     """Return a finding for each setting that the promise rests on, and for the schema."""
     settings = await read_server_settings(connection, [*WANTED, "server_version", "server_version_num"])
@@ -48,4 +59,5 @@ async def examine(connection: Connection) -> list[Finding]:
         findings.append(Finding("schema", "old", error.detail))
     else:
         findings.append(Finding("schema", "newest", ""))
+        findings.append(await _examine_parked(connection))
     return findings

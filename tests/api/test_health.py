@@ -75,14 +75,20 @@ async def test_a_queue_half_full_shows_as_delayed_saving(app: Litestar, client: 
     assert (await client.get("/readyz")).status_code == 200
 
 
-async def test_without_a_journal_the_process_runs_and_is_not_ready(settings: Settings, with_settings: Any) -> None:
+async def test_without_a_journal_the_process_is_ready_as_long_as_the_records_are_there(
+    settings: Settings, with_settings: Any
+) -> None:
     async with with_settings(redis_url="redis://127.0.0.1:1") as app, client_of(app) as client:
         assert (await client.get("/livez")).status_code == 200
+        assert (await client.get("/readyz")).status_code == 200
+        status = (await client.get("/statusz")).json()
+        assert (status["saving"], status["recording"], status["oldest_unrecorded_s"]) == ("ok", "ok", None)
+        services(app).standing._revocations.records_are_away = True
         answer = await client.get("/readyz")
         assert (answer.status_code, answer.json()["code"]) == (503, "journal_unavailable")
         assert "retry-after" in answer.headers
         status = (await client.get("/statusz")).json()
-        assert (status["saving"], status["recording"], status["oldest_unrecorded_s"]) == ("unavailable", "ok", None)
+        assert (status["saving"], status["recording"], status["oldest_unrecorded_s"]) == ("unavailable", "away", None)
         # It comes.
         services(app).standing._store.topology.__init__(settings.redis_url)  # type: ignore[misc]  # the same object
         await services(app).standing.look()

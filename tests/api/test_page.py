@@ -671,18 +671,17 @@ async def test_while_the_records_are_away_nobody_can_sign_in_and_nothing_typed_i
     assert await cells(settings, school) == {school.students[0]: "17"}
 
 
-async def test_while_the_journal_is_away_the_form_comes_back_as_it_was_typed(
+async def _both_away(_save: Any) -> Any:
+    raise JournalUnavailableError("away", retry_after_s=3)
+
+
+async def test_while_both_stores_are_away_the_form_comes_back_as_it_was_typed(
     settings: Settings, teacher: OldBrowser, school: PlainSchool, app: Litestar, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     mateo, tanisha = school.students[:2]
     form = scored(school, await open_quiz(teacher, school), "17", "A+").fill(**{f"c_{mateo}": "<b>Go on</b>"})
-    committer = services(app).edit_cells._committer
-
-    async def commit(*_: Any) -> bytes:
-        raise JournalUnavailableError("away")
-
     with monkeypatch.context() as away:
-        away.setattr(committer, "commit", commit)
+        away.setattr(services(app).edit_cells, "_settle", _both_away)
         page = await teacher.send(form)
     check_frame(page)
     assert page.status == 503

@@ -1,6 +1,6 @@
 -- I5: acknowledged, not applied, and its author does not know: told "recorded" without a word, or nothing waits to tell.
 SELECT count(*) OVER () AS total, e.section_id, e.edit_id,
-       CASE s.status WHEN 'R' THEN 'rejected' WHEN 'Q' THEN 'quarantined' ELSE 'a conflict' END
+       CASE s.status WHEN 'P' THEN 'parked' WHEN 'R' THEN 'rejected' WHEN 'Q' THEN 'quarantined' ELSE 'a conflict' END
          || ', and its author was not told' AS detail
 FROM audit_edit AS e JOIN audit_stored AS s USING (section_id, edit_id)
 WHERE e.acked_at IS NOT NULL AND s.status <> 'A' AND e.refused_at IS NULL
