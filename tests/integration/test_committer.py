@@ -341,6 +341,33 @@ async def test_an_acknowledgement_waits_for_the_replicas_disk(pair: tuple[Valkey
         assert journaled(client, 140) == 1
 
 
+async def test_a_duplicate_is_not_acknowledged_by_an_fsync_of_somebody_elses(
+    pair: tuple[ValkeyServer, ValkeyServer],
+) -> None:
+    """Sent again by another process, it meets a replica that has all which that connection ever wrote: nothing."""
+    primary, replica = pair
+    async with (
+        bench(primary.url, wait_ms=2_000, replicas=1) as first,
+        bench(primary.url, wait_ms=600, replicas=1) as second,
+    ):
+        save = save_of(141)
+        await first.commit(1)
+        await second.topology.node(0).connection()
+        os.kill(replica.pid, signal.SIGSTOP)
+        try:
+            with pytest.raises(JournalUnavailableError):
+                await first.commit(141, save)
+            with pytest.raises(JournalUnavailableError):
+                await second.commit(141, save)
+        finally:
+            os.kill(replica.pid, signal.SIGCONT)
+    async with bench(primary.url, wait_ms=2_000, replicas=1) as third:
+        reply = await third.commit(141, save)
+        assert reply.results[0][:2] == (ord("d"), 1)
+    with redis.Redis.from_url(primary.url) as client:
+        assert journaled(client, 141) == 1
+
+
 async def test_an_acknowledgement_does_not_wait_for_the_replica_to_report_by_itself(
     pair: tuple[ValkeyServer, ValkeyServer],
 ) -> None:
