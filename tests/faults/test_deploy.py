@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+import app.main
 from ops.audit.checks import audit_stores
 from ops.drill.installation import DrillInstallation
 from ops.installation import Installation
@@ -64,3 +65,10 @@ def test_without_an_installation_it_says_so(server_dir: Path, running: DrillInst
     done = _deploy(other.data_dir)
     assert done.returncode == 1
     assert "no `inkfast up` is running" in done.stderr
+
+
+def test_old_and_new_share_the_port_of_their_figures() -> None:
+    with app.main._listen("127.0.0.1", 0, is_shared=True) as old:
+        port = old.getsockname()[1]
+        with app.main._listen("127.0.0.1", port, is_shared=True) as new:
+            assert new.getsockname() == old.getsockname()

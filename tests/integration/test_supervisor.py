@@ -203,3 +203,23 @@ def test_a_server_waits_a_second_at_most(tmp_path: Path, monkeypatch: pytest.Mon
 
     _supervise(tmp_path, sleeper, said, meddle)
     assert [line.rsplit(" in ")[1] for line in said] == ["0.9 s", "1.0 s", "1.0 s"]
+
+
+def test_who_waits_for_a_disk_is_busy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(BeatPulse, "silent_s_max", 0.7)
+    beater, said, asked = Beater(tmp_path), list[str](), list[int]()
+
+    def waits_for_disk(pid: int) -> bool:
+        asked.append(pid)
+        return len(asked) < 3
+
+    monkeypatch.setattr("ops.supervisor.waits_for_disk", waits_for_disk)
+
+    def meddle() -> None:
+        beater.await_beat(1)
+        beater.process.send(signal.SIGSTOP)
+        beater.await_start(2)
+
+    _supervise(tmp_path, beater, said, meddle)
+    assert len(asked) == 3, "it was given two more periods"
+    assert "silent" in said[0]
