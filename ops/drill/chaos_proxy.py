@@ -74,6 +74,11 @@ class ChaosProxy:
         """What it does now."""
         return self._fault
 
+    @property
+    def port(self) -> int:
+        """Its TCP port; 0 on a unix socket."""
+        return 0 if isinstance(self.listen, Path) else self.listen[1]
+
     async def start(self) -> None:
         """Return when it listens; a port of 0 is replaced by the one that was given. OSError: it does not."""
         if isinstance(self.listen, Path):

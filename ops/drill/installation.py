@@ -1,4 +1,4 @@
-"""An installation of a drill's own, and the load on it: started as anybody would, in a folder that is thrown away."""
+"""An installation of a drill's own: started as anybody would, in a folder that is thrown away."""
 
 from __future__ import annotations
 
@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from types import TracebackType
 
+    from ops.drill.stores import DrillStores
+
 ROOT = Path(__file__).resolve().parent.parent.parent
 START_S_MAX = 120.0
 HEAL_S_MAX = 60.0
@@ -38,41 +40,64 @@ POLL_S = 0.01
 GRANT_HOURS = 24
 SECTIONS_PER_TEACHER = 2
 STORES = ("postgres", "valkey")
-_TEACHERS = Path(__file__).with_name("teachers.sql")
+_TEACHERS = Path(__file__).parent / "sql" / "teachers.sql"
 
 
 class DrillInstallation:
     """Use as a context: `inkfast up` with every durable setting, two API processes, and a small demo district."""
 
-    def __init__(self, data_dir: Path, teachers: int, settings: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        data_dir: Path,
+        teachers: int,
+        settings: Mapping[str, str] | None = None,
+        stores: DrillStores | None = None,
+    ) -> None:
         self.data_dir = data_dir
         self.installation = Installation(data_dir)
         self.output = data_dir.with_suffix(".out")
         self._teachers = teachers
-        self._given = dict(settings or {})
+        self.stores = stores
+        self._given = dict(settings or {}) | (stores.proxied() if stores is not None else {})
         self._up: subprocess.Popen[bytes] | None = None
         self.url = ""
 
     def __enter__(self) -> Self:
-        command = [sys.executable, "-m", "ops.cli", "up", "--data-dir", str(self.data_dir), "--port", "0"]
+        self.start()
+        return self
+
+    def start(self) -> None:
+        """Return when it serves; after the first time on the same port."""
+        port = self.url.rpartition(":")[2] or "0"
+        command = [sys.executable, "-m", "ops.cli", "up", "--data-dir", str(self.data_dir), "--port", port]
         command += ["--demo-teachers", str(self._teachers), "--workers", "2"]
-        own = {"DATABASE_URL", "REDIS_URL", "INKFAST_SECRET_KEY", "INKFAST_PUBLIC_URL"}
-        given = {key: value for key, value in environment().items() if key not in own} | self._given
         with self.output.open("wb") as output:
-            self._up = subprocess.Popen(command, cwd=ROOT, env=given, stdout=output, stderr=subprocess.STDOUT)
+            self._up = subprocess.Popen(
+                command, cwd=ROOT, env=self._environment(), stdout=output, stderr=subprocess.STDOUT
+            )
         try:
             wait_until(self._is_ready, START_S_MAX, "the installation")
         except BaseException:
-            self._stop()
+            self.stop()
             raise
-        return self
+
+    def _environment(self) -> dict[str, str]:
+        own = {"DATABASE_URL", "REDIS_URL", "INKFAST_SECRET_KEY", "INKFAST_PUBLIC_URL"}
+        return {key: value for key, value in environment().items() if key not in own} | self._given
+
+    def worker_environment(self) -> dict[str, str]:
+        """Return what a further worker of this installation is started with."""
+        written = self.installation.read()
+        urls = {"DATABASE_URL": written["database_url"], "REDIS_URL": written["redis_url"]}
+        return self._environment() | urls | {"INKFAST_SECRET_KEY": self.installation.secret_key()}
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._stop()
+        self.stop()
 
-    def _stop(self) -> None:
+    def stop(self) -> None:
+        """Let it end as with Ctrl-C."""
         if self._up is not None and self._up.poll() is None:
             self._up.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -85,17 +110,18 @@ class DrillInstallation:
         if self._up is None or self._up.poll() is not None:
             raise ServerError(f"the drill's installation did not start: {said.strip().splitlines()[-1:]}")
         found = re.search(r"running at (http://\S+)", said)
-        self.url = found.group(1) if found else ""
+        self.url = found.group(1) if found else self.url
         return bool(found) and "ready in" in said
 
     @property
     def settings(self) -> Settings:
-        """Where its stores are."""
+        """Where its stores are, past any proxy."""
         given = {k: v for k, v in settings_environment(self.data_dir).items() if k not in {"DATABASE_URL", "REDIS_URL"}}
         written = self.installation.read()
         return Settings.from_env(
             given
             | {"DATABASE_URL": written["database_url"], "REDIS_URL": written["redis_url"]}
+            | (self.stores.direct() if self.stores is not None else {})
             | {"INKFAST_SECRET_KEY": self.installation.secret_key()}
         )
 
@@ -178,59 +204,6 @@ async def _answers(settings: Settings, store: str) -> bool:
         return False
     await connection.close()
     return True
-
-
-class Load:
-    """Use as a context: teachers who type until it is left, and then go on until everything is recorded."""
-
-    def __init__(
-        self, installation: DrillInstallation, tokens: Path, ledger: Path, *, rate: float, teachers: int, seed: int
-    ) -> None:
-        self._log = ledger.with_suffix(".out")
-        self.ledger = ledger
-        self._command = [sys.executable, "-m", "loadtests.client", "--host", installation.url, "--tokens", str(tokens)]
-        self._command += [
-            "--ledger",
-            str(ledger),
-            "--rate",
-            str(rate),
-            "--teachers",
-            str(teachers),
-            "--seed",
-            str(seed),
-        ]
-        self._command += ["--duration", "86400", "--deadline", str(HEAL_S_MAX), "--window-ms-max", "500"]
-        self._command += ["--reopen-every", "5", "--timeout", "8"]
-        self._client: subprocess.Popen[bytes] | None = None
-        self.all_recorded = False
-
-    def __enter__(self) -> Self:
-        with self._log.open("wb") as log:
-            self._client = subprocess.Popen(self._command, cwd=ROOT, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            wait_until(self._is_typing, START_S_MAX, "the load")
-        except BaseException:
-            self._client.kill()
-            self._client.wait()
-            raise
-        return self
-
-    def _is_typing(self) -> bool:
-        if self._client is None or self._client.poll() is not None:
-            raise ServerError(f"the load ended: {self._log.read_text().strip().splitlines()[-1:]}")
-        return "typing:" in self._log.read_text()
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._client is None:
-            return
-        if kind is None and self._client.poll() is None:
-            self._client.send_signal(signal.SIGTERM)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.all_recorded = self._client.wait(HEAL_S_MAX * 2) == 0
-        self._client.kill()
-        self._client.wait()
 
 
 def _lives(pid: int | None) -> bool:

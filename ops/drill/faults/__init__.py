@@ -1,0 +1,1 @@
+"""What drills break, by what it happens to. Each file ends with its list, DRILLS."""
