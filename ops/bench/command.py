@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
-from ops.bench.report import Ratio, RoundOf, figures, machine, memory, ratios
+from ops.bench.report import Ratio, RoundOf, figures, machine, memory, ratios, snapshots
 from ops.bench.rounds import Contestants, Memory, Round, contestants, measure_memory, sections_needed
 from ops.bench.servers import compare_servers
+from ops.bench.snapshots import SnapshotMemory, measure_snapshots
 from ops.bench.stand import BenchError, RoundError, Stand
 
 if TYPE_CHECKING:
@@ -58,7 +59,7 @@ class Wanted(NamedTuple):
     type=click.IntRange(3000),
     default=300_000,
     show_default=True,
-    help="Edits to fill the journal with.",
+    help="Edits to fill the journal with, and cells for the snapshot cache.",
 )
 @click.option("--short", is_flag=True, help="One tiny round, to see that it works; its figures mean nothing.")
 @click.option(
@@ -76,7 +77,7 @@ def bench(**options: object) -> None:
     \b
     all      everything but servers (the default)
     save     saves against a no-op handler and a direct-to-PostgreSQL one, and the flusher against a bare COPY
-    memory   bytes of the journal's server for each drafted edit
+    memory   bytes of the journal's server for each drafted edit, and of the snapshot cache for each recorded cell
     servers  granian and uvicorn, and what happens to both when a worker is killed
 
     It starts servers of its own in a temporary directory, as durable as in production, and leaves nothing behind.
@@ -91,6 +92,7 @@ def bench(**options: object) -> None:
     needed = sections_needed(wanted.rounds, wanted.seconds, wanted.connections, wanted.memory_edits)
     rounds: list[RoundOf] = []
     found: Memory | None = None
+    kept: SnapshotMemory | None = None
     with Stand(needed, flush_rows=wanted.flush_rows, folder=wanted.folder) as stand, contestants(stand) as programs:
         click.echo(stand.describe())
         if wanted.what in {"all", "save"}:
@@ -99,8 +101,11 @@ def bench(**options: object) -> None:
         if wanted.what in {"all", "memory"}:
             found = measure_memory(stand, programs.save, wanted.memory_edits)
             click.echo("\n(d) journal's memory: " + memory(found, MEMORY_BYTES_MAX))
+            kept = measure_snapshots(stand.folder, wanted.memory_edits)
+            click.echo("\n(e) snapshot cache: " + snapshots(kept))
     if wanted.json_path is not None:
         everything = {"rounds": rounds, "memory": found._asdict() if found else None}
+        everything["snapshots"] = kept._asdict() if kept else None
         wanted.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
     if wanted.what in {"all", "save"} and len(rounds) < wanted.rounds:
         raise BenchError(f"only {len(rounds)} of {wanted.rounds} rounds could be counted")

@@ -8,10 +8,13 @@ from pathlib import Path
 from statistics import median
 from typing import TYPE_CHECKING, NamedTuple
 
+from ops.bench.snapshots import DISTRICT_BYTES_MAX, DISTRICT_CELLS
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from ops.bench.rounds import Measured, Memory
+    from ops.bench.snapshots import SnapshotMemory
 
 RoundOf = dict[str, "Measured"]  # by name
 PROCESSES = ("handler", "flusher", "journal", "postgres")
@@ -92,6 +95,18 @@ def memory(found: Memory, target: float) -> str:
         f"(target <= {target:g}: {verdict});\n"
         f"{found.with_positions:.0f} with the positions of {found.clients:,} clients; {found.stream:.0f} of it is the "
         f"stream; {found.edits:,} edits in saves of 3"
+    )
+
+
+def snapshots(found: SnapshotMemory) -> str:
+    """Return what a recorded cell occupies in the snapshot cache."""
+    verdict = "met" if found.district_bytes <= DISTRICT_BYTES_MAX else "MISSED"
+    return (
+        f"{found.used:.1f} bytes of its memory for each cell, students and columns included, {found.packed:.1f} of "
+        f"them the value;\n"
+        f"{DISTRICT_CELLS:,} cells take {found.district_bytes / 1e6:,.0f} MB (target <= 2 GiB: {verdict});\n"
+        f"{found.cells:,} cells in {found.sections:,} sections, {found.pack_ms:.2f} ms to pack one, "
+        f"{found.unpack_ms:.2f} ms to unpack it"
     )
 
 

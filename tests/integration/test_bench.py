@@ -51,6 +51,7 @@ def test_one_command_prints_all_four_figures_and_leaves_nothing(tmp_path: Path) 
     measured = json.loads(figures.read_text())
     assert set(measured["rounds"][0]) == {"no-op 8", "save 8", "direct 8", "flusher", "copy", "save + flusher"}
     assert measured["memory"]["edits"] > 1000
+    assert measured["snapshots"]["used"] * 20_000_000 < 2 * 1024**3
     assert list(tmp_path.iterdir()) == [figures]
     assert not [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or ())]
 
