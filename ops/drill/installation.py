@@ -120,6 +120,7 @@ class DrillInstallation:
         written = self.installation.read()
         return Settings.from_env(
             given
+            | self._given
             | {"DATABASE_URL": written["database_url"], "REDIS_URL": written["redis_url"]}
             | (self.stores.direct() if self.stores is not None else {})
             | {"INKFAST_SECRET_KEY": self.installation.secret_key()}
@@ -210,10 +211,10 @@ def _lives(pid: int | None) -> bool:
     return pid is not None and alive(pid)
 
 
-def wait_until(condition: Callable[[], bool], seconds: float, what: str) -> None:
+def wait_until(condition: Callable[[], bool], seconds: float, what: str, *, pause_s: float = POLL_S) -> None:
     """Return once `condition` is true; ServerError naming `what` when it is not in time."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > deadline:
             raise ServerError(f"not within {seconds:.0f} s: {what}")
-        time.sleep(POLL_S)
+        time.sleep(pause_s)

@@ -59,6 +59,7 @@ FROZEN = Limit(4.0)
 JOURNAL_AWAY = Limit(4.0)
 AS_QUIET = Limit(None)
 NEVER_FAILS = Limit(None, failed_saves_max=0)
+FROZEN_RECORDS = Limit(4.0, failed_saves_max=0)
 NOTHING_CAN_BE_SAVED = Limit(RETRY_S_MAX, beyond_fault=True)
 
 

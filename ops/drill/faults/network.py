@@ -13,8 +13,8 @@ from urllib.parse import urlsplit
 from ops.drill.chaos_proxy import NO_FAULT, ChaosProxy, Fault, Kind, ProxyThread
 from ops.drill.load import Road
 from ops.drill.scene import (
-    AS_QUIET,
     FROZEN,
+    FROZEN_RECORDS,
     JOURNAL_AWAY,
     NEVER_FAILS,
     NOTHING_CAN_BE_SAVED,
@@ -168,7 +168,7 @@ DRILLS = (
     _wire("valkey", "cut", "half of the answers are lost", CUT, JOURNAL_AWAY),
     _wire("valkey", "refuse", "connections are refused", REFUSE, JOURNAL_AWAY),
     _wire("valkey", "partition", "no byte passes", HANG, Limit(6.0)),
-    _wire("postgres", "delay", "every piece takes 50 ms longer", SLOW_STORE, AS_QUIET),
+    _wire("postgres", "delay", "every piece takes 50 ms longer", SLOW_STORE, FROZEN_RECORDS),
     _wire("postgres", "cut", "half of the answers are lost", CUT, NEVER_FAILS),
-    _wire("postgres", "partition", "no byte passes", HANG, NEVER_FAILS),
+    _wire("postgres", "partition", "no byte passes", HANG, FROZEN_RECORDS),
 )

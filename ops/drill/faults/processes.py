@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ops.drill.installation import HEAL_S_MAX, wait_until
-from ops.drill.scene import AS_QUIET, FROZEN, KILLED, NEVER_FAILS, NOTHING_CAN_BE_SAVED, Drill, Limit, Scene
+from ops.drill.scene import AS_QUIET, FROZEN, FROZEN_RECORDS, KILLED, NOTHING_CAN_BE_SAVED, Drill, Limit, Scene
 from ops.drill.statements import ask
 from ops.processes import ServerError, alive
 
@@ -23,6 +23,7 @@ ROOT = Path(__file__).resolve().parents[3]
 APIS = ("api-1", "api-2")
 EVERYTHING = (*APIS, "flusher", "valkey", "postgres")
 CRASH_S_MAX = 30.0
+ASK_EVERY_S = 0.2  # each time it is a connection to PostgreSQL
 
 
 def _kill(*names: str) -> Callable[[Scene], None]:
@@ -111,6 +112,7 @@ def _further_flusher(scene: Scene, *arguments: str) -> Iterator[subprocess.Popen
             lambda: process.poll() is not None or len(ask(settings, "owners")) > before,
             HEAL_S_MAX,
             "a further flusher that holds partitions",
+            pause_s=ASK_EVERY_S,
         )
         yield process
     finally:
@@ -175,7 +177,7 @@ DRILLS = (
         _freeze_flusher_past_lease,
     ),
     Drill("freeze-valkey", "Valkey is stopped (SIGSTOP)", _freeze("valkey"), FROZEN),
-    Drill("freeze-postgres", "PostgreSQL, all its processes (SIGSTOP)", _freeze("postgres"), NEVER_FAILS),
+    Drill("freeze-postgres", "PostgreSQL, all its processes (SIGSTOP)", _freeze("postgres"), FROZEN_RECORDS),
     Drill("two-flushers", "a second flusher claims partitions, and gives them back", _two_flushers),
     Drill("restart-everything", "`inkfast up` is ended and started again", _restart_everything, NOTHING_CAN_BE_SAVED),
 )

@@ -11,6 +11,7 @@ import time
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from app.errors import RecordsUnavailableError
 from ops.drill import journal
 from ops.drill.faults.processes import family, frozen
 from ops.drill.installation import HEAL_S_MAX, wait_until
@@ -22,6 +23,7 @@ from ops.servers import postgres_bin
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from app.settings import Settings
     from ops.drill.figures import Facts
 
 
@@ -119,10 +121,17 @@ def _restore_postgres(scene: Scene) -> None:
     _give(archive, destroyed)
     server.start()
     settings = scene.installation.settings
-    wait_until(lambda: ask(settings, "is_in_recovery") == ["false"], HEAL_S_MAX, "the end of PostgreSQL's recovery")
+    wait_until(lambda: _has_recovered(settings), HEAL_S_MAX, "the end of PostgreSQL's recovery")
     asyncio.run(mint(settings))
     for path in (archive, destroyed):
         shutil.rmtree(path)
+
+
+def _has_recovered(settings: Settings) -> bool:
+    try:
+        return ask(settings, "is_in_recovery") == ["false"]
+    except RecordsUnavailableError:  # it takes no connections yet, or only to read
+        return False
 
 
 def _ask_for_recovery(data_dir: Path, archive: Path) -> None:
