@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 import signal
 import time
@@ -33,10 +34,13 @@ from tests.world import (
     Tab,
     flush_all,
     make_school,
+    running_flusher,
+    until_recorded,
 )
+from workers.catching_up import AWAY_S_MIN
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
 
     import httpx
@@ -524,3 +528,36 @@ async def test_nothing_is_announced_without_what_it_needs(
     started = await inkfast(monkeypatch, without, "start", "--until", end)
     assert "no snapshot cache" in started.output
     assert await statusz(app) is not None
+
+
+# Back again
+
+
+async def test_the_flusher_tells_how_it_caught_up(
+    settings: Settings, spare_postgres: PostgresServer, app: Litestar, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, logger="inkfast")
+    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    async with asking(app, TEACHER, frozenset({SECTION})) as client, running_flusher(settings) as flusher:
+        await client.post(f"/api/v1/sections/{SECTION}/edits", **save_of(tab, tab.edit(ANNA, "1")))
+        await until_recorded(settings)
+        async with stopped(spare_postgres, app):
+            await _until(lambda: flusher._catching_up._away_since is not None)
+            lost_at = flusher._catching_up._away_since
+            assert lost_at is not None
+            for score in ("2", "3"):
+                answer = await client.post(f"/api/v1/sections/{SECTION}/edits", **save_of(tab, tab.edit(ANNA, score)))
+                assert answer.json()["outcomes"][0]["outcome"] == "drafted"
+            await _until(lambda: time.monotonic() - lost_at > AWAY_S_MIN)
+        await _until(lambda: "records.caught_up" in caplog.messages)
+    fields = {r.getMessage(): r.fields for r in caplog.records if hasattr(r, "fields")}
+    assert fields["records.back"] == {"backlog_saves": 2}
+    caught_up = fields["records.caught_up"]
+    assert (caught_up["backlog_saves"], caught_up["saves"], caught_up["edits"]) == (2, 2, 2)
+    assert caught_up["away_s"] > AWAY_S_MIN
+
+
+async def _until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(15):
+        while not condition():
+            await asyncio.sleep(0.02)
