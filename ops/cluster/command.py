@@ -28,7 +28,7 @@ JOURNALS = ("cluster", "sentinel", "single")
 RECORDS = ("patroni", "single")
 PORTS = 16
 LOCK_S_MAX = 20.0
-AWAY_S = 20.0
+AWAY_S = 30.0  # longer than Patroni takes to notice
 AGREEMENT, SERVERS, WATCHERS = 0, 1, 2  # layers: etcd, then the stores, then the sentinels
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import redis
 
-from ops.cluster.journal import primary_of
+from ops.cluster.journal import client_of, primary_of
 from ops.cluster.records import members
 from ops.drill.installation import wait_until
 from ops.installation import Installation
@@ -50,7 +50,7 @@ def _successor(url: str, slot: int, old: int) -> int | None:
     with contextlib.suppress(ServerError, redis.RedisError):
         port = primary_of(url, slot)
         if port != old:
-            with redis.Redis(port=port, socket_timeout=2) as client:
+            with client_of(port) as client:
                 return port if client.info("replication")["role"] == "master" else None
     return None
 

@@ -9,6 +9,8 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import redis
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from ops.cluster.machines import Machine
 from ops.drill.installation import wait_until
@@ -131,7 +133,7 @@ class Journal(NamedTuple):
 
     def _sentinels_agree(self) -> bool:
         for sentinel in self.sentinels:
-            with redis.Redis(port=sentinel.port) as client:
+            with client_of(sentinel.port) as client:
                 known = client.sentinel_master(SERVICE)
                 if known["num-other-sentinels"] < len(self.sentinels) - 1 or known["num-slaves"] < 1:
                     return False
@@ -187,9 +189,14 @@ def _node(folder: Path, number: int, port: int | None, config: Mapping[str, str]
     )
 
 
+def client_of(port: int) -> redis.Redis:
+    """Return a client of a loopback server that asks once: by itself it would ask a dead one for seconds."""
+    return redis.Redis(port=port, socket_timeout=2, retry=Retry(NoBackoff(), 0))
+
+
 def named_by(sentinel_port: int) -> int:
     """Return the port of the primary that this sentinel names."""
-    with redis.Redis(port=sentinel_port, socket_timeout=2) as client:
+    with client_of(sentinel_port) as client:
         address: Any = client.execute_command("SENTINEL GET-MASTER-ADDR-BY-NAME", SERVICE)
         return int(address[1])
 
@@ -202,7 +209,7 @@ def primary_of(url: str, slot: int = 0) -> int:
         with contextlib.suppress(redis.RedisError, StopIteration):
             if scheme.endswith("+sentinel"):
                 return named_by(port)
-            with redis.Redis(port=port, socket_timeout=2) as client:
+            with client_of(port) as client:
                 shares: Any = client.execute_command("CLUSTER SLOTS")
                 return next(int(share[2][1]) for share in shares if share[0] <= slot <= share[1])
     raise ServerError(f"nobody of {url} says who the primary is")
@@ -219,7 +226,7 @@ def _clients(nodes: Sequence[ValkeyServer]) -> Any:
 
 
 def _pings(port: int) -> bool:
-    with contextlib.suppress(redis.RedisError), redis.Redis(port=port, socket_timeout=2) as client:
+    with contextlib.suppress(redis.RedisError), client_of(port) as client:
         return bool(client.ping())
     return False
 

@@ -13,6 +13,7 @@ import pytest
 
 from app.drafts.keys import PARTITIONS, TAGS, partition_of
 from app.drafts.topology import SLOT_OF_PARTITION, Topology
+from ops.audit.checks import audit_stores
 from tests.cluster import NODES, SLOTS, Cluster, formed, free_port, start_cluster
 from tests.world import SECTION, STUDENTS, Process, Tab, api_process, fetch, make_school, outcomes, running_flusher
 
@@ -140,6 +141,7 @@ async def test_a_slot_moves_while_teachers_type(
         await save(other, STUDENTS[1], neighbour)
         await until_empty(process)
         await recorded_once(cluster_settings, sent)
+        await all_is_well(cluster_settings)
     assert {"MOVED", "ASK", "TRYAGAIN"} <= redirections
     cluster.begin_move(slot, target, source)  # leave it as it was found
     for key in cluster.clients[target].execute_command("CLUSTER", "GETKEYSINSLOT", slot, 100):
@@ -154,27 +156,34 @@ async def test_an_atomic_slot_migration_under_load(cluster_settings: Settings, c
     target = (source + 2) % NODES
     sent: list[str] = []
     async with api_process(cluster_settings) as process, running_flusher(cluster_settings):
-        tab = Tab(process)
+        tabs = [Tab(process), Tab(process)]  # two windows of one teacher, each with students of its own
         stop = asyncio.Event()
 
-        async def type_on() -> None:
-            for student in itertools.cycle(STUDENTS):
+        async def type_on(tab: Tab, students: tuple[int, ...]) -> None:
+            for student in itertools.cycle(students):
                 edit = tab.edit(student, "13")
                 sent.append(edit["edit_id"])
                 assert outcomes(await tab.save(edit)) == ["drafted"]
                 if stop.is_set():
                     return
 
-        typing = asyncio.create_task(type_on())
+        typing = asyncio.gather(*(type_on(tab, tuple(STUDENTS[i::2])) for i, tab in enumerate(tabs)))
         cluster.call(source, "CLUSTER", "MIGRATESLOTS", "SLOTSRANGE", slot, slot, "NODE", cluster.ids[target])
         async with asyncio.timeout(20):
             while cluster.owner(slot) != target or not _serves(cluster, target, slot):
-                assert not typing.done() or typing.exception() is None
+                assert not typing.done(), "they type until they are told to stop"
                 await asyncio.sleep(0.02)
         stop.set()
         await typing
         await until_empty(process)
         await recorded_once(cluster_settings, sent)
+        await all_is_well(cluster_settings)
+
+
+async def all_is_well(settings: Settings) -> None:
+    """History, cells, positions and what is left in the journal agree."""
+    report = await audit_stores(settings, [], 10, lambda _: None)
+    assert report.holds, [v for v in report.verdicts if not v.holds]
 
 
 def _serves(cluster: Cluster, node: int, slot: int) -> bool:
