@@ -69,7 +69,8 @@ def run(
         raise click.UsageError(f"no such drill: {', '.join(unknown)}" if unknown else "name drills, or say --all")
     wanted = [one for name, one in DRILLS.items() if all_drills or name in names]
     clusters = [c for name, c in CLUSTER_DRILLS.items() if name in names or (all_drills and not short)]
-    if any(one.limit.seconds is None for one in wanted) and DRILLS[QUIET] not in wanted:
+    limits = [one.limit for one in wanted] + [cluster.limit for cluster in clusters]
+    if any(limit.seconds is None for limit in limits) and DRILLS[QUIET] not in wanted:
         wanted.insert(0, DRILLS[QUIET])
     with tempfile.TemporaryDirectory(prefix="inkfast-drills-") as temporary:
         folder = Path(temporary) if out is None else out / "runs"

@@ -60,6 +60,7 @@ JOURNAL_AWAY = Limit(4.0)
 AS_QUIET = Limit(None)
 NEVER_FAILS = Limit(None, failed_saves_max=0)
 FROZEN_RECORDS = Limit(4.0, failed_saves_max=0)
+FAILOVER = Limit(6.0)
 NOTHING_CAN_BE_SAVED = Limit(RETRY_S_MAX, beyond_fault=True)
 
 
@@ -129,12 +130,17 @@ class Drill(NamedTuple):
 
 
 class ClusterDrill(NamedTuple):
-    """A failover with several machines' worth of servers: brings its own, and says itself how it went."""
+    """A failover of several machines' worth of servers: brings its own, and returns its figures.
+
+    `run(folder, seconds=, seed=)`: acknowledged, lost, duplicated, out_of_order, wrong, stall_s, drain_s, all_recorded.
+    `seconds`: of typing around each failover.
+    """
 
     name: str
     breaks: str
     run: Callable[..., dict[str, Any]]
-    seconds: float
+    limit: Limit
+    seconds: float = 60.0
 
 
 def ordered(drills: Collection[Drill]) -> list[Drill]:

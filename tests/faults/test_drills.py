@@ -18,8 +18,8 @@ from ops.drill.catalogue import DRILLS
 from ops.drill.command import drill
 from ops.drill.figures import Facts, read_facts
 from ops.drill.report import Row, markdown, verdict, write_report
-from ops.drill.run import judge, plan
-from ops.drill.scene import NEVER_FAILS, Drill, Limit, Stand, ordered
+from ops.drill.run import judge, plan, run_drills
+from ops.drill.scene import FAILOVER, NEVER_FAILS, ClusterDrill, Drill, Limit, Stand, ordered
 from ops.environment import environment
 
 if TYPE_CHECKING:
@@ -231,6 +231,21 @@ def test_the_report_says_what_did_not_pass_and_why(tmp_path: Path) -> None:
     assert verdict([_judged(), BAD]) == "1 of 2 drills passed; 30 acknowledged edits: THE PROMISE WAS BROKEN."
     assert "none lost" in verdict([_judged()])
     assert "Not run" not in markdown([_judged()], {}, "inkfast drill run any")
+
+
+@pytest.mark.parametrize("found", [{}, {"lost": 1}, {"wrong": 1}, {"stall_s": 6.1}, {"all_recorded": False}], ids=str)
+def test_a_failover_is_judged_by_its_figures(tmp_path: Path, found: dict[str, Any]) -> None:
+    well = BAD.as_json() | {"lost": 0, "stall_s": 5.0, "wrong": 0, "all_recorded": True}
+
+    def fail_over(folder: Path, *, seconds: float, seed: int) -> dict[str, Any]:
+        (folder / "ledger.jsonl").write_text("what clients saw")
+        (folder / "tokens.jsonl").write_text("grants")
+        return well | found
+
+    cluster = ClusterDrill("failover", "a primary", fail_over, FAILOVER)
+    result = run_drills([], [cluster], plan(None, None, 1, 1, short=True), tmp_path, lambda _: None)
+    assert [(row.name, row.acknowledged, row.passed) for row in result.rows] == [("failover", 20, not found)]
+    assert [path.name for path in tmp_path.iterdir()] == ["failover.jsonl"]
 
 
 def test_there_are_enough_drills_and_each_is_short_when_asked() -> None:
