@@ -1,7 +1,8 @@
 """Several tabs, two stores that come and go, a flusher that dies: nothing is lost, and nothing happens twice.
 
 Hypothesis plays a small district over real stores: it types, sends, loses answers, reads, records, lets the flusher die
-between COMMIT and drain, evicts, loses the journal, and takes PostgreSQL away. Each tab keeps an outbox as the protocol
+between COMMIT and drain, evicts, loses the journal, takes PostgreSQL away, and cuts processes off from the journal, so
+that they write past it. Each tab keeps an outbox as the protocol
 demands. In the end everything comes back, every outbox has to empty, and the history has to account for every edit.
 """
 
@@ -69,6 +70,32 @@ class GatedStore(DraftStore):
         return await super().drain(settled)
 
 
+class JournalGate:
+    """Between one process and the journal. Blind: what the journal holds cannot be read either."""
+
+    def __init__(self, process: Process) -> None:
+        self.is_shut = self.is_blind = False
+        self._cells = process.edit_cells
+        self._commit, self._directly = self._cells._committer.commit, self._cells._directly
+        self._pending, self._refresh = self._directly._pending, self._directly.refresh
+        self._cells._committer.commit = self.commit  # type: ignore[method-assign]
+        self._directly._pending = self.pending  # type: ignore[method-assign]
+        self._directly.refresh = self.refresh  # type: ignore[method-assign]
+
+    async def commit(self, *arguments: Any, **named: Any) -> bytes:
+        if self.is_shut:
+            raise JournalUnavailableError("cut off")
+        return await self._commit(*arguments, **named)
+
+    async def pending(self, saves: Any) -> list[Any]:
+        return [] if self.is_blind else await self._pending(saves)
+
+    async def refresh(self, section_id: int) -> None:
+        if self.is_shut:
+            raise JournalUnavailableError("cut off")
+        await self._refresh(section_id)
+
+
 @dataclass
 class Typed:
     """An edit, what was answered of it, and what of that its tab was told."""
@@ -105,15 +132,22 @@ class Outbox:
         """How many edits it may not let go of."""
         return len(self.typed) - self.recorded_seq
 
-    async def send(self, process: Process, *, lose_answer: bool = False, at_most: int = 200) -> None:
+    async def send(
+        self, process: Process, *, lose_answer: bool = False, at_most: int = 200, may_not_know: bool = False
+    ) -> None:
         """Send from the oldest unacknowledged edit, and from further back where the server asks for it."""
         for _ in range(3):
             batch = [t.edit for t in self.typed[self.drafted_seq : self.drafted_seq + at_most]]
             try:
                 answer = await self._request(process, batch)
             except SeqGapError as gap:
-                self.drafted_seq = gap.params["expected_seq"] - 1
-                assert self.drafted_seq >= self.recorded_seq, "the server asks for what it has settled"
+                expected_seq = gap.params["expected_seq"]
+                if expected_seq <= self.recorded_seq:
+                    # The journal has not heard of what went past it, and PostgreSQL cannot be asked. A client may begin
+                    # anew under another id; this one waits.
+                    assert may_not_know, "the server asks for what it has settled"
+                    return
+                self.drafted_seq = expected_seq - 1
                 continue
             if not lose_answer:
                 self.take(answer, batch)
@@ -166,6 +200,7 @@ class District:
         self.other = await self._stack.enter_async_context(api_process(self.settings))
         nowhere = msgspec.structs.replace(self.settings, database_url="postgresql://inkfast@/none?host=/nonexistent")
         self.cut_off = await self._stack.enter_async_context(api_process(nowhere))
+        self.gates = {"near": JournalGate(self.near), "other": JournalGate(self.other)}
         self.topology = Topology(self.settings.redis_url)
         await self.topology.call(0, b"FLUSHALL")  # other tests had sections of these numbers
         self.store = GatedStore(self.topology)
@@ -213,6 +248,9 @@ class Machine(RuleBasedStateMachine):
             "theirs": Outbox("theirs", Tab(district.near, CO_TEACHER, self.section)),
         }
         self.is_away = False
+        self.has_forked = False
+        for gate in district.gates.values():
+            gate.is_shut = gate.is_blind = False
         self.may_lose = False
         self.has_lost = False
         self.has_lost_and_away = False
@@ -246,7 +284,8 @@ class Machine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(sorted(OWN)), lose_answer=st.booleans(), at_most=st.sampled_from((1, 2, 200)))
     def send(self, name: str, *, lose_answer: bool, at_most: int) -> None:
         tab = self.tabs[name]
-        self.run(tab.send(self.process(tab), lose_answer=lose_answer, at_most=at_most))
+        may_not_know = self.is_away and self.has_forked
+        self.run(tab.send(self.process(tab), lose_answer=lose_answer, at_most=at_most, may_not_know=may_not_know))
 
     @rule(name=st.sampled_from(sorted(OWN)), back=st.integers(1, 4))
     def send_again(self, name: str, back: int) -> None:
@@ -292,6 +331,23 @@ class Machine(RuleBasedStateMachine):
         if standing and standing[-1].cell_version is not None:
             assert shown[OWN[tab.name]] == (standing[-1].edit["edit_id"], standing[-1].edit["value"])
 
+    @rule(
+        name=st.sampled_from(sorted(OWN)),
+        neighbour=st.sampled_from(sorted(OWN)),
+        cell=st.sampled_from(SHARED),
+        is_cut_off=st.booleans(),
+    )
+    def type_on_what_an_event_told(self, name: str, neighbour: str, cell: tuple[int, int], *, is_cut_off: bool) -> None:
+        """Only the journal knows yet what this is based on, and perhaps it cannot be asked."""
+        if name == neighbour:
+            return
+        self.type_(neighbour, cell, "5", 1, "now")
+        self.tabs[name].see(cell, self.tabs[neighbour].typed[-1].edit["edit_id"])
+        if is_cut_off:
+            for gate in self.d.gates.values():
+                gate.is_shut = gate.is_blind = self.has_forked = True
+        self.type_(name, cell, "6", 1, "now")
+
     @rule(entries=st.integers(1, 4), rows_max=st.sampled_from((1, 3, 2_000)), dies=st.booleans())
     def flush(self, entries: int, rows_max: int, *, dies: bool) -> None:
         if not self.is_away:
@@ -317,8 +373,17 @@ class Machine(RuleBasedStateMachine):
         self.is_away = not self.is_away
         self.has_lost_and_away |= self.is_away and self.has_lost
 
+    @rule(name=st.sampled_from(("near", "other")), is_blind=st.booleans())
+    def the_journal_is_cut_off_or_comes_back(self, name: str, *, is_blind: bool) -> None:
+        gate = self.d.gates[name]
+        gate.is_shut = not gate.is_shut
+        gate.is_blind = gate.is_shut and is_blind
+        self.has_forked |= gate.is_shut
+
     def teardown(self) -> None:
         self.is_away = False
+        for gate in self.d.gates.values():
+            gate.is_shut = gate.is_blind = False
         self.run(self._settle())
         self.run(self._audit())
 
@@ -372,7 +437,9 @@ class Machine(RuleBasedStateMachine):
         assert final & (t.answered if self.has_lost_and_away else set(t.told[-1:])), (t, dict(row))
         if row["s"] != "A":
             assert "recorded" not in t.told, (t, dict(row))
-        elif not self.has_lost:  # a conflict of a lost journal is judged anew, and may apply now
+        elif (
+            not self.has_lost and not self.has_forked
+        ):  # a conflict of a lost journal is judged anew, and may apply now
             assert set(t.told) <= final, (t, dict(row))
         if _cell(t) == OWN[tab.name] and not self.has_lost_and_away:
             assert row["s"] == ("R" if t.edit["value"]["score"] == "999" else "A"), (t, dict(row))
