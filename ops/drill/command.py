@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from ops.drill.catalogue import CLUSTER_DRILLS, DRILLS
+from ops.drill.outage import outage
 from ops.drill.report import verdict, write_report
 from ops.drill.run import QUIET, plan, run_drills
 
@@ -24,6 +25,9 @@ SEED = 20141104
 @click.group()
 def drill() -> None:
     """Break an installation of one's own on purpose, under load, and audit what is left."""
+
+
+drill.add_command(outage)
 
 
 @drill.command("list")

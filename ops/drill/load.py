@@ -27,6 +27,16 @@ class Size(NamedTuple):
     seed: int
 
 
+class Habits(NamedTuple):
+    """How the clients behave: how long they collect edits at most, and how often a tab is opened anew."""
+
+    window_ms_max: int = 500
+    reopen_every_s: float = 5.0
+
+
+HURRIED = Habits()
+
+
 class Road(NamedTuple):
     """How clients reach the service: the address, and what their program is started with."""
 
@@ -37,14 +47,25 @@ class Road(NamedTuple):
 class Load:
     """Use as a context: teachers who type until it is left, and then go on until everything is recorded."""
 
-    def __init__(self, road: Road, tokens: Path, ledger: Path, size: Size) -> None:
+    def __init__(
+        self,
+        road: Road,
+        tokens: Path,
+        ledger: Path,
+        size: Size,
+        habits: Habits = HURRIED,
+        *,
+        record_s_max: float = RECORD_S_MAX,
+    ) -> None:
+        self._record_s_max = record_s_max
         self._log = ledger.with_suffix(".out")
         self.ledger = ledger
         self._command = [*road.prefix, sys.executable, "-m", "loadtests.client", "--host", road.url]
         self._command += ["--tokens", str(tokens), "--ledger", str(ledger)]
         self._command += ["--rate", str(size.rate), "--teachers", str(size.teachers), "--seed", str(size.seed)]
-        self._command += ["--duration", "86400", "--deadline", str(RECORD_S_MAX), "--window-ms-max", "500"]
-        self._command += ["--reopen-every", "5", "--timeout", "8"]
+        self._command += ["--duration", "86400", "--deadline", str(record_s_max)]
+        self._command += ["--window-ms-max", str(habits.window_ms_max)]
+        self._command += ["--reopen-every", str(habits.reopen_every_s), "--timeout", "8"]
         self._client: subprocess.Popen[bytes] | None = None
         self.all_recorded = False
 
@@ -73,6 +94,6 @@ class Load:
         if kind is None and self._client.poll() is None:
             self._client.send_signal(signal.SIGTERM)
             with contextlib.suppress(subprocess.TimeoutExpired):
-                self.all_recorded = self._client.wait(RECORD_S_MAX + HEAL_S_MAX) == 0
+                self.all_recorded = self._client.wait(self._record_s_max + HEAL_S_MAX) == 0
         self._client.kill()
         self._client.wait()
