@@ -57,7 +57,7 @@ class Outage(NamedTuple):
 def outage(minutes: float, teachers: int, rate: float, seed: int, out: Path | None) -> None:
     """Stop PostgreSQL while teachers type, start it again, let everything be recorded, and audit.
 
-    Exit status 1 where a save failed, an acknowledged edit is not stored as it was typed, or the journal was recorded
+    Exit status 1 where a save failed, an acknowledged edit is not stored as typed, or the journal was recorded
     at less than three times the rate at which edits had come. The rate counts from PostgreSQL's start until clients have
     heard that all of the outage is recorded, while they type on.
     """
@@ -135,11 +135,11 @@ def _typed_between(ledger: Path, first: int, last: int) -> int:
 def lines(found: Outage) -> list[str]:
     """Return the result for a person."""
     ratio = found.drain_rate / max(0.001, found.arrival_rate)
+    arrived, recorded = f"{found.arrival_rate:.0f} edits/s", f"{found.drain_rate:.0f} edits/s"
     return [
         f"PostgreSQL away for {found.outage_s / 60:.1f} minutes; {found.acknowledged} edits acknowledged in all",
         f"failed saves: {found.failed_saves}; longest stall of saving: {found.stall_s:.2f} s",
-        f"arrival {found.arrival_rate:.0f} edits/s, recorded afterwards at {found.drain_rate:.0f} edits/s:"
-        + f" {ratio:.1f} times as fast, in {found.drain_s:.1f} s",
+        f"arrival {arrived}, recorded afterwards at {recorded}: {ratio:.1f} times as fast, in {found.drain_s:.1f} s",
         "the audit holds: nothing lost, nothing twice" if found.audit_holds else "THE AUDIT DOES NOT HOLD",
         "passed" if found.passed else "DID NOT PASS",
     ]
