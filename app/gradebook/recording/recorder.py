@@ -109,7 +109,7 @@ class Recorder:
     async def settle(self, batch: Batch, fence: Fence) -> Settled:
         """Commit a batch as the referee judges it; errors as in `record`."""
         refusals: dict[bytes, Refusal] = {}
-        is_looked_up = False
+        is_looked_up = is_again = False
         while True:
             try:
                 write = partial(self._write_judged, refusals=refusals, look_up_all=is_looked_up)
@@ -119,8 +119,9 @@ class Recorder:
                     is_looked_up = True  # recorded already, though its base fits: ask the history for every edit
                 elif is_poison(error):
                     found = await self._find_poison(batch, fence, refusals, look_up_all=is_looked_up)
-                    if not found:
+                    if not found and is_again:
                         raise
+                    is_again = not found  # between the two transactions somebody else may have set it aside
                     refusals |= found
                 else:
                     raise
