@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 import json
 import time
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -236,6 +237,8 @@ class Teacher:
             self._figures.refuse(f"{answer.status} read")
             return False
         snapshot = json.loads(answer.body)
+        if snapshot["records_are_away"]:  # then it shows what was recorded at that moment, and says so
+            asked_at = min(asked_at, int(dt.datetime.fromisoformat(snapshot["as_of"]).timestamp() * 1_000_000))
         section.outbox.shown(asked_at, snapshot["cells"])
         section.outbox.next_save_ms = snapshot["next_save_ms"]
         section.students = [s["student_id"] for s in snapshot["students"]][:STUDENTS_PER_SECTION]

@@ -9,7 +9,7 @@ from msgspec import Raw
 
 from app.drafts.codec import unpack_exceptions, unpack_extra, unpack_head, unpack_reply
 from app.errors import JournalUnavailableError
-from app.gradebook.context import rfc3339
+from app.gradebook.context import dashed, rfc3339
 from app.model.chain import PARKED
 from app.model.edits import HeadView, OutcomeView, SaveAnswer
 
@@ -71,17 +71,12 @@ def _conflict(edit: EditRequest, cell: bytes, raw: bytes, context: LoadedContext
     if head is None:
         return OutcomeView(edit.edit_id, "conflict")
     view = HeadView(
-        edit_id=head.edit_id.hex(),
+        edit_id=dashed(head.edit_id),
         value=Raw(head.value or b"null"),
         author_id=head.author_id,
         entered_at=rfc3339(head.entered_ms),
     )
-    view.edit_id = _dashed(view.edit_id)
     return OutcomeView(edit.edit_id, "conflict", head.cell_version or None, head=view)
-
-
-def _dashed(hex_id: str) -> str:
-    return f"{hex_id[:8]}-{hex_id[8:12]}-{hex_id[12:16]}-{hex_id[16:20]}-{hex_id[20:]}"
 
 
 def _settled(edit: EditRequest, cell: bytes, edit_id: bytes, context: LoadedContext | None) -> OutcomeView:

@@ -41,6 +41,12 @@ def rfc3339(ms: int) -> str:
     return dt.datetime.fromtimestamp(ms / 1000, dt.UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
+def dashed(raw: bytes) -> str:
+    """Return an id as the protocol writes it."""
+    text = raw.hex()
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
+
+
 def exception_body(
     edit_id: bytes, seq: int, outcome: str, code: str | None, params: str | bytes | None, head: str | bytes | None
 ) -> bytes:

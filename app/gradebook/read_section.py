@@ -7,22 +7,25 @@ kept last takes its place (app/gradebook/cached_sections.py), and the answer say
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import time
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
 
 from app.drafts.codec import CELL
 from app.errors import (
+    InkfastError,
     JournalUnavailableError,
     NotFoundError,
     NotPermittedError,
     OverloadedError,
     RecordsUnavailableError,
 )
-from app.gradebook.context import rfc3339
+from app.gradebook.cell_history import drafted_row, history_row
+from app.gradebook.context import dashed, rfc3339
 from app.gradebook.recorded_section import merge, read_facts, read_recorded
 from app.gradebook.rules import drafted_line_items, today_in
 from app.model.kinds import KIND_OF_NAME, NAME_OF_KIND, Kind
@@ -39,8 +42,12 @@ if TYPE_CHECKING:
     from app.gradebook.ladder import Ladder
     from app.gradebook.recorded_section import Merged, RecordedSection
     from app.model.grants import Grant
-    from app.records.pool import Connection, Pool, Row
+    from app.records.pool import Connection, Pool
     from app.settings import Settings
+
+
+LOOK_S_MAX: Final = 0.3
+_AWAY = (RecordsUnavailableError, OverloadedError, TimeoutError)
 
 
 class Cells(Struct):
@@ -106,15 +113,13 @@ class ReadSection:
         RecordsUnavailableError while it is away, if that is not known.
         """
         cached = self._cached
-        if cached is not None and cached.records_are_away() and (listed := await cached.find_list(grant.user_id)):
-            return ListedSections(listed.sections, listed.as_of_ms, records_are_away=True)
         as_of_ms = _now_ms()
         try:
-            async with self._pool.acquire() as connection:
+            async with self._a_look(), self._pool.acquire() as connection:
                 found = await list_taught(connection, grant.user_id)
-        except (RecordsUnavailableError, OverloadedError):
+        except _AWAY as error:
             if cached is None or (listed := await cached.find_list(grant.user_id)) is None:
-                raise
+                raise _away(error) from None
             return ListedSections(listed.sections, listed.as_of_ms, records_are_away=True)
         if cached is not None:
             cached.keep_list(grant.user_id, as_of_ms, found)
@@ -131,36 +136,37 @@ class ReadSection:
         """
         as_of_ms = _now_ms()
         heads = await self._heads(section_id)
-        cached, kept = self._cached, None
-        if cached is not None and cached.records_are_away():
-            kept = await self._find_kept(cached, grant, section_id)
-        if kept is None:
-            try:
+        cached = self._cached
+        try:
+            async with self._a_look():
                 recorded = await self._read(grant, section_id, as_of_ms, heads, columns)
-            except (RecordsUnavailableError, OverloadedError):
-                if cached is None or (kept := await self._find_kept(cached, grant, section_id, is_last=True)) is None:
-                    raise
-            else:
-                if cached is not None and columns is None:
-                    cached.keep(recorded)
-                return self._show(recorded, heads, columns)
-        return self._show(kept, heads, columns, records_are_away=True)
+        except _AWAY as error:
+            if cached is None or (kept := await self._find_kept(cached, grant, section_id)) is None:
+                raise _away(error) from None
+            return self._show(kept, heads, columns, records_are_away=True)
+        if cached is not None and columns is None:
+            cached.keep(recorded)
+        return self._show(recorded, heads, columns)
 
-    async def _find_kept(
-        self, cached: CachedSections, grant: Grant, section_id: int, *, is_last: bool = False
-    ) -> RecordedSection | None:
+    def _a_look(self) -> asyncio.Timeout:
+        """Bound a look at PostgreSQL that was away a moment ago.
+
+        It may be back, and what is kept may be older than what its reader was just told is recorded.
+        """
+        is_away = self._cached is not None and self._cached.records_are_away()
+        return asyncio.timeout(LOOK_S_MAX if is_away else None)
+
+    async def _find_kept(self, cached: CachedSections, grant: Grant, section_id: int) -> RecordedSection | None:
         """Return the section as it was kept, for who is known to teach it.
 
-        If PostgreSQL cannot be asked either (`is_last`), raise NotPermittedError for whom it has said not to teach it.
+        Raise NotPermittedError for whom PostgreSQL has said not to teach it.
         """
         if grant.section_ids is None or section_id not in grant.section_ids:
             listed = await cached.find_list(grant.user_id)
             if listed is None:
                 return None
             if not any(section["section_id"] == section_id for section in listed.sections):
-                if is_last:
-                    raise NotPermittedError("this is not one of your sections")
-                return None
+                raise NotPermittedError("this is not one of your sections")
         return await cached.find(section_id)
 
     async def _read(
@@ -175,6 +181,7 @@ class ReadSection:
         with_teachers = self._cached is not None and columns is None and self._cached.is_due(section_id)
         async with self._pool.acquire() as connection:
             await _require_teacher(connection, grant, section_id)
+            await _forget_judged(connection, section_id, heads)
             return await read_recorded(
                 connection, section_id, as_of_ms, _of_columns(heads, columns), columns, with_teachers=with_teachers
             )
@@ -266,14 +273,14 @@ class ReadSection:
             await _require_teacher(connection, grant, section_id)
             facts = await read_facts(connection, section_id)
             rows = await sections.read_cell_history(connection, facts["school_year"], section_id, cell)
-            history = [_history_row(row) for row in rows]
+            history = [history_row(row) for row in rows]
             if (
                 drafted is not None
                 and drafted.is_drafted
-                and _id(drafted.edit_id) not in {h["edit_id"] for h in history}
+                and dashed(drafted.edit_id) not in {h["edit_id"] for h in history}
             ):
                 names = await sections.read_user_names(connection, [drafted.author_id])
-                history.insert(0, _drafted_row(drafted, names.get(drafted.author_id)))
+                history.insert(0, drafted_row(drafted, names.get(drafted.author_id)))
         return history
 
 
@@ -281,6 +288,27 @@ def _of_columns(heads: dict[bytes, Head], columns: Sequence[tuple[int, int]] | N
     if columns is None:
         return heads
     return {cell: head for cell, head in heads.items() if CELL.unpack(cell)[:2] in columns}
+
+
+def _away(error: Exception) -> InkfastError:
+    if isinstance(error, InkfastError):
+        return error
+    return RecordsUnavailableError("PostgreSQL is away", retry_after_s=5)
+
+
+async def _forget_judged(connection: Connection, section_id: int, heads: dict[bytes, Head]) -> None:
+    """Take provisional heads out that PostgreSQL has judged by now: what it shows is as new, or newer.
+
+    The version of such a head is not known (PostgreSQL was away), so it cannot be compared. To be called before the
+    cells are read.
+    """
+    unsure = {head.edit_id for head in heads.values() if head.is_drafted and head.is_provisional}
+    if unsure:
+        years = await records.read_school_years(connection, [section_id])
+        wanted = [(years[section_id], section_id, edit_id) for edit_id in unsure if section_id in years]
+        judged = {edit_id for _, edit_id in await records.find_edits(connection, wanted)}
+        for cell in [cell for cell, head in heads.items() if head.edit_id in judged]:
+            del heads[cell]
 
 
 async def _require_teacher(connection: Connection, grant: Grant, section_id: int) -> None:
@@ -307,18 +335,13 @@ def columns_of(merged: dict[bytes, tuple[Head, str]]) -> Cells:
         cells.kind.append(NAME_OF_KIND[kind])
         cells.item.append(item)
         cells.student.append(student)
-        cells.edit_id.append(_id(head.edit_id))
+        cells.edit_id.append(dashed(head.edit_id))
         cells.cell_version.append(head.cell_version or None)
         cells.state.append(state)
         cells.value.append(Raw(head.value))
         cells.author_id.append(head.author_id)
         cells.entered_at.append(rfc3339(head.entered_ms))
     return cells
-
-
-def _id(raw: bytes) -> str:
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def _authors(recorded: RecordedSection, merged: Merged) -> dict[str, str]:
@@ -348,40 +371,6 @@ def _line_items(
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-_STATE = {"A": "recorded", "C": "conflict", "S": "conflict", "R": "rejected", "P": "drafted"}
-
-
-def _history_row(row: Row) -> dict[str, Any]:
-    return {
-        "edit_id": str(row["edit_id"]),
-        "base": str(row["base_id"]) if row["base_id"] else None,
-        "state": _STATE[row["status"]],
-        "is_open": row["status"] == "C",
-        "cell_version": row["cell_version"],
-        "code": row["code"],
-        "value": Raw((row["value"] or "null").encode()),
-        "author_id": row["author_id"],
-        "author_name": row["author_name"],
-        "entered_at": row["entered_at"],
-        "received_at": row["received_at"],
-        "recorded_at": row["recorded_at"],
-        "path": {"j": "journal", "d": "direct", "i": "import"}[row["path"]],
-        "resolves": [str(i) for i in row["resolves"] or ()],
-    }
-
-
-def _drafted_row(head: Head, name: str | None) -> dict[str, Any]:
-    return {
-        "edit_id": _id(head.edit_id),
-        "state": "drafted",
-        "cell_version": head.cell_version or None,
-        "value": Raw(head.value),
-        "author_id": head.author_id,
-        "author_name": name,
-        "entered_at": rfc3339(head.entered_ms),
-    }
 
 
 def etag(snapshot: SectionSnapshot) -> str:

@@ -58,8 +58,8 @@ def outage(minutes: float, teachers: int, rate: float, seed: int, out: Path | No
     """Stop PostgreSQL while teachers type, start it again, let everything be recorded, and audit.
 
     Exit status 1 where a save failed, an acknowledged edit is not stored as typed, or the journal was recorded
-    at less than three times the rate at which edits had come. The rate counts from PostgreSQL's start until clients have
-    heard that all of the outage is recorded, while they type on.
+    at less than three times the rate at which edits had come. The rate counts from PostgreSQL's start until clients
+    have heard that all of the outage is recorded, while they type on.
     """
     with tempfile.TemporaryDirectory(prefix="inkfast-outage-") as temporary:
         folder = Path(temporary) if out is None else out

@@ -16,7 +16,8 @@ CLEAN = Outage(60.0, 1000, 0, 10.0, 40.0, 15.0, 1.0, audit_holds=True, all_recor
 
 
 def test_no_save_fails_while_postgresql_is_away_and_what_piled_up_is_recorded_fast(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "ops.cli", "drill", "outage", "--minutes", "0.4", "--teachers", "8", "--rate", "60"]
+    command = [sys.executable, "-m", "ops.cli", "drill", "outage"]
+    command += ["--minutes", "0.4", "--teachers", "8", "--rate", "60"]
     done = subprocess.run(
         [*command, "--out", tmp_path], cwd=ROOT, capture_output=True, text=True, check=False, timeout=DRILL_S_MAX
     )

@@ -181,13 +181,12 @@ class Journal:
             return Reply("O") if is_away else self._ask(save, {})
         drafted, recorded = position
         if save.edits and save.first_seq > drafted + 1:
-            if context is None and not is_away:
-                return self._ask(save, {})
-            if context is not None and context.recorded_seq > drafted:
-                drafted = recorded = context.recorded_seq
-                is_unasked = True
-            if save.first_seq > drafted + 1:
-                return Reply("G", expected_seq=drafted + 1)
+            caught_up = context.recorded_seq if context is not None else 0  # by saves that went past the journal
+            if save.first_seq > max(drafted, caught_up) + 1:
+                may_ask = context is None and not is_away
+                return self._ask(save, {}) if may_ask else Reply("G", expected_seq=max(drafted, caught_up) + 1)
+            drafted = recorded = caught_up
+            is_unasked = True
         if is_unasked and context is None and not is_away:
             return self._ask(save, {})
         judging = _Judging(save, context, is_away, drafted, recorded)
@@ -206,6 +205,12 @@ class Journal:
         self.positions[save.client] = drafted, recorded
         if judging.entry:
             self.stream.append(Entry(*save.client, recorded, tuple(judging.entry)))
+        told = self._tell(save, context, recorded, is_new=is_new, is_unasked=is_unasked)
+        return Reply("O", 0, drafted, recorded, results, told)
+
+    def _tell(
+        self, save: Save, context: Context | None, recorded: int, *, is_new: bool, is_unasked: bool
+    ) -> tuple[tuple[int, bytes], ...]:
         exceptions = self.exceptions.pop(save.client, [])
         self.unasked.discard(save.client)
         if context is not None and (is_unasked or is_new):
@@ -217,7 +222,7 @@ class Journal:
         if unseen:
             self.exceptions[save.client] = unseen
         # Those above a hole wait until it is settled: whatever comes of it has a lower number.
-        return Reply("O", 0, drafted, recorded, results, tuple(e for e in unseen if e[0] <= recorded))
+        return tuple(e for e in unseen if e[0] <= recorded)
 
     def _position(self, save: Save, context: Context | None, *, is_away: bool) -> tuple[int, int] | None:
         known = self.positions.get(save.client)
