@@ -32,7 +32,7 @@ _COUNTS = struct.Struct(">HIHI")
 _OUTCOMES = struct.Struct(">cII")
 _U32 = struct.Struct(">I")
 _SETTLED = struct.Struct(">16sBI16s")
-_DRAIN = struct.Struct(">B16s20sIBIB")
+_DRAIN = struct.Struct(">B16s46sIBIB")
 _VERDICT = struct.Struct(">BBIBI9s16s")
 _HAS_CONTEXT, _RECORDS_AWAY = 1, 2
 _DIRTY, _PROVISIONAL_HEAD, _HAS_ROOT = 1, 2, 4
@@ -255,6 +255,7 @@ class Entry(NamedTuple):
     received_ms: int
     acting_as: int
     edits: list[JournaledEdit]
+    header: bytes = b""  # as it stands in the stream; the drain compares it
 
     @property
     def is_direct(self) -> bool:
@@ -320,7 +321,7 @@ def unpack_entry(stream_id: bytes, raw: bytes) -> Entry:
         raise ValueError(f"damaged entry: {error}") from None
     if at != len(raw):
         raise ValueError("damaged entry: length")
-    return Entry(stream_id, section, client, recorded, skew, received, acting, edits)
+    return Entry(stream_id, section, client, recorded, skew, received, acting, edits, raw[: ENTRY.size])
 
 
 def entry_of_save(section_id: int, client: bytes, skew_ms: int, received_ms: int, edits: Sequence[bytes]) -> Entry:
@@ -353,7 +354,7 @@ _HAS_HOLE, _AS_JOURNALED = 1, 2
 def pack_drain(
     stream_id: bytes,
     first: bytes,
-    client: bytes,
+    header: bytes,
     recorded_seq: int,
     exceptions: bytes = b"",
     verdicts: Iterable[EditVerdict] = (),
@@ -361,7 +362,7 @@ def pack_drain(
     has_hole: bool = False,
     as_journaled: bool = False,
 ) -> bytes:
-    """Return one settled entry for drain.lua.
+    """Return one settled entry for drain.lua; `first` is its first edit, `header` as the stream has it.
 
     `has_hole`: something below what is settled of this client never came. `as_journaled`: every edit was recorded as
     the journal applied it, with the same version; then no verdicts are given.
@@ -381,7 +382,7 @@ def pack_drain(
     ]
     flags = _HAS_HOLE * has_hole + _AS_JOURNALED * as_journaled
     return (
-        _DRAIN.pack(len(stream_id), first, client, recorded_seq, flags, len(exceptions), len(parts))
+        _DRAIN.pack(len(stream_id), first, header, recorded_seq, flags, len(exceptions), len(parts))
         + stream_id
         + exceptions
         + b"".join(parts)

@@ -7,12 +7,26 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 import pytest
+import redis
 
+from app.drafts.codec import pack_drain, unpack_entry
+from app.drafts.keys import STREAM, partition_of
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
 from app.gradebook.recording.recorder import Recorder
 from tests.faults.desk import Desk, assert_all_is_well
-from tests.world import CO_TEACHER, OTHER_SECTION, STUDENTS, api_process, fetch, running_flusher
+from tests.world import (
+    CO_TEACHER,
+    OTHER_SECTION,
+    SECTION,
+    STUDENTS,
+    Tab,
+    api_process,
+    fetch,
+    flush_all,
+    make_school,
+    running_flusher,
+)
 from workers.flusher import Flusher
 
 if TYPE_CHECKING:
@@ -143,3 +157,28 @@ async def test_a_flusher_dies(school: Settings, ledger: Ledger, ledger_path: Pat
         ("A", 31),
         ("C", 1),
     ]
+
+
+async def test_a_late_drain_leaves_alone_what_came_again_under_the_same_stream_id(settings: Settings) -> None:
+    """The journal was lost between COMMIT and drain, the edit was sent again with more, and its stream id repeats."""
+    await make_school(settings.database_url)
+    async with api_process(settings) as process:
+        tab = Tab(process)
+        first = tab.edit(101, "1")
+        await tab.save(first)
+        partition, stream = partition_of(SECTION), STREAM[partition_of(SECTION)]
+        (old,) = await process.store.read_entries([partition], 10)
+        entry = unpack_entry(old.stream_id, old.raw)
+        drain = pack_drain(old.stream_id, entry.edits[0].edit_id, entry.header, 1, as_journaled=True)
+        with redis.Redis.from_url(settings.redis_url) as journal:
+            journal.flushall()
+            await Tab(process, client_id=tab.client_id).save(first, tab.edit(102, "2"))
+            (new,) = journal.xrange(stream)
+            journal.xdel(stream, new[0])
+            journal.delete(stream)
+            journal.xadd(stream, new[1], id=old.stream_id)
+            assert await process.store.drain({partition: [(SECTION, drain)]}) == 0
+            assert journal.xlen(stream) == 1
+            assert (await process.store.read_section(SECTION)).unrecorded == 2
+        await flush_all(settings)
+        assert len(await fetch(settings, "SELECT 1 FROM edit_log WHERE status = 'A'")) == 2

@@ -79,8 +79,8 @@ class Real:
     def evict(self, *, keep_positions: bool) -> None:
         self.client.execute_command("EVALSHA", EVICT.digest, "1", KEY, b"1" if keep_positions else b"0")
 
-    def stream_ids(self) -> list[bytes]:
-        return [stream_id for stream_id, _ in self.client.xrange(STREAM[PARTITION])]
+    def stream_entries(self) -> list[codec.Entry]:
+        return [codec.unpack_entry(i, fields[b"d"]) for i, fields in self.client.xrange(STREAM[PARTITION])]
 
     def journal(self) -> Journal:
         """Everything that is kept, as the reference keeps it."""
@@ -315,7 +315,7 @@ class Pair:
 
     def _flush(self, count: int, *, may_die: bool) -> None:
         entries = self.twin.stream[:count]
-        ids = self.real.stream_ids()[: len(entries)]
+        journaled = self.real.stream_entries()[: len(entries)]
         settlements = self.records.record(entries)
         if any(accepted == PROVISIONAL for entry in entries for accepted, _, _ in entry.edits):
             event("provisional edits flushed")
@@ -323,15 +323,15 @@ class Pair:
             event("died before the drain")
             return
         packed = []
-        for stream_id, entry, settlement in zip(ids, entries, settlements, strict=True):
+        for real, entry, settlement in zip(journaled, entries, settlements, strict=True):
             is_as_journaled = _is_as_journaled(entry, settlement)
             if is_as_journaled:
                 event("recorded as journaled")
             packed.append(
                 codec.pack_drain(
-                    stream_id,
+                    real.stream_id,
                     entry.edits[0][2].edit_id,
-                    codec.pack_client(entry.user_id, entry.client_id),
+                    real.header,
                     settlement.recorded_seq,
                     b"".join(codec.pack_exception(seq, body) for seq, body in settlement.exceptions),
                     () if is_as_journaled else settlement.verdicts,

@@ -31,9 +31,7 @@ def _text(value: Any) -> str:
 
 
 U32 = st.integers(0, 2**32 - 1)
-VALUES = st.one_of(
-    st.none(), st.dictionaries(st.text(max_size=5), st.text(max_size=40), max_size=3).map(_text)
-)
+VALUES = st.one_of(st.none(), st.dictionaries(st.text(max_size=5), st.text(max_size=40), max_size=3).map(_text))
 ROWS = st.lists(
     st.builds(
         FullHeadRow,

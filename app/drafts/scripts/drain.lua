@@ -1,7 +1,8 @@
 #!lua flags=allow-oom
 -- After PostgreSQL has committed: take the settled entries out of the journal, and put PostgreSQL's verdicts into the heads.
 --
--- Compare-and-delete: an entry goes only if its first edit_id is the expected one, since stream ids can repeat after a failover.
+-- Compare-and-delete: an entry goes only if its header (whose, and when it was received) and its first edit_id are the
+-- expected ones, since stream ids can repeat after a failover or a loss, and so can the edit when it is sent again.
 -- allow-oom: a full memory must still be drainable.
 --
 -- KEYS: 1 stream, 1 + i section hash of entry i       ARGV: 1 events channel, 1 + i packed verdicts (app/drafts/codec.py)
@@ -119,11 +120,12 @@ end
 
 -- One settled entry; returns its stream id, or nil where the stream holds something else under it, or nothing.
 local function drain(key, a)
-  local id_len, first, client, recorded_seq, flags, exceptions_len, n, p = unpack_('>I1c16c20I4I1I4I1', a)
-  local id = sub(a, p, p + id_len - 1)
+  local id_len, first, header, recorded_seq, flags, exceptions_len, n, p = unpack_('>I1c16c46I4I1I4I1', a)
+  local id, client = sub(a, p, p + id_len - 1), sub(header, 6, 25)
   p = p + id_len
   local entry = redis.call('XRANGE', stream, id, id)[1]
-  if not entry or sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first then return nil end
+  if not entry or sub(entry[2][2], 1, 46) ~= header then return nil end
+  if sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first then return nil end
   local exceptions = sub(a, p, p + exceptions_len - 1)
   local position, stands, gone
   if flags >= AS_JOURNALED then position, stands, gone = settle_as_journaled(key, entry[2][2], 'c' .. client)

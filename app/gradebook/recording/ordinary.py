@@ -94,7 +94,7 @@ def ordinary_drains(batch: Batch, positions: Mapping[ClientKey, PositionRow]) ->
         packed = pack_drain(
             entry.stream_id,
             entry.edits[0].edit_id,
-            entry.client,
+            entry.header,
             told_seq,
             has_hole=bool(positions[client_key(entry)].ahead),
             as_journaled=True,

@@ -149,7 +149,7 @@ def drain_of(
     return pack_drain(
         entry.stream_id,
         entry.edits[0].edit_id,
-        entry.client,
+        entry.header,
         told_seq,
         packed,
         settled,
