@@ -54,6 +54,7 @@ class Flusher:
         self._cursors: dict[int, bytes] = {}  # last entry read of each partition
         self._ahead: asyncio.Task[Batch | None] | None = None
         self._draining: asyncio.Task[None] | None = None
+        self._is_other_stream = False
         self.recorded_rows = 0
         self._catching_up = CatchingUp()
 
@@ -238,7 +239,11 @@ class Flusher:
         return True
 
     async def _drain(self, settled: Drains, unreadable: list[StreamEntry]) -> None:
-        await self._store.drain(settled)
+        removed = await self._store.drain(settled)
+        if removed < sum(map(len, settled.values())):
+            # The stream is not the one that was read: it was lost, and what came since may have lower ids.
+            self._cursors.clear()
+            self._is_other_stream = True
         for raw in unreadable:
             await self._store.remove_unreadable(raw)
 
@@ -247,6 +252,9 @@ class Flusher:
         task, self._draining = self._draining, None
         if task is not None:
             await task
+        if self._is_other_stream:
+            self._is_other_stream = False
+            await self._read_again()
 
     async def _read_again(self) -> None:
         """Forget what was read ahead: start from the oldest entry of each partition."""

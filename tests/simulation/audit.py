@@ -102,9 +102,9 @@ class Audit:
         """Where nobody else types, nothing is a conflict: each edit was typed on what its own tab typed before.
 
         Except after a loss of the journal in which PostgreSQL was away: what hung on what was lost is then accepted
-        before its base comes again. The same where it is lost while a flusher is between COMMIT and drain.
+        before its base comes again.
         """
-        if self._d.lost_under_drain or (self._d.journal.has_lost and self._d.records.was_away):
+        if self._d.journal.has_lost and self._d.records.was_away:
             return
         tabs: dict[tuple[int, ...], set[object]] = {}
         for edit in self._d.book.edits.values():

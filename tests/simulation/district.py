@@ -314,6 +314,8 @@ class District:
         raw = self.journal.durable.hashes.get(key, {}).get(b"h" + cell) if self.journal.is_up else None
         row = self.records.tables.rows["cell"].get((section_id, int(Kind.SCORE), item, student))
         head = unpack_head(raw) if raw is not None else None
+        if head is not None and head.is_provisional and self._is_settled(section_id, head.edit_id):
+            head = None  # as app/gradebook/read_section.py: what PostgreSQL shows is as new, or newer
         if head is not None and (row is None or head.is_provisional or head.cell_version > row["cell_version"]):
             return str(uuid.UUID(bytes=head.edit_id))
         return str(uuid.UUID(bytes=row["edit_id"])) if row else None

@@ -33,7 +33,8 @@ WITH highest AS (
 ), told AS (
   SELECT section_id, edit_id, min(t) AS first_at, min(t) FILTER (WHERE outcome = 'recorded') AS recorded_at,
          min(t) FILTER (WHERE outcome IN ('conflict', 'rejected', 'quarantined')) AS refused_at,
-         array_agg(DISTINCT outcome) AS outcomes
+         array_agg(DISTINCT outcome) AS outcomes,
+         (array_agg(outcome ORDER BY t DESC) FILTER (WHERE outcome <> 'drafted'))[1] AS last_told
   FROM audit_outcome
   GROUP BY section_id, edit_id
 ), typed AS (
@@ -44,7 +45,7 @@ WITH highest AS (
 )
 SELECT y.*, n.first_sent_at, n.last_sent_at, coalesce(n.sends, 0)::int AS sends,
        least(n.acked_at, told.first_at) AS acked_at, least(n.recorded_at, told.recorded_at) AS recorded_at,
-       told.refused_at, coalesce(told.outcomes, '{}') AS outcomes
+       told.refused_at, coalesce(told.outcomes, '{}') AS outcomes, told.last_told
 FROM typed AS y
 JOIN numbered AS n USING (section_id, edit_id)
 LEFT JOIN told USING (section_id, edit_id)
