@@ -7,6 +7,7 @@ to PostgreSQL directly (app/gradebook/write_directly.py).
 
 from __future__ import annotations
 
+import asyncio
 import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
@@ -97,7 +98,7 @@ class EditCells:
         self._wall_ms = wall_ms
         self._cached = cached
         self._ladder = ladder
-        self._refused_at_s = self._away_since_s = 0.0
+        self._refused_at_s = self._away_since_s = float("-inf")
         self._window_ms = settings.save_window_ms
         secret = derive_secret(settings.secret_key, "receipt")
         self._receipt_key = ReceiptKey(derive_secret(settings.secret_key, "receipt key id")[:4], secret)
@@ -160,7 +161,7 @@ class EditCells:
 
         Clients that come back together are the next outage (https://sre.google/sre-book/addressing-cascading-failures/).
         """
-        now_s = self._wall_ms() / 1000
+        now_s = asyncio.get_running_loop().time()
         if now_s - self._refused_at_s > NEW_OUTAGE_S:
             self._away_since_s = now_s
         self._refused_at_s = now_s

@@ -239,6 +239,9 @@ class Journal:
             base = self._follow(edit.base, save.user_id, unrecorded)
             if base not in {edit.base, NO_ID}:
                 ends.add(base)
+            head = self.heads.get(edit.cell)
+            if head is not None and head.is_drafted and head.edit_id != edit.base:
+                ends.add(head.edit_id)
         return Reply("N", wanted=frozenset(ends))
 
     def _follow(self, base: bytes, author: int, unrecorded: dict[bytes, Unrecorded]) -> bytes:
@@ -285,18 +288,28 @@ class Journal:
         head = self._head(judging, edit.cell)
         if head is None and not judging.is_away:
             raise _NeedsContextError
+        if head is not None and head.edit_id == edit.edit_id:
+            judging.entry.append((PROVISIONAL, 0, edit))
+            return "d", head.cell_version, None
         base, is_unjudged = edit.base, False
         if head is not None and base != head.edit_id:
             base, is_unjudged = self._effective_base(judging, base)
         if head is None or base == head.edit_id:
             return "d", self._apply(judging, edit, head, base), None
-        theirs = judging.context.heads.get(edit.cell) if judging.context and head.is_drafted else None
-        is_unjudged |= theirs is not None and theirs.edit_id == base
+        is_unjudged |= head.is_drafted and self._is_judged_there(judging.context, edit.cell, head.edit_id, base)
         if is_unjudged or judging.is_away or edit.status == UNCHECKED:
             return self._keep(judging, edit, PROVISIONAL, "d")
         if judging.may_ask:
             raise _NeedsContextError
         return self._keep(judging, edit, CONFLICT, "c", shown=self._shown(judging, edit.cell))
+
+    @staticmethod
+    def _is_judged_there(context: Context | None, cell: bytes, drafted: bytes, base: bytes) -> bool:
+        """Whether PostgreSQL knows what is only drafted here, or what the edit is based on stands there."""
+        if context is None:
+            return False
+        theirs = context.heads.get(cell)
+        return drafted in context.settled or (theirs is not None and theirs.edit_id == base)
 
     def _found(self, judging: _Judging, edit: Edit, before: Unrecorded) -> Result:
         if before.status == APPLIED_BYTE:

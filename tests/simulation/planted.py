@@ -162,7 +162,7 @@ BUGS = (
         "accept does not recognise a duplicate",
         "accept",
         frozenset({audit.TOLD, audit.AT_REST, audit.EXACTLY_ONCE, SETTLES, ERRORS}),
-        first=15,
+        first=24,
         patches=((_ACCEPT, "  if u then\n    if seq >", "  if false then\n    if seq >"),),
     ),
     Bug(
@@ -200,8 +200,11 @@ BUGS = (
         "the drain does not compare the edit",
         "drain",
         frozenset({audit.NOTHING_LOST, audit.AT_REST, SETTLES, ERRORS, DURABLE, audit.TOLD}),
-        first=529,
-        patches=((_DRAIN, "sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first", "false"),),
+        first=570,
+        patches=(
+            (_DRAIN, "sub(entry[2][2], 1, 46) ~= header", "false"),
+            (_DRAIN, "sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first", "false"),
+        ),
     ),
     Bug(
         "the drain leaves a refused head standing",
@@ -247,7 +250,7 @@ BUGS = (
         "stale heads are not refreshed",
         "mode switch",
         frozenset({audit.AT_REST}),
-        first=1,
+        first=28,
         replace=((write_directly.WriteDirectly, "refresh", _never_refreshes),),
     ),
 )

@@ -215,6 +215,10 @@ local function judge(s, i, p)
   end
   local head = head_of(s, i)
   if not head and not s.away then return nil end
+  if head and head.id == s.ids[i] then -- recorded, and taken out of the stream, since its context was loaded
+    journal_again(s, p, PROVISIONAL) -- whatever was said of its number above, the drain puts it right
+    return 'd' .. pack('>I4', head.version)
+  end
   local base, unjudged = sub(s.a, p + 30, p + 45), false
   if head and base ~= head.id then base, unjudged = effective_base(s, base) end
   if not head or base == head.id then
@@ -222,9 +226,11 @@ local function judge(s, i, p)
     journal(s, i, p, length, APPLIED, version, '')
     return 'd' .. pack('>I4', version)
   end
-  -- Drafted here, and recorded directly by now with more on top (this journal was away): the drain brings PostgreSQL's head.
-  local theirs = head.flags % 2 == 1 and s.ctx and s.ctx.heads[s.cells[i]]
-  if unjudged or s.away or status == UNCHECKED or (theirs and theirs.id == base) then -- unchecked: it may be rejected yet
+  -- What is only drafted here may have been judged by PostgreSQL directly (this journal was away), perhaps with more on
+  -- top: the drain brings PostgreSQL's head. And what was not checked may be rejected for another reason yet.
+  local is_dirty, theirs = head.flags % 2 == 1 and s.ctx, s.ctx and s.ctx.heads[s.cells[i]]
+  unjudged = unjudged or (is_dirty and (s.ctx.settled[head.id] or (theirs and theirs.id == base)))
+  if unjudged or s.away or status == UNCHECKED then
     journal(s, i, p, length, PROVISIONAL, 0, '')
     return NO_VERSION
   end
@@ -306,13 +312,16 @@ local function locate(s, n)
   return fields, p
 end
 
--- 'N', and where the bases end that lead through un-recorded edits of the journal, which the API cannot follow.
+-- 'N', where the bases end that lead through un-recorded edits of the journal, which the API cannot follow, and the
+-- drafted edits that stand in the way.
 local function ask(s, n)
   local ends = {}
   for i = 1, n do
     local base = sub(s.a, s.starts[i] + 30, s.starts[i] + 45)
     local last = effective_base(s, base)
     if last ~= base and last ~= NONE then ends[#ends + 1] = last end
+    local raw = s.got[s.head_at[i]]
+    if raw and byte(raw, 2) % 2 == 1 and sub(raw, 7, 22) ~= base then ends[#ends + 1] = sub(raw, 7, 22) end
   end
   return 'N' .. concat(ends)
 end

@@ -264,12 +264,11 @@ class Recorder:
 
 
 def exceptions_of_batch(settled: Settled) -> list[records.ExceptionRow]:
-    """Return every edit that its client believes drafted, and that ended otherwise; those sent directly are told."""
+    """Return every edit that its client believes drafted, and that ended otherwise."""
     judged = settled.judged
     found = [
         row
         for entry, verdicts, _ in judged_entries(judged.batch, judged.verdicts)
-        if not entry.is_direct
         for row in exceptions_of(entry, verdicts, judged.refusals, settled.heads)
     ]
     return found + promoted_exceptions(judged.promoted, settled.heads)

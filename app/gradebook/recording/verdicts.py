@@ -89,7 +89,8 @@ def exceptions_of(
     """Return the edits of an entry that their client believes drafted, and that ended otherwise."""
     found = []
     for edit, verdict in zip(entry.edits, verdicts, strict=True):
-        if not is_refused(edit.accepted, verdict):
+        # One that came directly may have been drafted before, in a journal that is away, and its answer may be lost.
+        if not (is_refused(edit.accepted, verdict) or (entry.is_direct and verdict.status not in {APPLIED, PARKED})):
             continue
         refusal = _refusal(edit, verdict, refusals)
         head = heads.get((entry.section_id, *CELL.unpack(edit.cell)))
