@@ -70,8 +70,8 @@ class Audit:
             self._d.violated(TOLD, f"{name} is still parked")
         # After a lost journal an edit is judged anew, and an answer may have said the old verdict.
         heard = edit.answered if self._d.journal.has_lost else set(edit.told)
-        # Two sendings of one save may be judged on two paths at once: by a journal that is back, and by the transaction of
-        # an earlier request, whose answer nobody waits for any more.
+        # Two sendings of one save may be judged on two paths at once: by a journal that is back, and by the transaction
+        # of an earlier request, whose answer nobody waits for any more.
         if row["status"] == "A" and self._went_past:
             final |= {"conflict"}
         if not final & heard:
