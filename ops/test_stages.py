@@ -163,7 +163,9 @@ STAGES = (
     Stage("static", 60, _static),
     Stage("unit", 180, _pytest("unit", "tests/unit", "tests/properties")),
     Stage("api", 120, _pytest("api", "tests/api")),
-    Stage("integration", 240, _pytest("integration", "tests/integration", "tests/faults")),
+    Stage("simulation", 90, _pytest("simulation", "tests/simulation")),
+    Stage("integration", 240, _pytest("integration", "tests/integration")),
+    Stage("faults", 480, _pytest("faults", "tests/faults")),
     Stage("documents", 60, _pytest("documents", "tests/tidy")),
     Stage("browser", 240, _pytest("browser", "tests/browser")),
 )
