@@ -74,6 +74,13 @@ async def read_parked_age(connection: Connection) -> tuple[int, float]:
     return (row["parked"], row["oldest_s"] or 0.0) if row else (0, 0.0)
 
 
+async def park_edits(connection: Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:
+    """List edits (school year, section, edit id) that the history has just got with status P."""
+    if rows:
+        years, sections, ids = zip(*rows, strict=True)
+        await connection.execute(load("park_edits"), years, sections, [pg_uuid(i) for i in ids])
+
+
 async def unpark_edits(connection: Connection, rows: Sequence[Unparked]) -> None:
     """Write what became of parked edits, within the transaction that holds their partitions."""
     if rows:

@@ -230,6 +230,12 @@ class Statements:
             for r in rows
         ]
 
+    def park_edits(self, tx: Transaction, years: Any, sections: Any, ids: Any) -> list[Row]:
+        for year, section, edit_id in zip(years, sections, ids, strict=True):
+            if tx.get("edit_log", (year, section, edit_id.bytes))["status"] != "P":
+                raise AssertionError("listed as parked, and is not")
+        return []
+
     def unpark_edits(self, tx: Transaction, *columns: Any) -> list[Row]:
         for year, section, edit, status, version, base, code, params in zip(*columns, strict=True):
             key = (year, section, edit.bytes)

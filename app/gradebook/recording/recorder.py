@@ -27,6 +27,7 @@ from app.gradebook.recording.rows import (
     judged_entries,
     line_item_rows,
     parked_counts,
+    parked_rows,
     quarantine_rows,
     settled_conflicts,
 )
@@ -42,7 +43,7 @@ from app.model.chain import Head, Link, walk
 from app.model.kinds import LineItemValue, ValueRejectedError, parse_value
 from app.model.section_rules import ScoreRange
 from app.records import edits as records
-from app.records.parked import count_parked, read_parked_edits, unpark_edits
+from app.records.parked import count_parked, park_edits, read_parked_edits, unpark_edits
 from app.records.pool import is_duplicate, is_poison
 from app.telemetry import Event, log
 
@@ -234,6 +235,7 @@ class Recorder:
         connection = self._connection
         history, cells, unparked = history_rows(judged)
         await records.apply_edits(connection, history, cells)
+        await park_edits(connection, parked_rows(history))
         await unpark_edits(connection, unparked)
         await count_parked(connection, parked_counts(batch, history, unparked))
         await records.write_line_items(connection, line_item_rows(cells))

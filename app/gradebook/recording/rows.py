@@ -13,7 +13,7 @@ from app.records.edits import QuarantineRow
 from app.records.parked import Unparked
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from app.drafts.codec import Entry, JournaledEdit
     from app.drafts.store import StreamEntry
@@ -135,6 +135,11 @@ def as_chain_edit(parked: ParkedEdit) -> ChainEdit:
     """Return what the chain needs of a parked edit; it goes on waiting where its base does."""
     cell = parked.section_id, parked.kind, parked.item, parked.student_id
     return ChainEdit(parked.section_id, cell, parked.edit_id, parked.author_id, parked.base, PARKED, is_direct=True)
+
+
+def parked_rows(history: Iterable[HistoryRow]) -> list[tuple[int, int, bytes]]:
+    """Return (school year, section, edit id) of the rows that are parked."""
+    return [row[:3] for row in history if row.status == _LETTER[PARKED]]
 
 
 def parked_counts(batch: Batch, history: Sequence[HistoryRow], unparked: Sequence[Unparked]) -> dict[int, int]:
