@@ -55,6 +55,9 @@ if TYPE_CHECKING:
 
 _encode = msgspec.json.Encoder().encode
 RETRY_S_MAX = 10  # and up to three times that, by chance
+# How long a save waits for what PostgreSQL knows. Beyond, it is away for this save, which is taken provisionally.
+CONTEXT_S_MAX = 2.0
+_CANNOT_BE_ASKED = (RecordsUnavailableError, OverloadedError, TimeoutError)
 NEW_OUTAGE_S = 60.0  # after so long without a refusal
 _SKEW_MS_MIN, _SKEW_MS_MAX = -(2**31), 2**31 - 1
 
@@ -181,9 +184,10 @@ class EditCells:
         wanted = [*save.looked_up, *unpack_wanted(reply)]
         context: LoadedContext | None = None
         try:
-            context = await load_context(self._pool, section_id, save.client, save.edits.cells, wanted)
+            async with asyncio.timeout(CONTEXT_S_MAX):
+                context = await load_context(self._pool, section_id, save.client, save.edits.cells, wanted)
             packed = with_context(save.packed, context.context)
-        except RecordsUnavailableError:
+        except _CANNOT_BE_ASKED:
             packed = with_records_away(save.packed)
         return await committer.commit(partition, section_id, packed, count, is_patient=is_patient), context
 
@@ -212,8 +216,9 @@ class EditCells:
         rules = self._rules.known(section_id)
         if rules is None and edits:
             try:
-                rules = await self._rules.fresh(section_id)
-            except RecordsUnavailableError:
+                async with asyncio.timeout(CONTEXT_S_MAX):
+                    rules = await self._rules.fresh(section_id)
+            except _CANNOT_BE_ASKED:
                 rules = None
         if access is None:
             try:
@@ -240,8 +245,9 @@ class EditCells:
     async def _fresh(self, section_id: int, rules: SectionRules | None) -> SectionRules | None:
         """Never refuse from a cache: look it up, or let the flusher check while PostgreSQL is away."""
         try:
-            return await self._rules.fresh(section_id, than=rules)
-        except RecordsUnavailableError:
+            async with asyncio.timeout(CONTEXT_S_MAX):
+                return await self._rules.fresh(section_id, than=rules)
+        except _CANNOT_BE_ASKED:
             return None
 
     async def _applied_meanwhile(self, section_id: int, edit_ids: list[bytes]) -> dict[bytes, FoundEdit]:
@@ -251,8 +257,9 @@ class EditCells:
         before the script saw it: then its cell has moved on over it, and it looks like a conflict with itself.
         """
         try:
-            return await find_applied(self._pool, section_id, edit_ids)
-        except (RecordsUnavailableError, OverloadedError):
+            async with asyncio.timeout(CONTEXT_S_MAX):
+                return await find_applied(self._pool, section_id, edit_ids)
+        except _CANNOT_BE_ASKED:
             return {}
 
     async def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
