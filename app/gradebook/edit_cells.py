@@ -54,10 +54,10 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 _encode = msgspec.json.Encoder().encode
-RETRY_S_MAX = 10  # and up to three times that, by chance
 # How long a save waits for what PostgreSQL knows. Beyond, it is away for this save, which is taken provisionally.
 CONTEXT_S_MAX = 2.0
 _CANNOT_BE_ASKED = (RecordsUnavailableError, OverloadedError, TimeoutError)
+RETRY_S_MAX = 10  # the least wait while both stores are away; up to three times that, by chance
 NEW_OUTAGE_S = 60.0  # after so long without a refusal
 _SKEW_MS_MIN, _SKEW_MS_MAX = -(2**31), 2**31 - 1
 

@@ -53,7 +53,8 @@ class WriteDirectly:
         self._lanes_max = settings.direct_connections_max
         self._queue: list[_Waiting] = []
         self._waiting_edits = 0
-        self._lanes: set[asyncio.Task[None]] = set()
+        self._lanes: set[asyncio.Task[None]] = set()  # kept alive until done
+        self._lanes_busy = 0  # those that will still look into the queue
         self._idle: list[tuple[Connection, Recorder]] = []
         self._away_until = 0.0
         self.written: set[int] = set()  # sections of which the journal's heads are older than PostgreSQL's
@@ -73,7 +74,8 @@ class WriteDirectly:
         waiting = _Waiting(save, loop.create_future())
         self._queue.append(waiting)
         self._waiting_edits += edits
-        if len(self._lanes) < self._lanes_max:
+        if self._lanes_busy < self._lanes_max:
+            self._lanes_busy += 1
             lane = loop.create_task(self._run_lane())
             self._lanes.add(lane)
             lane.add_done_callback(self._lanes.discard)
@@ -102,10 +104,21 @@ class WriteDirectly:
         """Commit batches over one connection until nothing waits."""
         await asyncio.sleep(0)  # what has arrived by now goes together
         while batch := self._take():
-            try:
-                await self._commit(batch)
-            except Exception as error:  # noqa: BLE001 -- whatever it was, those who wait are told
-                _fail(batch, error)
+            if not await self._attempt(batch, is_last=len(batch) == 1):
+                for waiting in batch:  # one of them has upset the others
+                    await self._attempt([waiting], is_last=True)
+        self._lanes_busy -= 1  # in the same step as the last look: who comes next finds a lane, or makes one
+
+    async def _attempt(self, batch: list[_Waiting], *, is_last: bool) -> bool:
+        """Commit a batch, or tell those who wait why not; False where each had better be tried alone."""
+        try:
+            await self._commit(batch)
+        except Exception as error:  # noqa: BLE001 -- whatever it was, a lane goes on, and those who wait are told
+            if not (is_last or _says_away(error)):
+                log(Event.DIRECT_WRITE_FAILED, level=logging.ERROR, error=error, saves=len(batch))
+                return False
+            _fail(batch, error)
+        return True
 
     def _take(self) -> list[_Waiting]:
         batch: list[_Waiting] = []
@@ -122,17 +135,9 @@ class WriteDirectly:
         try:
             saves = [waiting.save for waiting in batch]
             replies = await record_directly(connection, recorder, saves, await self._pending(saves))
-        except Exception as error:
+        except BaseException:
             connection.terminate()
-            if is_infrastructure(error) or isinstance(error, UnknownOutcomeError) or len(batch) == 1:
-                raise
-            log(Event.DIRECT_WRITE_FAILED, level=logging.ERROR, error=error, saves=len(batch))
-            for waiting in batch:  # one of them has upset the others
-                try:
-                    await self._commit([waiting])
-                except Exception as own:  # noqa: BLE001 -- as above
-                    _fail([waiting], own)
-            return
+            raise
         self._idle.append((connection, recorder))
         for waiting, reply in zip(batch, replies, strict=True):
             if reply.context is not None:
@@ -183,8 +188,12 @@ class WriteDirectly:
         return entries
 
 
+def _says_away(error: Exception) -> bool:
+    return is_infrastructure(error) or isinstance(error, UnknownOutcomeError | InkfastError)
+
+
 def _fail(batch: Sequence[_Waiting], error: Exception) -> None:
-    if is_infrastructure(error) or isinstance(error, UnknownOutcomeError):
+    if _says_away(error) and not isinstance(error, InkfastError):
         error = RecordsUnavailableError(f"PostgreSQL is away: {type(error).__name__}", retry_after_s=2)
     for waiting in batch:
         if not waiting.future.done():

@@ -380,6 +380,19 @@ async def test_too_much_at_once_is_refused_and_not_queued_without_end(
             assert sorted(o for r in taken for o in outcomes(r)) == ["conflict"] * 19 + ["recorded"]
 
 
+async def test_one_save_right_behind_another_waits_for_nothing(school: Settings, own_valkey: ValkeyServer) -> None:
+    """Whoever is answered may write again before the lane that answered has quite ended."""
+    async with api_process(msgspec.structs.replace(school, direct_connections_max=1)) as process:
+        tab = Tab(process)
+        await tab.save(tab.edit(101, "1"))
+        await flush_all(school)
+        async with killed(own_valkey):
+            await tab.save(tab.edit(101, "2"))
+            async with asyncio.timeout(4):  # one that is forgotten waits out its five seconds
+                for score in range(3, 13):
+                    assert outcomes(await tab.save(tab.edit(101, str(score)))) == ["recorded"]
+
+
 async def test_many_tabs_through_two_processes_lose_nothing_while_the_journal_comes_and_goes(
     school: Settings, own_valkey: ValkeyServer
 ) -> None:
