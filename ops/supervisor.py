@@ -45,7 +45,7 @@ class Service(Protocol):
 
     process: Process
 
-    def spawn(self, *, lock_wait_s: float = 0.0) -> None:
+    def spawn(self) -> None:
         """Start it without waiting; ServerError when it cannot be started now."""
 
     def stop(self) -> None:
@@ -77,7 +77,7 @@ class PythonService:
         """Return the same service, to be run by another process."""
         return PythonService(self.process.name, self._log_dir, self._arguments, self._environment, self._pass_fds)
 
-    def spawn(self, *, lock_wait_s: float = 0.0) -> None:  # noqa: ARG002 -- it holds no lock
+    def spawn(self) -> None:
         """Start it without waiting."""
         reading, writing = os.pipe()
         try:
@@ -227,12 +227,12 @@ class Supervisor:
     def _all(self) -> list[Watched]:
         return [watched for layer in self._layers.values() for watched in layer]
 
-    def start(self, services: Iterable[tuple[str, Service]], *, layer: int, lock_wait_s: float = 0.0) -> None:
+    def start(self, services: Iterable[tuple[str, Service]], *, layer: int) -> None:
         """Start these and watch them from now on; returns at once. A layer is stopped before the layers under it."""
         for name, service in services:
             watched = Watched(name, service)
             self._layers.setdefault(layer, []).append(watched)
-            service.spawn(lock_wait_s=lock_wait_s)
+            service.spawn()
             self._note_start(watched)
 
     def attend(self, attendant: Attendant) -> None:

@@ -242,7 +242,7 @@ def _start_servers(supervisor: Supervisor, installation: Installation, given: di
     if "INKFAST_SNAPSHOT_CACHE_URL" not in given:
         cache = CacheServer(run_dir, log_dir=log_dir)
         services.append(("snapshots", cache))
-    supervisor.start(services, layer=SERVERS, lock_wait_s=LOCK_S_MAX)
+    supervisor.start(services, layer=SERVERS)
     for server in (postgres, valkey, cache):
         if server is not None:
             server.wait_ready()

@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -20,6 +19,7 @@ from app.errors import InkfastError, JournalUnavailableError, RecordsUnavailable
 from app.gradebook.recording.batches import Batch, build_batch, stream_position
 from app.gradebook.recording.fences import IncarnationChangedError, LeaseFence, LeaseLostError
 from app.gradebook.recording.recorder import Drains, Recorder
+from app.jitter import jittered
 from app.records import leases
 from app.records.pool import Connection, connect, is_infrastructure
 from app.telemetry import Event, log
@@ -70,7 +70,7 @@ class Flusher:
                     await _wait(stop, POLL_S)
             except Exception as error:  # noqa: BLE001 -- a flusher goes on; what cannot pass is counted and backed off
                 await self._forget(error)
-                await _wait(stop, backoff_s * random.uniform(0.5, 1.0))  # noqa: S311 -- jitter
+                await _wait(stop, jittered(backoff_s, 0.5, 1.0))
                 backoff_s = min(BACKOFF_S_MAX, backoff_s * 2)
         await self._finish()
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import random
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -17,6 +16,7 @@ from litestar.params import FromPath
 
 from app.api.exchange import Answer
 from app.errors import NotFoundError
+from app.jitter import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -82,7 +82,7 @@ def page(template: str, words: Words, *, status: int = 200, retry_after_s: int |
 def spread(seconds: int | None, status: int) -> int:
     """Return when to come back: 429 knows it, 503 only guesses, and spreads its guess wide."""
     wait_s = seconds or RETRY_AFTER_S
-    return math.ceil(random.uniform(wait_s, wait_s * (1.2 if status == 429 else 3)))  # noqa: S311 -- no secret
+    return math.ceil(jittered(wait_s, 1, 1.2 if status == 429 else 3))
 
 
 def see_other(address: str) -> Answer:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import math
-import random
 import secrets
 from typing import TYPE_CHECKING, Any, Final
 
@@ -34,6 +33,7 @@ from app.errors import (
     UnreadableRequestError,
     UnsupportedMediaTypeError,
 )
+from app.jitter import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -87,7 +87,7 @@ def answer(
 
 def _spread(seconds: int, status: int) -> int:
     # 429 knows when the caller may come back; 503 only guesses, and spreads its guess wide.
-    return math.ceil(random.uniform(seconds, seconds * (1.5 if status == 429 else 3)))  # noqa: S311 -- no secret
+    return math.ceil(jittered(seconds, 1, 1.5 if status == 429 else 3))
 
 
 def of_error(error: InkfastError) -> Answer:

@@ -9,13 +9,13 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import random
 from typing import TYPE_CHECKING
 
 from app import telemetry
 from app.drafts.connection import ReplyError, pack_command
 from app.drafts.keys import PARTITIONS, PROBE
 from app.errors import JournalUnavailableError
+from app.jitter import jittered
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine
@@ -60,7 +60,7 @@ class Breaker:
     async def _probe_until_back(self) -> None:
         began, pause_s = asyncio.get_running_loop().time(), PROBE_S_MIN
         while not await self._is_back():
-            await asyncio.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 -- so that processes do not march in step
+            await asyncio.sleep(jittered(pause_s, 0.5, 1.0))
             pause_s = min(PROBE_S_MAX, pause_s * 2)
         self.is_open = self._node.is_away = False
         telemetry.JOURNAL_AWAY.dec()

@@ -84,9 +84,9 @@ class Address:
             protocol.close()
             raise
 
-    async def is_current(self, protocol: JournalProtocol) -> bool:  # noqa: ARG002 -- for those who are told by others
-        """Return whether the server at the other end is still the one that this address means."""
-        return True
+    async def is_current(self, protocol: JournalProtocol) -> bool:
+        """Return whether the server at the other end is still the one that this address means: any that answers."""
+        return protocol.is_open
 
     def _hello(self) -> list[tuple[bytes | str, ...]]:
         commands: list[tuple[bytes | str, ...]] = []

@@ -8,7 +8,6 @@ to PostgreSQL directly (app/gradebook/write_directly.py).
 from __future__ import annotations
 
 import asyncio
-import random
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -57,7 +56,7 @@ _encode = msgspec.json.Encoder().encode
 # How long a save waits for what PostgreSQL knows. Beyond, it is away for this save, which is taken provisionally.
 CONTEXT_S_MAX = 2.0
 _CANNOT_BE_ASKED = (RecordsUnavailableError, OverloadedError, TimeoutError)
-RETRY_S_MAX = 10  # the least wait while both stores are away; up to three times that, by chance
+RETRY_S_MAX = 10  # while both stores are away
 NEW_OUTAGE_S = 60.0  # after so long without a refusal
 _SKEW_MS_MIN, _SKEW_MS_MAX = -(2**31), 2**31 - 1
 
@@ -160,16 +159,16 @@ class EditCells:
             raise
 
     def _retry_after_s(self) -> int:
-        """Return when to try again while both stores are away: later the longer that lasts, and each client for itself.
+        """Return when to try again while both stores are away: later the longer that lasts.
 
-        Clients that come back together are the next outage (https://sre.google/sre-book/addressing-cascading-failures/).
+        The answer spreads it (app/api/problems.py): clients that come back together are the next outage
+        (https://sre.google/sre-book/addressing-cascading-failures/).
         """
         now_s = asyncio.get_running_loop().time()
         if now_s - self._refused_at_s > NEW_OUTAGE_S:
             self._away_since_s = now_s
         self._refused_at_s = now_s
-        least_s = min(RETRY_S_MAX, 1 + int((now_s - self._away_since_s) / 10))
-        return random.randint(least_s, 3 * least_s)  # noqa: S311 -- jitter
+        return min(RETRY_S_MAX, 1 + int((now_s - self._away_since_s) / 10))
 
     async def _journal(self, save: Save, *, is_patient: bool) -> tuple[bytes, LoadedContext | None]:
         partition, count = partition_of(save.section_id), len(save.edits.blobs)

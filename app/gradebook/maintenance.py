@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from typing import TYPE_CHECKING, Final
 
@@ -17,6 +16,7 @@ from msgspec import Struct
 
 from app import telemetry
 from app.errors import InkfastError, JournalUnavailableError
+from app.jitter import jittered
 from app.records.maintenance import read_maintenance, write_maintenance
 
 if TYPE_CHECKING:
@@ -117,5 +117,5 @@ class MaintenanceBoard:
     async def run(self) -> None:
         """Look for ever."""
         while True:
-            await asyncio.sleep(LOOK_S * random.uniform(0.8, 1.2))  # noqa: S311 -- so that processes do not march in step
+            await asyncio.sleep(jittered(LOOK_S))
             await self.look()

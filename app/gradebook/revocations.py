@@ -10,12 +10,12 @@ from __future__ import annotations
 import asyncio
 import datetime as dt
 import logging
-import random
 import time
 from typing import TYPE_CHECKING, Final
 
 from app import telemetry
 from app.errors import InkfastError, JournalUnavailableError, RecordsUnavailableError
+from app.jitter import jittered
 from app.model.grants import GRANT_HOURS_MAX
 from app.records.accounts import (
     delete_forgotten_grant_revocations,
@@ -121,7 +121,7 @@ class Revocations:
     async def run(self) -> None:
         """Keep the set fresh for ever."""
         while True:
-            await asyncio.sleep(REFRESH_S * random.uniform(0.8, 1.2))  # noqa: S311 -- so that processes do not march in step
+            await asyncio.sleep(jittered(REFRESH_S))
             await self.look()
 
     async def _notice_absence(self) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import random
 import time
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -16,6 +15,7 @@ from app import telemetry
 from app.drafts.doctor import UnsafeJournalError, examine
 from app.errors import JournalUnavailableError
 from app.gradebook.ladder import Ladder
+from app.jitter import jittered
 
 if TYPE_CHECKING:
     from app.drafts.committer import Committer
@@ -109,7 +109,7 @@ class Standing:
         """Look for ever."""
         looks = 0
         while True:
-            await asyncio.sleep(LOOK_S * random.uniform(0.8, 1.2))  # noqa: S311 -- so that processes do not march in step
+            await asyncio.sleep(jittered(LOOK_S))
             looks += 1
             await self.look(with_backlog=looks % BACKLOG_LOOKS == 0)
 

@@ -70,8 +70,8 @@ async def read_parked_edits(connection: Connection, sections: Sequence[int]) -> 
 
 async def read_parked_age(connection: Connection) -> tuple[int, float]:
     """Return how many edits are parked, and for how many seconds the first of them has been."""
-    row = await connection.fetchrow(load("read_parked_age"))
-    return (row["parked"], row["oldest_s"] or 0.0) if row else (0, 0.0)
+    (row,) = await connection.fetch(load("read_parked_age"))
+    return row["parked"], row["oldest_s"] or 0.0
 
 
 async def park_edits(connection: Connection, rows: Sequence[tuple[int, int, bytes]]) -> None:

@@ -132,19 +132,19 @@ class Hosts:
         """
         if len(self.urls) == 1:
             return await asyncpg.connect(self.urls[0], timeout=CONNECT_S_MAX, **options)
-        refusal: Exception | None = None
-        for url in tuple(self.urls):
+        *others, last = tuple(self.urls)
+        for url in others:
             try:
-                connection = await asyncpg.connect(url, timeout=HOST_S_MAX, **WRITABLE, **options)
+                return await self._connect_to(url, options)
             except Exception as error:
                 if not is_infrastructure(error):
                     raise
-                refusal = error
-            else:
-                self.urls.sort(key=lambda other: other != url)
-                return connection
-        assert refusal is not None  # noqa: S101 -- several hosts, and none was returned
-        raise refusal
+        return await self._connect_to(last, options)
+
+    async def _connect_to(self, url: str, options: dict[str, Any]) -> Any:
+        connection = await asyncpg.connect(url, timeout=HOST_S_MAX, **WRITABLE, **options)
+        self.urls.sort(key=lambda other: other != url)
+        return connection
 
 
 async def writable_url(database_url: str) -> str:

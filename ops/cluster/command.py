@@ -133,7 +133,7 @@ def _start_journal(
     supervisor: Supervisor, installation: Installation, kind: str, ports: list[int], away_s: float
 ) -> tuple[str, int]:
     made: Journal = make_journal(_folder(installation, "journal"), kind, ports)
-    supervisor.start(made.services(away_s), layer=SERVERS, lock_wait_s=LOCK_S_MAX)
+    supervisor.start(made.services(away_s), layer=SERVERS)
     made.form()
     supervisor.start(made.watchers(away_s), layer=WATCHERS)
     made.watch()
@@ -147,7 +147,7 @@ def _start_records(
     if kind == "single":
         major = postgres_major(postgres_bin())
         server = PostgresServer(folder / f"pg{major}", folder / "run")
-        supervisor.start([("postgres", Machine(server, away_s))], layer=SERVERS, lock_wait_s=LOCK_S_MAX)
+        supervisor.start([("postgres", Machine(server, away_s))], layer=SERVERS)
         server.wait_ready()
         return server.dsn
     made: Records = make_records(folder, (patroni_python(_say), etcd_program(_say)), ports)

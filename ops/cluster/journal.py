@@ -64,7 +64,7 @@ class SentinelServer:
         text = path.read_text() if path.exists() else self._first
         return int(re.findall(rf"^sentinel monitor {SERVICE} \S+ (\d+)", text, re.MULTILINE)[0])
 
-    def spawn(self, *, lock_wait_s: float = 0.0) -> None:  # noqa: ARG002 -- nobody else knows its folder
+    def spawn(self) -> None:
         """Start it without waiting."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         path = self._folder / "sentinel.conf"

@@ -21,7 +21,7 @@ class Server(Protocol):
 
     process: Process
 
-    def spawn(self, *, lock_wait_s: float = 0.0) -> None:
+    def spawn(self) -> None:
         """Start it without waiting; ServerError when it cannot be started now."""
 
     def stop(self) -> None:
@@ -38,14 +38,14 @@ class Machine:
         self._back_at: float | None = None
         self._was_started = False
 
-    def spawn(self, *, lock_wait_s: float = 0.0) -> None:
+    def spawn(self) -> None:
         """Start it without waiting; ServerError while its machine is away."""
         now = time.monotonic()
         if self._was_started:
             self._back_at = self._back_at or now + self._away_s
             if now < self._back_at:
                 raise ServerError(f"its machine is away for another {self._back_at - now:.0f} s")
-        self.server.spawn(lock_wait_s=lock_wait_s)
+        self.server.spawn()
         self._was_started, self._back_at = True, None
 
     def pulse(self) -> None:

@@ -59,7 +59,7 @@ class EtcdServer:
         self._folder = folder
         self.process = Process("etcd", folder.with_name("etcd.log"))
 
-    def spawn(self, *, lock_wait_s: float = 0.0) -> None:  # noqa: ARG002 -- nobody else knows its folder
+    def spawn(self) -> None:
         """Start it without waiting."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         identity = choose_identity(self._folder, also=(self._program,))
@@ -100,7 +100,7 @@ class PatroniNode:
         self._etcd_port = etcd_port
         self.process = Process(self.name, folder / f"{self.name}.log")
 
-    def spawn(self, *, lock_wait_s: float = 0.0) -> None:  # noqa: ARG002 -- nobody else knows its folder
+    def spawn(self) -> None:
         """Start it without waiting: it makes or copies the database, and begins or follows."""
         own = self._folder / self.name
         own.mkdir(mode=0o700, parents=True, exist_ok=True)

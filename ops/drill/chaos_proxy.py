@@ -121,9 +121,8 @@ class ChaosProxy:
             _reset(writer)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None  # noqa: S101 -- a handler of asyncio's runs in a task
-        self._tasks.add(task)
+        if (task := asyncio.current_task()) is not None:
+            self._tasks.add(task)
         self._writers.add(writer)
         self.connections += 1
         try:

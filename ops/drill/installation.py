@@ -62,6 +62,13 @@ class DrillInstallation:
         self._up: subprocess.Popen[bytes] | None = None
         self.url = ""
 
+    @property
+    def own_stores(self) -> DrillStores:
+        """The stores that were given to it; ServerError where `inkfast up` has brought its own."""
+        if self.stores is None:
+            raise ServerError("the stores of this installation are those of its supervisor")
+        return self.stores
+
     def __enter__(self) -> Self:
         self.start()
         return self

@@ -75,8 +75,7 @@ def _run(folder: Path, outage_s: float, size: Size) -> Outage:
     ledger.unlink(missing_ok=True)
     with Stands(size.teachers, {}, folder) as stands:
         standing = stands.at(Stand.WIRED)
-        installation, stores = standing.installation, standing.installation.stores
-        assert stores is not None  # noqa: S101 -- a wired stand has stores of its own
+        installation, stores = standing.installation, standing.installation.own_stores
         load = Load(Road(installation.url), standing.tokens, ledger, size, CALM, record_s_max=60 + outage_s)
         with load:
             time.sleep(BEFORE_S)

@@ -18,7 +18,7 @@ from ops.drill.figures import MICROSECONDS, Facts, read_facts
 from ops.drill.installation import HEAL_S_MAX
 from ops.drill.load import Load, Size
 from ops.drill.report import Row
-from ops.drill.scene import ClusterDrill, Drill, Missing, Scene, ordered
+from ops.drill.scene import ClusterDrill, Drill, MissingError, Scene, ordered
 from ops.drill.stands import Standing, Stands
 from ops.processes import ServerError
 
@@ -67,7 +67,7 @@ def run_drills(
             try:
                 drill.require()
                 row = run_drill(drill, stands.at(drill.stand), how, folder, quiet_s)
-            except Missing as missing:
+            except MissingError as missing:
                 result.not_run[drill.name] = f"needs {missing}"
                 say(f"  not run: needs {missing}")
                 continue

@@ -53,7 +53,7 @@ class Stands:
         self._stack.close()
 
     def at(self, kind: Stand) -> Standing:
-        """Return such a stand, the one that is there or a new one. Missing: the machine cannot have it."""
+        """Return such a stand, the one that is there or a new one. MissingError: the machine cannot have it."""
         if self._standing is not None and self._kind is kind:
             return self._standing
         self.leave()

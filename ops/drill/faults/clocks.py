@@ -9,7 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from ops.drill.scene import AS_QUIET, Drill, Missing, Scene, Stand
+from ops.drill.scene import AS_QUIET, Drill, MissingError, Scene, Stand
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -24,7 +24,7 @@ def _library() -> Path | None:
 
 
 def require_faketime() -> None:
-    """Install Debian's libfaketime where that is possible; raise Missing where it is not."""
+    """Install Debian's libfaketime where that is possible; raise MissingError where it is not."""
     if _library() is not None:
         return
     if os.geteuid() == 0 and shutil.which("apt-get") is not None:
@@ -32,7 +32,7 @@ def require_faketime() -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
             subprocess.run(command, check=False, timeout=APT_S_MAX, capture_output=True)
     if _library() is None:
-        raise Missing("libfaketime (Debian: apt-get install libfaketime)")
+        raise MissingError("libfaketime (Debian: apt-get install libfaketime)")
 
 
 @contextlib.contextmanager

@@ -14,7 +14,7 @@ from app.drafts.codec import unpack_entry
 from app.drafts.keys import STREAM
 from ops.drill import journal
 from ops.drill.installation import HEAL_S_MAX, wait_until
-from ops.drill.scene import JOURNAL_AWAY, KILLED, Drill, Missing, Scene, Stand
+from ops.drill.scene import JOURNAL_AWAY, KILLED, Drill, MissingError, Scene, Stand
 from ops.drill.statements import ask
 from ops.processes import ServerError
 
@@ -113,9 +113,9 @@ def _tear_tail(scene: Scene) -> None:
 
 
 def require_compiler() -> None:
-    """Raise Missing where the recorder cannot be built."""
+    """Raise MissingError where the recorder cannot be built."""
     if shutil.which("cc") is None:
-        raise Missing("a C compiler (Debian: gcc and libc6-dev), to build the recorder of what was fsynced")
+        raise MissingError("a C compiler (Debian: gcc and libc6-dev), to build the recorder of what was fsynced")
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ import shutil
 import subprocess
 from typing import TYPE_CHECKING
 
-from ops.drill.scene import JOURNAL_AWAY, NEVER_FAILS, Drill, Missing, Scene, Stand
+from ops.drill.scene import JOURNAL_AWAY, NEVER_FAILS, Drill, MissingError, Scene, Stand
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -21,11 +21,11 @@ MOUNT_S_MAX = 10
 
 
 def require_disks() -> None:
-    """Raise Missing where no small disk can be mounted."""
+    """Raise MissingError where no small disk can be mounted."""
     if os.geteuid() != 0:
-        raise Missing("root, to mount a small disk (tmpfs)")
+        raise MissingError("root, to mount a small disk (tmpfs)")
     if shutil.which("mount") is None:
-        raise Missing("the program `mount`")
+        raise MissingError("the program `mount`")
 
 
 @contextlib.contextmanager
@@ -34,7 +34,7 @@ def small_disk(path: Path, mib: int) -> Iterator[Path]:
     path.mkdir()
     command = ["mount", "-t", "tmpfs", "-o", f"size={mib}m,mode=0711", "tmpfs", str(path)]
     if subprocess.run(command, check=False, timeout=MOUNT_S_MAX, capture_output=True).returncode != 0:
-        raise Missing("the right to mount a small disk (tmpfs)")
+        raise MissingError("the right to mount a small disk (tmpfs)")
     try:
         yield path
     finally:

@@ -7,10 +7,11 @@ import os
 import shutil
 import subprocess
 import time
+from functools import partial
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from ops.drill.chaos_proxy import NO_FAULT, ChaosProxy, Fault, Kind, ProxyThread
+from ops.drill.chaos_proxy import NO_FAULT, Fault, Kind, ProxyThread
 from ops.drill.load import Road
 from ops.drill.scene import (
     FROZEN,
@@ -20,10 +21,11 @@ from ops.drill.scene import (
     NOTHING_CAN_BE_SAVED,
     Drill,
     Limit,
-    Missing,
+    MissingError,
     Scene,
     Stand,
 )
+from ops.processes import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -45,24 +47,26 @@ class _ClientRoad:
 
     def __init__(self, fault: Fault) -> None:
         self._fault = fault
-        self._thread: ProxyThread | None = None
-        self._proxy: ChaosProxy | None = None
+        self._set: Callable[[Fault], None] = _no_road
 
     @contextlib.contextmanager
     def road(self, scene: Scene) -> Iterator[Road]:
         """Put the proxy between clients and service."""
         service = urlsplit(scene.installation.url)
-        with ProxyThread() as self._thread:
-            self._proxy = self._thread.start((service.hostname or "127.0.0.1", service.port or 80))
-            yield Road(f"http://127.0.0.1:{self._proxy.port}")
+        with ProxyThread() as thread:
+            proxy = thread.start((service.hostname or "127.0.0.1", service.port or 80))
+            self._set = partial(thread.set, proxy)
+            yield Road(f"http://127.0.0.1:{proxy.port}")
 
     def inject(self, scene: Scene) -> None:
         """Break that way, and mend it."""
-        assert self._thread is not None  # noqa: S101 -- the road is there before anything is broken
-        assert self._proxy is not None  # noqa: S101
-        self._thread.set(self._proxy, self._fault)
+        self._set(self._fault)
         scene.hold()
-        self._thread.set(self._proxy, NO_FAULT)
+        self._set(NO_FAULT)
+
+
+def _no_road(_fault: Fault) -> None:
+    raise ServerError("nothing is between clients and service yet")
 
 
 def _client(name: str, breaks: str, fault: Fault, limit: Limit) -> Drill:
@@ -105,13 +109,13 @@ class _Namespace:
         self._near_ip, self._far_ip = f"10.211.{number}.1", f"10.211.{number}.2"
 
     def require(self) -> None:
-        """Raise Missing where no network namespace can be made."""
+        """Raise MissingError where no network namespace can be made."""
         if shutil.which("ip") is None:
-            raise Missing("the program `ip` (Debian: iproute2)")
+            raise MissingError("the program `ip` (Debian: iproute2)")
         if os.geteuid() != 0:
-            raise Missing("root, to make a network namespace")
+            raise MissingError("root, to make a network namespace")
         if not _run("ip", "netns", "add", self._name):
-            raise Missing("the right to make a network namespace")
+            raise MissingError("the right to make a network namespace")
         _run("ip", "netns", "delete", self._name)
 
     @contextlib.contextmanager
@@ -130,7 +134,7 @@ class _Namespace:
         try:
             for step in steps:
                 if not _run(*step):
-                    raise Missing(f"the right to do this: {' '.join(step)}")
+                    raise MissingError(f"the right to do this: {' '.join(step)}")
             service = urlsplit(scene.installation.url)
             with ProxyThread() as thread:
                 proxy = thread.start((service.hostname or "127.0.0.1", service.port or 80), (self._near_ip, 0))

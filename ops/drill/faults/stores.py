@@ -49,7 +49,7 @@ def _stop_both(scene: Scene) -> None:
     scene.hold()
     status, retry_after = _try_to_save(scene)
     scene.expect(status == UNAVAILABLE, f"a save was answered {status}, not 503, while both stores were away")
-    scene.expect(bool(retry_after), "the 503 did not say when to try again (Retry-After)")
+    scene.expect(retry_after, "the 503 did not say when to try again (Retry-After)")
     scene.stores.start_again()
 
 
