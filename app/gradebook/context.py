@@ -8,10 +8,11 @@ from uuid import UUID
 
 import msgspec
 
-from app.drafts.codec import CELL, NO_ID, Context, Head, Settled, pack_exception
+from app.drafts.codec import CELL, Context, Head, Settled, pack_exception
 from app.errors import NotFoundError
 from app.records.edits import (
     find_edits,
+    find_edits_with_bases,
     list_recorded_columns,
     read_client_positions,
     read_columns,
@@ -23,9 +24,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from app.records.edits import ExceptionRow, FoundEdit, FullHeadRow
-    from app.records.pool import Connection, Pool
+    from app.records.pool import Pool
 
-_LINKS_MAX = 51  # one more than the links that the chain follows
 _encode = msgspec.json.Encoder().encode
 
 
@@ -104,7 +104,8 @@ async def load_context(
         exceptions = await read_edit_exceptions(connection, [key])
         heads = await read_columns(connection, section_id, columns)
         recorded = await list_recorded_columns(connection, section_id)
-        found = await find_with_bases(connection, year, section_id, edit_ids)
+        wanted = [(year, section_id, edit_id) for edit_id in edit_ids]
+        found = {i: edit for (_, i), edit in (await find_edits_with_bases(connection, wanted)).items()}
     context = Context(
         recorded_seq=position.recorded_seq if position else 0,
         exceptions=packed_exceptions(exceptions),
@@ -122,21 +123,3 @@ async def find_applied(pool: Pool, section_id: int, edit_ids: Sequence[bytes]) -
         year = (await read_school_years(connection, [section_id]))[section_id]
         found = await find_edits(connection, [(year, section_id, i) for i in edit_ids])
     return {edit_id: edit for (_, edit_id), edit in found.items() if edit.status == "A"}
-
-
-async def find_with_bases(
-    connection: Connection, year: int, section_id: int, edit_ids: Iterable[bytes]
-) -> dict[bytes, FoundEdit]:
-    """Return what became of edits, and of the edits that they were based on where those never applied."""
-    found: dict[bytes, FoundEdit] = {}
-    asked: set[bytes] = set()
-    wanted = set(edit_ids)
-    for _ in range(_LINKS_MAX):
-        wanted -= asked | {NO_ID}
-        if not wanted:
-            break
-        rows = await find_edits(connection, [(year, section_id, i) for i in wanted])
-        asked |= wanted
-        found.update({edit_id: edit for (_, edit_id), edit in rows.items()})
-        wanted = {edit.base for edit in found.values() if edit.status != "A"}
-    return found

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from app.records.pool import Connection
 
 CellKey = tuple[int, int, int, int]  # section, kind, item, student
+LINKS_MAX = 52  # the chain follows 50 (app/model/chain.py)
 
 
 def pg_uuid(raw: bytes) -> UUID:
@@ -197,7 +198,25 @@ async def find_edits(
     if not wanted:
         return {}
     years, sections, ids = zip(*wanted, strict=True)
-    rows = await connection.fetch(load("find_edits"), years, sections, [pg_uuid(i) for i in ids])
+    return _found(await connection.fetch(load("find_edits"), years, sections, [pg_uuid(i) for i in ids]))
+
+
+async def find_edits_with_bases(
+    connection: Connection, wanted: Sequence[tuple[int, int, bytes]]
+) -> dict[tuple[int, bytes], FoundEdit]:
+    """Return the same, and what became of the edits that they were typed on, as far as those never applied.
+
+    One question, however long the chain: LINKS_MAX links of each are looked at, more than anybody follows.
+    """
+    if not wanted:
+        return {}
+    years, sections, ids = zip(*wanted, strict=True)
+    limit = LINKS_MAX * len(wanted)
+    rows = await connection.fetch(load("find_edits_with_bases"), years, sections, [pg_uuid(i) for i in ids], limit)
+    return _found(rows)
+
+
+def _found(rows: Iterable[asyncpg.Record]) -> dict[tuple[int, bytes], FoundEdit]:
     return {
         (r["section_id"], r["edit_id"].bytes): FoundEdit(
             r["status"],

@@ -12,7 +12,7 @@ import pytest
 from app.drafts.keys import STREAM, partition_of
 from app.errors import MalformedRequestError, NotPermittedError, SeqGapError
 from app.gradebook.read_section import ReadSection
-from app.records import leases
+from app.records import edits, leases
 from app.records.pool import connect
 from tests.world import (
     CO_TEACHER,
@@ -553,3 +553,29 @@ async def test_eviction_keeps_drafts_and_forgets_nothing_for_empty(settings: Set
     assert outcomes(answer) == ["conflict", "conflict"]
     await flush_all(settings)
     assert (await score(settings, ANNA), await score(settings, BEN)) == ("10", "11")
+
+
+async def test_a_long_chain_of_edits_that_never_applied_is_looked_up_at_once(
+    settings: Settings, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody types on for an hour on top of a conflict: asking link by link took a batch fifty rounds."""
+    mine, theirs = Tab(process), Tab(process, CO_TEACHER)
+    await mine.save(mine.edit(101, "1"))
+    for number in range(3):  # three batches, each on top of the one before
+        await theirs.save(*[theirs.edit(101, str(number)) for _ in range(20)])
+        await flush_all(settings)
+    asked = 0
+    look_up = edits.find_edits_with_bases
+
+    async def counted(*arguments: Any) -> Any:
+        nonlocal asked
+        asked += 1
+        return await look_up(*arguments)
+
+    monkeypatch.setattr(edits, "find_edits_with_bases", counted)
+    answer = await theirs.save(theirs.edit(101, "9"))
+    await flush_all(settings)
+    assert outcomes(answer) == ["conflict"]
+    assert asked <= 3
+    rows = await fetch(settings, "SELECT status::text AS s, count(*) AS n FROM edit_log GROUP BY 1 ORDER BY 1")
+    assert [(row["s"], row["n"]) for row in rows] == [("A", 1), ("C", 1), ("S", 60)]

@@ -206,6 +206,19 @@ class Statements:
                 found.append(columns((q["section_id"], as_uuid(q["edit_id"]), "Q", *who, None, q["code"], None)))
         return found
 
+    def find_edits_with_bases(self, tx: Transaction, years: Any, sections: Any, wanted: Any, limit: int) -> list[Row]:
+        keys = list(zip(years, sections, ids(wanted), strict=True))
+        for year, section, edit_id in keys:  # it grows meanwhile
+            for row in self.find_edits(tx, [year], [section], [as_uuid(edit_id)]):
+                if (
+                    row["status"] != "A"
+                    and row["base_id"]
+                    and (key := (year, section, row["base_id"].bytes)) not in keys
+                ):
+                    keys.append(key)
+        keys = keys[:limit]
+        return self.find_edits(tx, [k[0] for k in keys], [k[1] for k in keys], [as_uuid(k[2]) for k in keys])
+
     def settle_conflicts(self, tx: Transaction, years: Any, edits: Any, *cells: Any) -> list[Row]:
         for year, edit_id, section, *cell in zip(years, ids(edits), *cells, strict=True):
             row = tx.get("edit_log", (year, section, edit_id))

@@ -59,7 +59,7 @@ if TYPE_CHECKING:
 
 Drains = dict[int, list[tuple[int, bytes]]]  # partition -> (section, packed verdicts) of each settled entry
 _Done = TypeVar("_Done")
-_LOOKUPS_MAX = 60  # each round follows one more link; the chain follows 50
+_LOOKUPS_MAX = 60  # each round may find that an edit has to be looked up on which another stands
 # What PostgreSQL says when a client's cancel has cut short its wait for the standby: committed here, perhaps not there.
 _SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
 
@@ -178,8 +178,9 @@ class Recorder:
         wanted = {(e.section_id, e.edit_id) for e in edits} if look_up_all else set()
         for _ in range(_LOOKUPS_MAX):
             if wanted:
-                known |= await self._look_up(wanted, years)
-                asked |= wanted
+                found = await self._look_up(wanted, years)
+                known |= found
+                asked |= wanted | found.keys()
             walked = walk(edits, dict(heads), dict(known), parked)
             wanted = walked.missing - asked
             if not wanted:
@@ -193,7 +194,7 @@ class Recorder:
         return self._years
 
     async def _look_up(self, wanted: set[tuple[int, bytes]], years: dict[int, int]) -> dict[tuple[int, bytes], Link]:
-        found = await records.find_edits(
+        found = await records.find_edits_with_bases(
             self._connection, [(years[s], s, edit_id) for s, edit_id in sorted(wanted) if s in years]
         )
         return {k: Link(f.status, f.author_id, f.base, f.cell_version, f.code) for k, f in found.items()}
