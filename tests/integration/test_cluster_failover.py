@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
-from app.drafts import codec
 from app.drafts.committer import Committer
 from app.drafts.keys import STREAM, partition_of
-from app.drafts.store import DraftStore
 from app.drafts.topology import SLOT_OF_PARTITION, Topology
 from app.errors import JournalUnavailableError
 from tests.cluster import NODES, SLOTS, formed, start_cluster
 from tests.integration.test_committer import save_of
+from tests.writers import Writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,54 +84,13 @@ async def test_a_replica_takes_over_under_processes_that_go_on(
     failing_cluster: tuple[Cluster, ValkeyServer],
 ) -> None:
     cluster, replica = failing_cluster
-    topology, reading = Topology(cluster.url), Topology(cluster.url)
-    await topology.learn()
-    await reading.learn()
-    committers = [Committer(topology, queue_edits_max=1_000, wait_ms_max=1_000, replicas_min=n) for n in (1, 0)]
-    committer = committers[0]
     sections = [s for s in range(1, 10_000) if _is_at_first(s)][:5]
-    store = DraftStore(reading)
-    acknowledged: list[tuple[int, int]] = []
-    enough = asyncio.Event()
-
-    async def type_on(section: int) -> None:
-        client, partition = section.to_bytes(16, "big"), partition_of(section)
-        for seq in itertools.count(1):
-            save = save_of(section, seq=seq, client=client, student=seq)
-            while True:
-                with contextlib.suppress(JournalUnavailableError):
-                    reply = await committer.commit(partition, section, save, 1)
-                    assert reply[:1] == b"O"
-                    acknowledged.append((section, seq))
-                    break
-            if enough.is_set():
-                return
-
-    try:
-        typing = [asyncio.create_task(type_on(section)) for section in sections]
-        async with asyncio.timeout(TAKEOVER_S_MAX):
-            while len(acknowledged) < 100:
-                await asyncio.sleep(0.01)
-            await store.backlog([partition_of(s) for s in sections])
-            cluster.nodes[0].kill()
-            while topology.node(partition_of(sections[0])).address.port != replica.port:
-                await asyncio.sleep(0.05)
-            committer = committers[1]  # the one that took over has no replica yet
-            before = len(acknowledged)
-            while len(acknowledged) < before + 50:
-                await asyncio.sleep(0.01)
-            enough.set()
-            await asyncio.gather(*typing)
-        # Another process, which only reads: it fails once, and finds its way.
-        with contextlib.suppress(JournalUnavailableError):
-            await store.backlog([partition_of(sections[0])])
-        found: list[tuple[int, int]] = []
-        for raw in await store.read_entries({partition_of(s) for s in sections}, 100_000):
-            entry = codec.unpack_entry(raw.stream_id, raw.raw)
-            found += [(entry.section_id, edit.seq) for edit in entry.edits]
-        assert sorted(found) == sorted(acknowledged)  # each once: nothing lost, nothing twice
-    finally:
-        topology.close()
-        reading.close()
-        for used in committers:
-            await used.close()
+    async with Writers(cluster.url, sections) as writers, asyncio.timeout(TAKEOVER_S_MAX):
+        await writers.more(100)
+        await writers.read()
+        cluster.nodes[0].kill()
+        while writers.topology.node(partition_of(sections[0])).address.port != replica.port:
+            await asyncio.sleep(0.05)
+        writers.need_no_replica()
+        await writers.more(50)
+        await writers.finish()

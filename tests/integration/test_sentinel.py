@@ -3,24 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import itertools
 from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
 import redis
 
-from app.drafts import codec
-from app.drafts.committer import Committer
-from app.drafts.keys import partition_of
 from app.drafts.sentinel import SentinelAddress, addresses_of
-from app.drafts.store import DraftStore
 from app.drafts.topology import Node, Topology
 from app.errors import JournalUnavailableError
 from ops.cluster.journal import Journal, make_journal, named_by, sentinel_of
 from ops.cluster.machines import free_port
-from tests.integration.test_committer import save_of
+from tests.writers import Writers
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -109,53 +103,15 @@ async def test_a_connection_to_a_deposed_primary_is_left(journal: Journal) -> No
 
 
 async def test_the_replica_takes_over_under_processes_that_go_on(journal: Journal) -> None:
-    topology, reading = Topology(journal.url), Topology(journal.url)
-    committers = [Committer(topology, queue_edits_max=1_000, wait_ms_max=1_000, replicas_min=n) for n in (1, 0)]
-    committer = committers[0]
-    store = DraftStore(reading)
-    sections = range(1, 6)
-    acknowledged: list[tuple[int, int]] = []
-    enough = asyncio.Event()
-
-    async def type_on(section: int) -> None:
-        client, partition = section.to_bytes(16, "big"), partition_of(section)
-        for seq in itertools.count(1):
-            save = save_of(section, seq=seq, client=client, student=seq)
-            while True:
-                with contextlib.suppress(JournalUnavailableError):
-                    assert (await committer.commit(partition, section, save, 1))[:1] == b"O"
-                    acknowledged.append((section, seq))
-                    break
-                await asyncio.sleep(0.02)
-            if enough.is_set():
-                return
-
-    try:
-        typing = [asyncio.create_task(type_on(section)) for section in sections]
-        async with asyncio.timeout(TAKEOVER_S_MAX):
-            while len(acknowledged) < 50:
-                await asyncio.sleep(0.01)
-            await store.backlog([partition_of(s) for s in sections])
-            first, second = journal.nodes
-            first.kill()
-            while await asyncio.to_thread(named_by, journal.sentinels[0].port) != second.port:
-                await asyncio.sleep(0.02)
-            with redis.Redis(port=second.port) as client:  # it has no replica yet, and has to take writes all the same
-                client.config_set("min-replicas-to-write", 0)
-            committer, before = committers[1], len(acknowledged)
-            while len(acknowledged) < before + 50:
-                await asyncio.sleep(0.01)
-            enough.set()
-            await asyncio.gather(*typing)
-        with contextlib.suppress(JournalUnavailableError):  # another process, which only reads, fails once
-            await store.backlog([partition_of(sections[0])])
-        found: list[tuple[int, int]] = []
-        for raw in await store.read_entries({partition_of(s) for s in sections}, 100_000):
-            entry = codec.unpack_entry(raw.stream_id, raw.raw)
-            found += [(entry.section_id, edit.seq) for edit in entry.edits]
-        assert sorted(found) == sorted(acknowledged)  # each once: nothing lost, nothing twice
-    finally:
-        topology.close()
-        reading.close()
-        for used in committers:
-            await used.close()
+    async with Writers(journal.url, range(1, 6)) as writers, asyncio.timeout(TAKEOVER_S_MAX):
+        await writers.more(50)
+        await writers.read()
+        first, second = journal.nodes
+        first.kill()
+        while await asyncio.to_thread(named_by, journal.sentinels[0].port) != second.port:
+            await asyncio.sleep(0.02)
+        with redis.Redis(port=second.port) as client:  # it has no replica yet, and has to take writes all the same
+            client.config_set("min-replicas-to-write", 0)
+        writers.need_no_replica()
+        await writers.more(50)
+        await writers.finish()
