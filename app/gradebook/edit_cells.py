@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
@@ -38,7 +38,7 @@ from app.records.accounts import read_section_access
 from app.telemetry import EDITS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
     from app.drafts.committer import Committer
     from app.gradebook.cached_sections import CachedSections
@@ -55,10 +55,21 @@ if TYPE_CHECKING:
 _encode = msgspec.json.Encoder().encode
 # How long a save waits for what PostgreSQL knows. Beyond, it is away for this save, which is taken provisionally.
 CONTEXT_S_MAX = 2.0
-_CANNOT_BE_ASKED = (RecordsUnavailableError, OverloadedError, TimeoutError)
 RETRY_S_MAX = 10  # while both stores are away
 NEW_OUTAGE_S = 60.0  # after so long without a refusal
 _SKEW_MS_MIN, _SKEW_MS_MAX = -(2**31), 2**31 - 1
+
+
+_T = TypeVar("_T")
+
+
+async def _asked(question: Awaitable[_T]) -> _T:
+    """Return PostgreSQL's answer to a save; RecordsUnavailableError also where it is silent, or has no place free."""
+    try:
+        async with asyncio.timeout(CONTEXT_S_MAX):
+            return await question
+    except (OverloadedError, TimeoutError) as error:
+        raise RecordsUnavailableError("PostgreSQL does not answer in time", retry_after_s=2) from error
 
 
 class Save(NamedTuple):
@@ -183,10 +194,9 @@ class EditCells:
         wanted = [*save.looked_up, *unpack_wanted(reply)]
         context: LoadedContext | None = None
         try:
-            async with asyncio.timeout(CONTEXT_S_MAX):
-                context = await load_context(self._pool, section_id, save.client, save.edits.cells, wanted)
+            context = await _asked(load_context(self._pool, section_id, save.client, save.edits.cells, wanted))
             packed = with_context(save.packed, context.context)
-        except _CANNOT_BE_ASKED:
+        except RecordsUnavailableError:
             packed = with_records_away(save.packed)
         return await committer.commit(partition, section_id, packed, count, is_patient=is_patient), context
 
@@ -215,9 +225,8 @@ class EditCells:
         rules = self._rules.known(section_id)
         if rules is None and edits:
             try:
-                async with asyncio.timeout(CONTEXT_S_MAX):
-                    rules = await self._rules.fresh(section_id)
-            except _CANNOT_BE_ASKED:
+                rules = await _asked(self._rules.fresh(section_id))
+            except RecordsUnavailableError:
                 rules = None
         if access is None:
             try:
@@ -244,9 +253,8 @@ class EditCells:
     async def _fresh(self, section_id: int, rules: SectionRules | None) -> SectionRules | None:
         """Never refuse from a cache: look it up, or let the flusher check while PostgreSQL is away."""
         try:
-            async with asyncio.timeout(CONTEXT_S_MAX):
-                return await self._rules.fresh(section_id, than=rules)
-        except _CANNOT_BE_ASKED:
+            return await _asked(self._rules.fresh(section_id, than=rules))
+        except RecordsUnavailableError:
             return None
 
     async def _applied_meanwhile(self, section_id: int, edit_ids: list[bytes]) -> dict[bytes, FoundEdit]:
@@ -256,9 +264,8 @@ class EditCells:
         before the script saw it: then its cell has moved on over it, and it looks like a conflict with itself.
         """
         try:
-            async with asyncio.timeout(CONTEXT_S_MAX):
-                return await find_applied(self._pool, section_id, edit_ids)
-        except _CANNOT_BE_ASKED:
+            return await _asked(find_applied(self._pool, section_id, edit_ids))
+        except RecordsUnavailableError:
             return {}
 
     async def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
