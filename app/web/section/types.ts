@@ -1,0 +1,100 @@
+/** What pages share about a section: the last snapshot, what others did since, and one's own outbox laid over both. */
+import type { CellName, Head, KeptEdit } from "@inkfast/outbox";
+
+export interface Student {
+  readonly student_id: number;
+  readonly given_name: string;
+  readonly family_name: string;
+  readonly identifier: string | null;
+  readonly grades: string | null;
+  readonly is_active: boolean;
+}
+
+/** A column, as the snapshot has it or as one's own edit of kind `line_item` defines it. */
+export interface LineItem {
+  readonly line_item_id: number;
+  readonly title: string;
+  readonly description: string | null;
+  readonly category_id: number | null;
+  readonly category_title: string | null;
+  readonly grading_period: string | null;
+  readonly assign_date: string | null;
+  readonly due_date: string | null;
+  readonly result_value_min: string;
+  readonly result_value_max: string;
+  readonly is_extra_credit: boolean;
+  readonly position: number;
+  readonly is_hidden: boolean;
+}
+
+export interface SectionFacts {
+  readonly section_id: number;
+  readonly title: string;
+  readonly course_title: string;
+  readonly class_code: string | null;
+  readonly periods: string | null;
+  readonly location: string | null;
+  readonly org_name: string;
+  readonly time_zone: string;
+  /** The day at the school, `yyyy-mm-dd`. */
+  readonly today: string;
+  readonly school_year: number;
+}
+
+/** Where the value of a cell is. Drawn by shape, said in words. `settled`: at the district, drafted or recorded. */
+export type Place = "settled" | "storing" | "queued" | "conflict" | "rejected" | "quarantined";
+
+export interface ShownCell {
+  /** What the cell shows: one's own newest kept entry, else what stands. null for an empty cell. */
+  readonly value: unknown;
+  readonly place: Place;
+  /** The edit whose value is shown; the base of the next edit. null for an empty cell. */
+  readonly edit_id: string | null;
+  readonly author_id: number | null;
+  readonly author_name: string | null;
+  readonly entered_at: string | null;
+  /** One's own edit that is shown, while the outbox keeps it. */
+  readonly kept?: KeptEdit;
+  /** For a conflict (one's own, or an open one of the section): what stands in the cell on the server. */
+  readonly head?: Head | null;
+  /** A colleague's newer value that has arrived while one's own is not settled. */
+  readonly theirs?: Head;
+}
+
+export interface Presence { readonly user_id: number; readonly name: string }
+
+export interface SectionView {
+  readonly id: number;
+  readonly facts: SectionFacts;
+  readonly students: readonly Student[];
+  /** In order of position; hidden ones too; one's own new columns among them at once. */
+  readonly lineItems: readonly LineItem[];
+  /** Ids for columns that can be made now, without asking anybody; each for one column. */
+  reservedIds(): readonly number[];
+  cell(name: CellName): ShownCell;
+  /** Every cell of these kinds that holds something: what a page needs to draw itself once. */
+  cells(kind: string): ReadonlyMap<string, ShownCell>;
+  /** Conflicts that are open: one's own, also from other computers, with both values. */
+  conflicts(): readonly { readonly cell: CellName; readonly mine: KeptEdit | Head; readonly head: Head | null; readonly isOwn: boolean }[];
+  /**
+   * Type into cells: what is shown in each is the base. Resolves when it is on this computer's disk; `onChange` is called
+   * before that (storing) and after (queued).
+   */
+  enter(changes: readonly (CellName & { readonly value: unknown; readonly resolves?: readonly string[] })[]): Promise<readonly KeptEdit[]>;
+  /** When the snapshot was made, by the server's clock; whether it came from this computer's disk; whether PostgreSQL is away. */
+  readonly asOf: number;
+  readonly isFromDisk: boolean;
+  readonly recordsAreAway: boolean;
+  readonly others: readonly Presence[];
+  authorName(author_id: number): string | null;
+  /** `undefined`: everything may look different (columns, students, presence, as of). */
+  onChange(listener: (cells: readonly CellName[] | undefined) => void): () => void;
+  /** Ask the server now, and lay the answer under what is here. */
+  refresh(): Promise<void>;
+  close(): void;
+}
+
+/** The key of a cell in maps. */
+export function keyOf(cell: CellName): string {
+  return `${cell.kind}/${cell.item}/${cell.student}`;
+}
