@@ -5,6 +5,15 @@
 export interface GridModel {
   rows(): number;
   columns(): number;
+  /**
+   * What a row and a column are, however they are sorted, filtered or hidden now. Whatever outlives a moment (undo, the active
+   * cell, a preview, refused text) remembers these, never a number: a grade must not land on another student after a sort.
+   */
+  rowKey(row: number): string;
+  columnKey(column: number): string;
+  /** Where they are now; -1 while they are not shown. */
+  rowOf(key: string): number;
+  columnOf(key: string): number;
   /** The fixed first column: a person's name; `note` is shown small beside it. */
   rowHead(row: number): { readonly text: string; readonly note?: string; readonly isMuted?: boolean };
   /** A column's head: a title, a second line, whether its cells can be typed in, and a small picture (an SVG element's markup made by us). */
