@@ -1,0 +1,115 @@
+/** Moments, days and times of day as the person's language writes them, by the clock of the school. */
+
+/** A moment taken apart by the school's clock: `hour` from 1 to 12, `day` as `yyyy-mm-dd`, `time` for people. */
+export interface Moment {
+  readonly hour: number;
+  readonly time: string;
+  readonly day: string;
+}
+
+/** How a day is written: with weekday and month; short, without the weekday; the weekday alone, whole or in few letters. */
+export type DayStyle = "long" | "short" | "weekday" | "weekday-short" | "number";
+
+const DAY_STYLES: Readonly<Record<DayStyle, Intl.DateTimeFormatOptions>> = {
+  long: { weekday: "long", month: "long", day: "numeric" },
+  short: { month: "short", day: "numeric" },
+  weekday: { weekday: "long" },
+  "weekday-short": { weekday: "short" },
+  number: { day: "numeric" },
+};
+
+export class Calendar {
+  readonly locale: string;
+  private zone: string | undefined;
+  private clocks: { readonly time: Intl.DateTimeFormat; readonly seconds: Intl.DateTimeFormat; readonly parts: Intl.DateTimeFormat };
+  private readonly collator: Intl.Collator;
+
+  constructor(locale: string) {
+    this.locale = locale;
+    this.clocks = this.clocksOf(undefined);
+    this.collator = new Intl.Collator(locale, { numeric: true });
+  }
+
+  /** From now on moments are told by the clock of this IANA zone. A zone that the browser does not know leaves its own. */
+  inZone(zone: string): this {
+    try {
+      this.clocks = this.clocksOf(zone);
+      this.zone = zone;
+    } catch {
+      this.clocks = this.clocksOf(undefined);
+    }
+    return this;
+  }
+
+  /** The zone that moments are told in; undefined: the browser's own. */
+  get timeZone(): string | undefined {
+    return this.zone;
+  }
+
+  /** "2:41 pm" */
+  time(moment: number | string): string {
+    return asWritten(this.clocks.time.format(dateOf(moment)));
+  }
+
+  /** "2:41:07 pm" */
+  timeWithSeconds(moment: number | string): string {
+    return asWritten(this.clocks.seconds.format(dateOf(moment)));
+  }
+
+  /** A time of day as it is stored, "08:12", for people: "8:12 am". */
+  timeOfDay(stored: string): string {
+    const [hours, minutes] = stored.split(":").map(Number);
+    const written = new Intl.DateTimeFormat(this.locale, { hour: "numeric", minute: "2-digit", timeZone: "UTC" });
+    return asWritten(written.format(Date.UTC(2000, 0, 1, hours, minutes)));
+  }
+
+  /** A day as it is stored, `yyyy-mm-dd`, for people: "Tuesday, November 4". */
+  day(stored: string, style: DayStyle = "long"): string {
+    const [year = 0, month = 1, day = 1] = stored.split("-").map(Number);
+    return new Intl.DateTimeFormat(this.locale, { ...DAY_STYLES[style], timeZone: "UTC" }).format(Date.UTC(year, month - 1, day));
+  }
+
+  /** A moment by the school's clock: its day as it is stored, its hour, its time for people. */
+  read(moment: number | string): Moment {
+    const found: Record<string, string> = {};
+    for (const { type, value } of this.clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
+    const hour = Number(found["hour"]) % 12 || 12;
+    return { hour, time: this.time(moment), day: `${found["year"]}-${found["month"]}-${found["day"]}` };
+  }
+
+  /** The time of day as it is stored, "14:41", by the school's clock. */
+  clock(moment: number | string): string {
+    const found: Record<string, string> = {};
+    for (const { type, value } of this.clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
+    return `${String(Number(found["hour"]) % 24).padStart(2, "0")}:${found["minute"]}`;
+  }
+
+  /** "Ms. Ruiz and Mr. Chen" */
+  list(names: readonly string[]): string {
+    return new Intl.ListFormat(this.locale, { type: "conjunction" }).format(names);
+  }
+
+  /** Compare for an alphabetical order of this language. */
+  compare(a: string, b: string): number {
+    return this.collator.compare(a, b);
+  }
+
+  private clocksOf(zone: string | undefined): Calendar["clocks"] {
+    const inZone = zone === undefined ? {} : { timeZone: zone };
+    const digits = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false } as const;
+    return {
+      time: new Intl.DateTimeFormat(this.locale, { hour: "numeric", minute: "2-digit", ...inZone }),
+      seconds: new Intl.DateTimeFormat(this.locale, { hour: "numeric", minute: "2-digit", second: "2-digit", ...inZone }),
+      parts: new Intl.DateTimeFormat("en-US", { ...digits, ...inZone }),
+    };
+  }
+}
+
+function dateOf(moment: number | string): Date {
+  return new Date(moment);
+}
+
+/** As people write it, in every browser: "2:41 pm", with a space that does not break. */
+function asWritten(time: string): string {
+  return time.replace(/[AP]M/, (half) => half.toLowerCase()).replace(/[\u202f ]/g, "\u00a0");
+}

@@ -1,0 +1,21 @@
+/** Both languages have the same keys, and the same keys have plural forms: otherwise `tsc` names the key here. */
+import type attendance from "./en/attendance.json";
+import type gradebook from "./en/gradebook.json";
+import type home from "./en/home.json";
+import type shared from "./en/shared.json";
+import type asistencia from "./es/attendance.json";
+import type calificaciones from "./es/gradebook.json";
+import type inicio from "./es/home.json";
+import type comunes from "./es/shared.json";
+
+/** The keys that only one of two dictionaries has, or that are a sentence in one and plural forms in the other. */
+type Differences<A, B> =
+  | Exclude<keyof A, keyof B>
+  | Exclude<keyof B, keyof A>
+  | { [K in keyof A & keyof B]: [A[K] extends string ? 1 : 2] extends [B[K] extends string ? 1 : 2] ? never : K }[keyof A & keyof B];
+type None<Found extends never> = Found;
+
+export type SharedDifferences = None<Differences<typeof shared, typeof comunes>>;
+export type HomeDifferences = None<Differences<typeof home, typeof inicio>>;
+export type GradebookDifferences = None<Differences<typeof gradebook, typeof calificaciones>>;
+export type AttendanceDifferences = None<Differences<typeof attendance, typeof asistencia>>;
