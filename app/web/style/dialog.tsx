@@ -1,0 +1,81 @@
+/** A dialog that works in every browser of the floor, where <dialog> does not: focus stays inside, Escape closes, focus returns. */
+import type { ComponentChildren, VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+
+const FOCUSABLE = "a[href],button:not([disabled]),input:not([disabled]),select:not([disabled]),textarea:not([disabled]),[tabindex='0']";
+
+interface DialogProps {
+  /** Its heading, and its name for those who hear it. */
+  readonly title: string;
+  /** What the button that closes it says. */
+  readonly closeLabel: string;
+  readonly onClose: () => void;
+  readonly isWide?: boolean;
+  readonly children: ComponentChildren;
+}
+
+let opened = 0;
+
+/**
+ * Shown as long as it is rendered. Focus goes to the first element with `data-first`, else to the dialog itself, and back to
+ * where it was when the dialog goes away.
+ */
+export function Dialog({ title, closeLabel, onClose, isWide = false, children }: DialogProps): VNode {
+  const frame = useRef<HTMLDivElement>(null);
+  const id = useRef("");
+  if (id.current === "") id.current = `dialog-${++opened}`;
+  useEffect(() => {
+    const dialog = frame.current;
+    if (dialog === null) return undefined;
+    const before = document.activeElement;
+    (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog).focus();
+    const keepInside = (event: FocusEvent): void => {
+      if (event.target instanceof Node && !dialog.contains(event.target)) dialog.focus();
+    };
+    document.addEventListener("focusin", keepInside);
+    return () => {
+      document.removeEventListener("focusin", keepInside);
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
+  const onKeyDown = (event: KeyboardEvent): void => {
+    event.stopPropagation();
+    if (event.key === "Escape") {
+      event.preventDefault();
+      onClose();
+    } else if (event.key === "Tab" && frame.current !== null) turnAround(event, frame.current);
+  };
+  return (
+    <div class="veil" onMouseDown={(event) => event.target === event.currentTarget && onClose()}>
+      <div
+        ref={frame}
+        class={isWide ? "dialog dialog-wide" : "dialog"}
+        role="dialog"
+        aria-modal="true"
+        aria-labelledby={id.current}
+        tabIndex={-1}
+        onKeyDown={onKeyDown}
+      >
+        <div class="dialog-top">
+          <h2 id={id.current}>{title}</h2>
+          <button type="button" class="button" onClick={onClose}>
+            {closeLabel}
+          </button>
+        </div>
+        {children}
+      </div>
+    </div>
+  );
+}
+
+/** From the last element Tab goes to the first, and back. */
+function turnAround(event: KeyboardEvent, dialog: HTMLElement): void {
+  const inside = [...dialog.querySelectorAll<HTMLElement>(FOCUSABLE)].filter((element) => element.offsetParent !== null);
+  const first = inside[0];
+  const last = inside[inside.length - 1];
+  const at = document.activeElement;
+  if (event.shiftKey ? at === first || at === dialog : at === last) {
+    event.preventDefault();
+    (event.shiftKey ? last : first)?.focus();
+  }
+}
