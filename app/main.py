@@ -63,6 +63,7 @@ EX_USAGE, EX_UNAVAILABLE = 64, 69
 KEEP_ALIVE_S = 75  # longer than any save window, so that a client saves over one connection
 DRAIN_S_MAX = 10  # shorter than the supervisor's patience
 BACKLOG = 4096
+HOLD_SPARE_MS = 1_000  # PostgreSQL ends a statement that takes too long, and says so; that is better than our own clock
 
 _HEADERS = ((b"x-content-type-options", b"nosniff"), (b"referrer-policy", b"same-origin"))
 _HTTPS_HEADERS = (*_HEADERS, (b"strict-transport-security", b"max-age=31536000"))
@@ -116,7 +117,8 @@ async def _open(
 
     Neither store has to answer: the service starts, says that it is not ready, and serves when they come.
     """
-    pool = await create_pool(settings, application_name="inkfast-api")
+    hold_ms_max = settings.database_statement_ms_max + HOLD_SPARE_MS
+    pool = await create_pool(settings, application_name="inkfast-api", hold_ms_max=hold_ms_max)
     stack.push_async_callback(pool.close)
     topology = Topology(settings.redis_url, is_checked=not settings.journal_unsafe)
     stack.callback(topology.close)
@@ -140,19 +142,14 @@ async def _open(
     passwords.warm_up()
     for work in (revocations.run(), standing.run(), maintenance.run(), telemetry.watch_event_loop()):
         _in_background(stack, work)
+    rules = RulesCache(settings, pool, store)
+    edit_cells = EditCells(settings, pool, committer, rules, directly, cached=cached, ladder=standing.ladder)
+    stack.push_async_callback(edit_cells.close)
     return Services(
         settings=settings,
         guard=Guard(settings, revocations),
         sign_in=SignIn(settings, pool, revocations, passwords),
-        edit_cells=EditCells(
-            settings,
-            pool,
-            committer,
-            RulesCache(settings, pool, store),
-            directly,
-            cached=cached,
-            ladder=standing.ladder,
-        ),
+        edit_cells=edit_cells,
         read_section=ReadSection(settings, pool, store, cached, standing.ladder),
         watch_sections=WatchSections(pool, hub),
         standing=standing,

@@ -68,6 +68,9 @@ JOURNAL_IS_WRITABLE: Final = Gauge(
 JOURNAL_AWAY: Final = Gauge(
     "inkfast_journal_servers_away", "Servers of the journal that this process takes for away.", registry=REGISTRY
 )
+RECORDS_SILENT: Final = Gauge(
+    "inkfast_records_silent", "1 while saves of this process do not wait for PostgreSQL's answers.", registry=REGISTRY
+)
 DIRECT_EDITS: Final = Counter(
     "inkfast_direct_edits", "Edits written to PostgreSQL directly, past the journal.", registry=REGISTRY
 )
@@ -170,6 +173,8 @@ class Event:
     BALLAST_MADE = "ballast.made"
     DISK_GUARD_FAILED = "disk_guard.failed"
     FLUSH_FAILED = "flush.failed"
+    RECORDS_SILENT = "records.silent"
+    RECORDS_ANSWER = "records.answer"
     RECORDS_BACK = "records.back"
     CAUGHT_UP = "records.caught_up"
     PARTITION_HELD = "partition.held"

@@ -100,9 +100,11 @@ async def api_process(settings: Settings) -> AsyncIterator[Process]:
     )
     rules = RulesCache(settings, pool, store)
     directly = WriteDirectly(settings, store)
+    edit_cells = EditCells(settings, pool, committer, rules, directly)
     try:
-        yield Process(EditCells(settings, pool, committer, rules, directly), rules, pool, topology, store)
+        yield Process(edit_cells, rules, pool, topology, store)
     finally:
+        await edit_cells.close()
         await directly.close()
         await committer.close()
         await pool.close()

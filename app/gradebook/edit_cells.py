@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,13 +20,13 @@ from app.errors import (
     MalformedRequestError,
     NotFoundError,
     NotPermittedError,
-    OverloadedError,
     RecordsUnavailableError,
     RequestTooLargeError,
     SeqGapError,
     UnreadableRequestError,
 )
 from app.gradebook.answer_save import answer_save
+from app.gradebook.ask_records import LAST_LOOK_S_MIN, AskRecords
 from app.gradebook.context import LoadedContext, find_applied, load_context
 from app.gradebook.ladder import RETRY_AFTER_S
 from app.gradebook.pack_edits import PackedEdits, StaleRulesError, pack_edits
@@ -38,7 +38,7 @@ from app.records.accounts import read_section_access
 from app.telemetry import EDITS
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import Callable
 
     from app.drafts.committer import Committer
     from app.gradebook.cached_sections import CachedSections
@@ -53,23 +53,9 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 _encode = msgspec.json.Encoder().encode
-# How long a save waits for what PostgreSQL knows. Beyond, it is away for this save, which is taken provisionally.
-CONTEXT_S_MAX = 2.0
 RETRY_S_MAX = 10  # while both stores are away
 NEW_OUTAGE_S = 60.0  # after so long without a refusal
 _SKEW_MS_MIN, _SKEW_MS_MAX = -(2**31), 2**31 - 1
-
-
-_T = TypeVar("_T")
-
-
-async def _asked(question: Awaitable[_T]) -> _T:
-    """Return PostgreSQL's answer to a save; RecordsUnavailableError also where it is silent, or has no place free."""
-    try:
-        async with asyncio.timeout(CONTEXT_S_MAX):
-            return await question
-    except (OverloadedError, TimeoutError) as error:
-        raise RecordsUnavailableError("PostgreSQL does not answer in time", retry_after_s=2) from error
 
 
 class Save(NamedTuple):
@@ -82,6 +68,7 @@ class Save(NamedTuple):
     skew_ms: int
     received_ms: int
     edits: PackedEdits
+    ask_until_s: float
 
     @property
     def looked_up(self) -> list[bytes]:
@@ -105,6 +92,7 @@ class EditCells:
         ladder: Ladder | None = None,
     ) -> None:
         self._pool = pool
+        self._records = AskRecords(pool)
         self._committer = committer
         self._rules = rules
         self._directly = directly
@@ -119,6 +107,10 @@ class EditCells:
     def next_save_ms(self) -> int:
         """Return how long clients are to collect edits before their next save."""
         return self._window_ms if self._ladder is None else self._ladder.save_window_ms
+
+    async def close(self) -> None:
+        """End what goes on in the background."""
+        await self._records.close()
 
     async def save(self, grant: Grant, section_id: int, body: bytes) -> bytes:
         """Return the answer to a save's body as JSON, once every edit in it is durable.
@@ -138,8 +130,9 @@ class EditCells:
 
     async def save_edits(self, grant: Grant, section_id: int, request: SaveRequest) -> SaveAnswer:
         """Save decoded edits; guarantees and errors as in `save`."""
-        access = await self._access(grant, section_id)
-        save = await self._prepare(grant, section_id, request, access)
+        ask_until_s = self._records.until_s()
+        access = await self._access(grant, section_id, ask_until_s)
+        save = await self._prepare(grant, section_id, request, access, ask_until_s)
         raw, context = await self._settle(save)
         if raw[:1] == b"G":
             expected = int.from_bytes(raw[1:5], "big")
@@ -194,22 +187,23 @@ class EditCells:
         wanted = [*save.looked_up, *unpack_wanted(reply)]
         context: LoadedContext | None = None
         try:
-            context = await _asked(load_context(self._pool, section_id, save.client, save.edits.cells, wanted))
+            context = await self._records.ask(
+                lambda: load_context(self._pool, section_id, save.client, save.edits.cells, wanted), save.ask_until_s
+            )
             packed = with_context(save.packed, context.context)
         except RecordsUnavailableError:
             packed = with_records_away(save.packed)
         return await committer.commit(partition, section_id, packed, count, is_patient=is_patient), context
 
-    async def _access(self, grant: Grant, section_id: int) -> SectionAccess | None:
+    async def _access(self, grant: Grant, section_id: int, ask_until_s: float) -> SectionAccess | None:
         """Return None for an active teacher, else how far access went; raise NotPermittedError for strangers."""
         if grant.section_ids is not None and section_id in grant.section_ids:
             return None
         if not 0 < section_id < 2**32:
             raise NotFoundError("no such section")
         try:
-            async with self._pool.acquire() as connection:
-                access = await read_section_access(connection, grant.user_id, section_id)
-        except (RecordsUnavailableError, OverloadedError):
+            access = await self._records.ask(lambda: self._read_access(grant.user_id, section_id), ask_until_s)
+        except RecordsUnavailableError:
             if self._cached is not None and await self._cached.cached_access(grant.user_id, section_id):
                 return None
             raise
@@ -219,20 +213,26 @@ class EditCells:
             raise NotPermittedError("this is not one of your sections")
         return access
 
-    async def _prepare(self, grant: Grant, section_id: int, request: SaveRequest, access: SectionAccess | None) -> Save:
+    async def _read_access(self, user_id: int, section_id: int) -> SectionAccess:
+        async with self._pool.acquire() as connection:
+            return await read_section_access(connection, user_id, section_id)
+
+    async def _prepare(
+        self, grant: Grant, section_id: int, request: SaveRequest, access: SectionAccess | None, ask_until_s: float
+    ) -> Save:
         received_ms = self._wall_ms()
         edits = request.edits
         rules = self._rules.known(section_id)
         if rules is None and edits:
             try:
-                rules = await _asked(self._rules.fresh(section_id))
+                rules = await self._records.ask(lambda: self._rules.fresh(section_id), ask_until_s)
             except RecordsUnavailableError:
                 rules = None
         if access is None:
             try:
                 packed = pack_edits(edits, rules)
             except StaleRulesError:
-                packed = pack_edits(edits, await self._fresh(section_id, rules), is_fresh=True)
+                packed = pack_edits(edits, await self._fresh(section_id, rules, ask_until_s), is_fresh=True)
         else:
             ended_ms = int(access.ended_at.timestamp() * 1000) if access.ended_at else 0
             packed = pack_edits(edits, None, ended_ms=ended_ms)
@@ -248,23 +248,25 @@ class EditCells:
             0,
             packed.blobs,
         )
-        return Save(section_id, client, request, save, skew_ms, received_ms, packed)
+        return Save(section_id, client, request, save, skew_ms, received_ms, packed, ask_until_s)
 
-    async def _fresh(self, section_id: int, rules: SectionRules | None) -> SectionRules | None:
+    async def _fresh(self, section_id: int, rules: SectionRules | None, ask_until_s: float) -> SectionRules | None:
         """Never refuse from a cache: look it up, or let the flusher check while PostgreSQL is away."""
         try:
-            return await _asked(self._rules.fresh(section_id, than=rules))
+            return await self._records.ask(lambda: self._rules.fresh(section_id, than=rules), ask_until_s)
         except RecordsUnavailableError:
             return None
 
-    async def _applied_meanwhile(self, section_id: int, edit_ids: list[bytes]) -> dict[bytes, FoundEdit]:
+    async def _applied_meanwhile(self, save: Save, edit_ids: list[bytes]) -> dict[bytes, FoundEdit]:
         """Look once more before anybody is told "conflict".
 
         An edit that is sent again can have been recorded, and have left the journal, after its context was loaded and
         before the script saw it: then its cell has moved on over it, and it looks like a conflict with itself.
         """
         try:
-            return await _asked(find_applied(self._pool, section_id, edit_ids))
+            return await self._records.ask(
+                lambda: find_applied(self._pool, save.section_id, edit_ids), save.ask_until_s, s_min=LAST_LOOK_S_MIN
+            )
         except RecordsUnavailableError:
             return {}
 
@@ -272,7 +274,7 @@ class EditCells:
         edits, cells, ids = save.request.edits, save.edits.cells, save.edits.edit_ids
         answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms())
         refused = [ids[i] for i, view in enumerate(answer.outcomes) if view.outcome == "conflict"]
-        applied = await self._applied_meanwhile(save.section_id, refused) if refused else {}
+        applied = await self._applied_meanwhile(save, refused) if refused else {}
         if applied:
             answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms(), applied)
         if edits:

@@ -80,16 +80,25 @@ def sqlstate_of(error: BaseException) -> str | None:
 class Pool:
     """PostgreSQL for requests: opened lazily, so that the service starts and saves while PostgreSQL is away."""
 
-    def __init__(self, pool: asyncpg.Pool[asyncpg.Record], connections_max: int, acquire_ms_max: int) -> None:
+    def __init__(
+        self,
+        pool: asyncpg.Pool[asyncpg.Record],
+        connections_max: int,
+        acquire_ms_max: int,
+        hold_ms_max: int | None = None,
+    ) -> None:
         self._pool = pool
         self._places = asyncio.Semaphore(connections_max)
         self._acquire_s_max = acquire_ms_max / 1000
+        self._hold_s_max = None if hold_ms_max is None else hold_ms_max / 1000
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
         """Lend a connection; raise OverloadedError after the wait, RecordsUnavailableError when PostgreSQL is away.
 
-        Infrastructure errors raised inside the block become RecordsUnavailableError too.
+        Infrastructure errors raised inside the block become RecordsUnavailableError too. Where the wait for an answer
+        is given up, the connection is worthless and is closed at once: to give it back in order is another wait, for
+        the server to say that it has stopped, and a silent server says nothing.
         """
         try:
             async with asyncio.timeout(self._acquire_s_max):
@@ -97,8 +106,15 @@ class Pool:
         except TimeoutError:
             raise OverloadedError("no database connection became free in time", retry_after_s=2) from None
         try:
-            async with self._pool.acquire(timeout=self._acquire_s_max) as connection:
-                yield connection  # type: ignore[misc]  # a proxy with the same methods
+            async with (
+                asyncio.timeout(self._hold_s_max),
+                self._pool.acquire(timeout=self._acquire_s_max) as connection,
+            ):
+                try:
+                    yield connection  # type: ignore[misc]  # a proxy with the same methods
+                except asyncio.CancelledError:
+                    connection.terminate()
+                    raise
         except Exception as error:
             if is_infrastructure(error):
                 if sqlstate_of(error) in _DEPOSED:
@@ -161,9 +177,17 @@ async def writable_url(database_url: str) -> str:
 
 
 async def create_pool(
-    settings: Settings, *, connections_max: int | None = None, application_name: str = "inkfast"
+    settings: Settings,
+    *,
+    connections_max: int | None = None,
+    application_name: str = "inkfast",
+    hold_ms_max: int | None = None,
 ) -> Pool:
-    """Return a pool; no connection is made before the first use."""
+    """Return a pool; no connection is made before the first use.
+
+    `hold_ms_max`: beyond it, whoever holds a connection is told that PostgreSQL is away. Requests need that: behind a
+    network that swallows everything, the server's own timeouts reach nobody.
+    """
     size = connections_max or settings.database_connections_max
     connect_host: Any = Hosts(settings.database_url).connect  # the stubs want it generic
     pool = await asyncpg.create_pool(
@@ -174,7 +198,7 @@ async def create_pool(
         server_settings=SERVER_SETTINGS
         | {"application_name": application_name, "statement_timeout": str(settings.database_statement_ms_max)},
     )
-    return Pool(pool, size, settings.database_acquire_ms_max)
+    return Pool(pool, size, settings.database_acquire_ms_max, hold_ms_max)
 
 
 async def connect(database_url: str, *, application_name: str, **server_settings: str) -> Connection:

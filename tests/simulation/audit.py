@@ -105,10 +105,10 @@ class Audit:
     def _check_alone(self) -> None:
         """Where nobody else types, nothing is a conflict: each edit was typed on what its own tab typed before.
 
-        Except after a loss of the journal in which PostgreSQL was away: what hung on what was lost is then accepted
-        before its base comes again.
+        Except after a loss of the journal, where PostgreSQL was taken for away for one save at least, because it was,
+        or because it was too slow: what hung on what was lost may have been accepted before its base came again.
         """
-        if self._d.journal.has_lost and self._d.records.was_away:
+        if self._d.journal.has_lost and self._d.has_saved_without_records:
             return
         tabs: dict[tuple[int, ...], set[object]] = {}
         for edit in self._d.book.edits.values():

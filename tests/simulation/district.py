@@ -215,6 +215,7 @@ class District:
         self.records = Records(self.loop, random.Random(self.rng.random()), self.network, SECTIONS)
         self.records.before_commit = self.check_commit
         self.lost_under_drain = False
+        self.has_saved_without_records = False  # PostgreSQL was away for a save, or taken for it
         self.at_next_flush: Callable[[object], None] | None = None  # with the flusher's owner
         self.apis: list[Api] = []
         self.flushers: list[FlusherService] = []

@@ -56,7 +56,6 @@ class Records:
         self.tables = Tables()
         self._do = Statements(sections, self.process.wall_s)
         self.is_up = True
-        self.was_away = False
         self.sync_doubts = 0.0
         self.before_commit: Callable[[Transaction], None] = lambda _: None
         self._sessions: list[Session] = []
@@ -123,7 +122,6 @@ class Records:
     def stop(self) -> None:
         """Go away as by `immediate` or SIGKILL; what is committed stays."""
         self.is_up = False
-        self.was_away = True
         for session in list(self._sessions):
             self.cut(session)
 

@@ -14,6 +14,8 @@ from unittest import mock
 
 import asyncpg
 
+from app.drafts.codec import with_records_away
+from app.gradebook import edit_cells
 from app.gradebook.recording import recorder
 from app.telemetry import _logger
 from tests.simulation.audit import Audit
@@ -63,6 +65,11 @@ class _Errors(logging.Handler):
 def _controlled(district: District) -> Iterator[None]:
     """Put everything that is not a function of the seed under the seed's rule, in this process, for this simulation."""
     owners = itertools.count(1)
+
+    def noted(save: bytes) -> bytes:
+        district.has_saved_without_records = True
+        return with_records_away(save)
+
     time, errors, state = Time(), _Errors(district), random.getstate()
     random.seed(district.seed)
     _logger.addHandler(errors)
@@ -75,6 +82,7 @@ def _controlled(district: District) -> Iterator[None]:
                 (flusher, "POLL_S", 0.1),
                 (flusher, "uuid4", lambda: uuid.UUID(int=next(owners))),
                 (recorder, "time", time),
+                (edit_cells, "with_records_away", noted),
                 (asyncpg, "connect", district.records.connect),
                 (asyncpg, "create_pool", district.records.create_pool),
             ):
