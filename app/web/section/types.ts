@@ -61,6 +61,68 @@ export interface ShownCell {
   readonly theirs?: Head;
 }
 
+/** What stands in a cell on the server, as far as is known here. */
+export interface Standing {
+  readonly edit_id: string;
+  readonly value: unknown;
+  readonly author_id: number;
+  readonly entered_at: string;
+  /** null while it is not known. */
+  readonly version: number | null;
+}
+
+/** A standing that was learnt apart from a snapshot, and when, by this computer's clock. */
+export interface Learnt extends Standing, CellName {
+  readonly at: number;
+}
+
+/** Cells as columns of equal length, as snapshots and events have them. */
+export interface CellColumns {
+  readonly kind: readonly string[];
+  readonly item: readonly number[];
+  readonly student: readonly number[];
+  readonly edit_id: readonly string[];
+  readonly cell_version: readonly (number | null)[];
+  readonly state: readonly string[];
+  readonly value: readonly unknown[];
+  readonly author_id: readonly number[];
+  readonly entered_at: readonly string[];
+}
+
+/** An edit that lost against another one, and waits for a person. */
+export interface OpenConflict extends CellName {
+  readonly edit_id: string;
+  readonly value: unknown;
+  readonly author_id: number;
+  readonly entered_at: string;
+}
+
+/** The answer to `GET /api/v1/sections/{section_id}`. */
+export interface Snapshot {
+  readonly section: SectionFacts;
+  readonly students: readonly Student[];
+  readonly line_items: readonly LineItem[];
+  readonly reserved_line_item_ids: readonly number[];
+  readonly cells: CellColumns;
+  readonly conflicts: readonly OpenConflict[];
+  readonly authors: Readonly<Record<string, string>>;
+  readonly records_are_away: boolean;
+  readonly as_of: string;
+  readonly next_save_ms: number;
+}
+
+/** A section in the list of one's sections. */
+export interface ListedSection {
+  readonly section_id: number;
+  readonly title: string;
+  readonly course_title: string;
+  readonly class_code: string | null;
+  readonly periods: string | null;
+  readonly org_name: string;
+  readonly school_year: number;
+  readonly students: number;
+}
+
 export interface Presence { readonly user_id: number; readonly name: string }
 
 export interface SectionView {
@@ -77,10 +139,13 @@ export interface SectionView {
   /** Conflicts that are open: one's own, also from other computers, with both values. */
   conflicts(): readonly { readonly cell: CellName; readonly mine: KeptEdit | Head; readonly head: Head | null; readonly isOwn: boolean }[];
   /**
-   * Type into cells: what is shown in each is the base. Resolves when it is on this computer's disk; `onChange` is called
-   * before that (storing) and after (queued).
+   * Type into cells: what is shown in each is the base, unless `base` says what was shown when the person began to type: a
+   * colleague's change that arrived meanwhile has not been seen, and becomes a conflict. Resolves when it is on this
+   * computer's disk; `onChange` is called before that (storing) and after (queued).
    */
-  enter(changes: readonly (CellName & { readonly value: unknown; readonly resolves?: readonly string[] })[]): Promise<readonly KeptEdit[]>;
+  enter(
+    changes: readonly (CellName & { readonly value: unknown; readonly resolves?: readonly string[]; readonly base?: string | null })[],
+  ): Promise<readonly KeptEdit[]>;
   /** When the snapshot was made, by the server's clock; whether it came from this computer's disk; whether PostgreSQL is away. */
   readonly asOf: number;
   readonly isFromDisk: boolean;
