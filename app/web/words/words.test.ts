@@ -1,0 +1,107 @@
+/** The two dictionaries say the same, and sentences come out as people write them. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import enAttendance from "./en/attendance.json";
+import enGradebook from "./en/gradebook.json";
+import enHome from "./en/home.json";
+import enShared from "./en/shared.json";
+import esAttendance from "./es/attendance.json";
+import esGradebook from "./es/gradebook.json";
+import esHome from "./es/home.json";
+import esShared from "./es/shared.json";
+import { type Dictionary, type Sentence, Words, chosenLanguage, loadWords } from "./words.ts";
+
+const AREAS: Readonly<Record<string, readonly [Dictionary, Dictionary]>> = {
+  shared: [enShared, esShared],
+  home: [enHome, esHome],
+  gradebook: [enGradebook, esGradebook],
+  attendance: [enAttendance, esAttendance],
+};
+
+function forms(sentence: Sentence | undefined): readonly string[] {
+  return sentence === undefined ? [] : typeof sentence === "string" ? [sentence] : Object.values(sentence);
+}
+
+/** The placeholders of a sentence; of plural forms, those of all together. A form for one may leave the number out. */
+function placeholders(sentence: Sentence | undefined): string {
+  const names = forms(sentence).flatMap((form) => [...form.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
+  return [...new Set(names)].filter((name) => name !== "n" || typeof sentence === "string").sort().join();
+}
+
+for (const [area, [en, es]] of Object.entries(AREAS)) {
+  test(`${area}: the same keys, in both languages`, () => {
+    assert.deepEqual(Object.keys(es).sort(), Object.keys(en).sort());
+  });
+
+  test(`${area}: the same placeholders, in both languages`, () => {
+    const of = (dictionary: Dictionary): Record<string, string> =>
+      Object.fromEntries(Object.keys(en).map((key) => [key, placeholders(dictionary[key])]));
+    assert.deepEqual(of(es), of(en));
+  });
+
+  test(`${area}: plural forms are one and other, and other says the number`, () => {
+    for (const dictionary of [en, es]) {
+      for (const [key, sentence] of Object.entries(dictionary)) {
+        if (typeof sentence === "string") continue;
+        assert.deepEqual(Object.keys(sentence).sort(), ["one", "other"], key);
+        if (key !== "time.at") assert.match(sentence["other"] ?? "", /\{n\}/, key);
+      }
+    }
+  });
+
+  test(`${area}: no sentence is empty, or has a brace that nothing fills`, () => {
+    for (const dictionary of [en, es]) {
+      for (const [key, sentence] of Object.entries(dictionary)) {
+        for (const form of forms(sentence)) {
+          assert.notEqual(form.trim(), "", key);
+          assert.doesNotMatch(form.replace(/\{\w+\}/g, ""), /[{}]/, key);
+        }
+      }
+    }
+  });
+
+  test(`${area}: no key is said twice, in the area and in what is shared`, () => {
+    if (area === "shared") return;
+    assert.deepEqual(Object.keys(en).filter((key) => key in enShared), []);
+  });
+}
+
+test("a sentence is filled; what was not given stays visible", () => {
+  const words = new Words("en", { "a.key": "{n} of {all}, {name}" });
+  assert.equal(words.say("a.key" as never, { n: 1200, all: "3" }), "1,200 of 3, {name}");
+  assert.equal(words.say("b.key" as never), "b.key");
+});
+
+test("plural forms are chosen by n; a form that the dictionary lacks is other", () => {
+  const words = new Words("es", { "a.key": { one: "{n} marca", other: "{n} marcas" } });
+  assert.equal(words.say("a.key" as never, { n: 1 }), "1 marca");
+  assert.equal(words.say("a.key" as never, { n: 0 }), "0 marcas");
+  assert.equal(words.say("a.key" as never, { n: 1_000_000 }), "1,000,000 marcas");
+});
+
+test("moments are told by the clock of the school", async () => {
+  const en = (await loadWords("attendance", "en")).inZone("America/Los_Angeles");
+  const es = (await loadWords("attendance", "es")).inZone("America/Los_Angeles");
+  const moment = Date.parse("2026-11-04T22:41:07Z");
+  assert.equal(en.time(moment), "2:41\u00a0pm");
+  assert.equal(en.at(moment, moment), "at 2:41\u00a0pm");
+  assert.equal(en.at(moment, moment + 86_400_000), "at 2:41\u00a0pm on Wednesday, November 4");
+  assert.match(es.at(moment, moment), /^a las 2:41/);
+  assert.match(es.at(moment - 3_600_000, moment), /^a la 1:41/);
+  assert.match(es.at(moment, moment + 86_400_000), /^el miércoles, 4 de noviembre a las 2:41/);
+  assert.equal(en.timeOfDay("08:07"), "8:07\u00a0am");
+  assert.equal(en.timeOfDay("00:30"), "12:30\u00a0am");
+  assert.equal(en.clock(moment), "14:41");
+  assert.equal(en.clock("2026-11-04T08:05:00Z"), "00:05");
+  assert.equal(en.read("2026-11-05T03:00:00Z").day, "2026-11-04");
+});
+
+test("a zone that the browser does not know leaves its own clock", () => {
+  const words = new Words("en", {}).inZone("Mars/Olympus");
+  assert.match(words.time(0), /\d:\d\d/);
+  assert.equal(words.timeZone, undefined);
+});
+
+test("a browser without storage speaks its own language, or English", () => {
+  assert.ok(["en", "es"].includes(chosenLanguage()));
+});
