@@ -26,8 +26,18 @@ export interface GridModel {
    * cannot read it answers with a sentence, and the grid keeps the text in its cell, marked, until it is mended or escaped.
    */
   enter(entries: readonly GridEntry[]): readonly GridVerdict[];
-  /** What is put into the clipboard and into the input of a cell. */
+  /** What `enter` would say to this text; takes nothing. For the preview of a paste. */
+  judge(entry: GridEntry): GridVerdict;
+  /**
+   * What is put into the clipboard and into the input of a cell. `enter` reads it back to the same value, flags included ("17 la"):
+   * undo enters what this said before, and leaves a cell alone where this does not say any more what it said after.
+   */
   text(row: number, column: number): string;
+  /**
+   * What stands in the cell: the edit that is shown. The grid asks when somebody begins to type, and hands it back as
+   * `GridEntry.seen`, so that a colleague's value that arrived meanwhile is not taken for one that was seen.
+   */
+  seen?(row: number, column: number): unknown;
   /** Called with the cells that look different now; `undefined`: everything, rows and columns too. Returns how to stop. */
   onChange(listener: (cells: readonly { row: number; column: number }[] | undefined) => void): () => void;
 }
@@ -39,6 +49,7 @@ export interface ColumnHead {
   /** Width in px; the grid measures nothing. */
   readonly width: number;
   readonly picture?: { readonly bars: readonly number[]; readonly label: string };
+  readonly sort?: "ascending" | "descending";
 }
 
 /** What a cell shows. `mark` is drawn by shape and colour, and said by `says`. */
@@ -53,7 +64,73 @@ export interface GridCell {
   readonly isMuted?: boolean;
 }
 
-export type Mark = "none" | "storing" | "queued" | "rejected" | "conflict" | "theirs";
+/** `refused` is the grid's own: a text that the model could not read. */
+export type Mark = "none" | "storing" | "queued" | "rejected" | "conflict" | "theirs" | "refused";
 
-export interface GridEntry { readonly row: number; readonly column: number; readonly text: string }
-export type GridVerdict = { readonly isTaken: true } | { readonly isTaken: false; readonly sentence: string };
+export interface GridEntry {
+  readonly row: number;
+  readonly column: number;
+  readonly text: string;
+  /** What `GridModel.seen` said when the typing began; missing where nothing was typed over a while (paste, fill, undo). */
+  readonly seen?: unknown;
+}
+
+/** `warning`: it is taken, and the person should look twice (above the maximum of a column with extra credit). */
+export type GridVerdict =
+  | { readonly isTaken: true; readonly warning?: string }
+  | { readonly isTaken: false; readonly sentence: string };
+
+/** The grid's own words. All other sentences are the model's, or the page's, made from a GridEvent. */
+export interface GridWords {
+  /** The table's name for those who hear it. */
+  readonly table: string;
+  /** The head of the first column: "Student". */
+  readonly rowHeads: string;
+  /** Behind the name of a cell with a comment: "has a comment". */
+  readonly comment: string;
+}
+
+/** A cell that is remembered for longer than a moment. */
+export interface CellKey { readonly rowKey: string; readonly columnKey: string }
+
+/** What the page may want to say or show. */
+export type GridEvent =
+  | { readonly kind: "active"; readonly row: number; readonly column: number }
+  /** More than one cell is chosen, or no longer. */
+  | { readonly kind: "range"; readonly rows: number; readonly columns: number }
+  /** A text was not understood; it stays in its cell. `isLeft`: the person has gone on (say it aloud), else they only paused. */
+  | { readonly kind: "refused"; readonly row: number; readonly column: number; readonly sentence: string; readonly isLeft: boolean }
+  | { readonly kind: "warned"; readonly row: number; readonly column: number; readonly sentence: string }
+  /** A colleague's value has arrived in the cell that is being typed in; what is typed was left alone. */
+  | { readonly kind: "theirs"; readonly row: number; readonly column: number }
+  | { readonly kind: "readOnly"; readonly row: number; readonly column: number }
+  | { readonly kind: "copied"; readonly cells: number }
+  | { readonly kind: "preview"; readonly preview: PastePreview }
+  /** `left`: cells that others have changed since, or that were refused; `hidden`: cells that are not shown now. Both stay as they are. */
+  | { readonly kind: "undone" | "redone"; readonly cells: number; readonly left: number; readonly hidden: number }
+  | { readonly kind: "nothingTo"; readonly what: "undo" | "redo" }
+  | { readonly kind: "comment"; readonly row: number; readonly column: number }
+  /** Where a menu of the cell may open, in px of the window. */
+  | { readonly kind: "menu"; readonly row: number; readonly column: number; readonly x: number; readonly y: number }
+  | { readonly kind: "head"; readonly column: number };
+
+/** What a paste would do. Nothing has been entered yet. */
+export interface PastePreview {
+  readonly cells: readonly PreviewCell[];
+  /** What the clipboard holds, and how much of it lies outside the grid: that is never wrapped round, it is left out. */
+  readonly rows: number;
+  readonly columns: number;
+  readonly rowsCut: number;
+  readonly columnsCut: number;
+  /** Cells that cannot be typed in. */
+  readonly readOnly: number;
+  /** Enter what is readable, as one step for undo; returns how many cells, and how many are not shown any more. */
+  confirm(): { readonly cells: number; readonly hidden: number };
+}
+
+export interface PreviewCell extends CellKey {
+  readonly name: string;
+  readonly old: string;
+  readonly text: string;
+  readonly verdict: GridVerdict;
+}

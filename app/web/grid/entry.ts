@@ -1,0 +1,216 @@
+/** The one input, which lies over the active cell: what is typed, and when it is entered. */
+import type { CellKey, GridCell, GridEvent, GridModel } from "./model.ts";
+import { element } from "./table.ts";
+import type { UndoStack } from "./undo.ts";
+
+/** Nothing that was typed waits longer than this for the person to go on. */
+const PAUSE_MS = 2000;
+
+/** `ready`: the whole text is chosen, and typing replaces it; `caret`: arrows move in the text. */
+export type Mode = "ready" | "typing" | "caret";
+
+/** `seen`: what stood in the cell when the typing began. */
+interface Refusal { readonly text: string; readonly sentence: string; readonly seen: unknown; isTold: boolean }
+
+let made = 0;
+
+export class Entry {
+  readonly box = element("div", undefined, "grid-active");
+  readonly input = element("input", undefined, "grid-input") as HTMLInputElement;
+  readonly #says = element("span", undefined, "grid-says");
+  row = -1;
+  column = -1;
+  key: CellKey = { rowKey: "", columnKey: "" };
+  mode: Mode = "ready";
+  /** After the first typed key Tab goes to the right, until Escape. */
+  isEntering = false;
+  /** On a touch screen the keyboard opens at the second tap. */
+  isWaitingForTap = false;
+  /** What the input held when the person came, or when it was last entered. */
+  #held = "";
+  /** What the model said then; another text is somebody else's. */
+  #known = "";
+  #before = "";
+  #seen: unknown;
+  #hasEntered = false;
+  #isBusy = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  readonly #refusals = new Map<string, Refusal>();
+  readonly #model: GridModel;
+  readonly #undo: UndoStack;
+  readonly #tell: (event: GridEvent) => void;
+  readonly #redraw: (row: number, column: number) => void;
+
+  constructor(model: GridModel, undo: UndoStack, tell: (event: GridEvent) => void, redraw: (row: number, column: number) => void) {
+    this.#model = model;
+    this.#undo = undo;
+    this.#tell = tell;
+    this.#redraw = redraw;
+    const { input } = this;
+    this.#says.id = `grid-says-${++made}`;
+    const facts = { type: "text", autocomplete: "off", autocapitalize: "off", spellcheck: "false", enterkeyhint: "next", "aria-describedby": this.#says.id };
+    for (const [name, value] of Object.entries(facts)) input.setAttribute(name, value);
+    this.box.append(input, this.#says);
+  }
+
+  /** The text that could not be read, and why; undefined for an ordinary cell. */
+  refusal(row: number, column: number): Refusal | undefined {
+    if (!this.#refusals.size) return undefined;
+    return this.#refusals.get(nameOf({ rowKey: this.#model.rowKey(row), columnKey: this.#model.columnKey(column) }));
+  }
+
+  /** How many texts wait to be mended. */
+  get refusals(): number {
+    return this.#refusals.size;
+  }
+
+  get isDirty(): boolean {
+    return this.input.value !== this.#held;
+  }
+
+  /** Lie over this cell, with its text chosen. What was typed before must have been committed. */
+  arrive(row: number, column: number, isReadOnly: boolean): void {
+    const model = this.#model;
+    this.row = row;
+    this.column = column;
+    this.key = { rowKey: model.rowKey(row), columnKey: model.columnKey(column) };
+    this.#hasEntered = false;
+    this.#seen = this.refusal(row, column)?.seen;
+    this.#before = model.text(row, column);
+    this.input.readOnly = isReadOnly || this.isWaitingForTap;
+    this.input.setAttribute("aria-label", model.cellName(row, column));
+    this.#load();
+  }
+
+  #load(): void {
+    const { row, column, input } = this;
+    this.mode = "ready";
+    this.#known = this.#model.text(row, column);
+    this.#held = this.refusal(row, column)?.text ?? this.#known;
+    if (input.value !== this.#held) input.value = this.#held;
+    this.box.classList.remove("has-theirs");
+  }
+
+  /** Say and show the state of the cell; `cell` is how it looks now. */
+  describe(says: string, cell: GridCell): void {
+    const isBad = cell.mark === "refused";
+    if (this.#says.textContent !== says) this.#says.textContent = says;
+    this.#says.hidden = !says;
+    this.#says.classList.toggle("is-seen", isBad || cell.mark === "rejected");
+    if (isBad) this.input.setAttribute("aria-invalid", "true");
+    else this.input.removeAttribute("aria-invalid");
+  }
+
+  /** A key, a word of an input method, a dictated text has changed the input. */
+  typed(): void {
+    if (this.mode === "ready") this.mode = "typing";
+    this.isEntering = true;
+    this.#rest();
+    if (this.#seen === undefined) this.#seen = this.#model.seen?.(this.row, this.column);
+  }
+
+  #rest(): void {
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.commit(false), PAUSE_MS);
+  }
+
+  /** Arrows move in the text from now on. */
+  caret(): void {
+    if (this.input.readOnly || this.mode === "caret") return;
+    this.mode = "caret";
+    const { length } = this.input.value;
+    this.input.setSelectionRange(length, length);
+  }
+
+  /** Enter what was typed. What cannot be read stays in its cell. `isLeft`: the person goes on. */
+  commit(isLeft: boolean): void {
+    clearTimeout(this.#timer);
+    const { row, column, input } = this;
+    const text = input.value;
+    const [rowNow, columnNow] = this.#whereNow();
+    if (!this.isDirty || rowNow < 0 || columnNow < 0) {
+      // The row has gone while somebody typed in it: the text waits for its return.
+      if (this.isDirty) this.#refusals.set(nameOf(this.key), { text, sentence: "", seen: this.#seen, isTold: true });
+      if (isLeft && row >= 0) this.#tellRefusal(row, column);
+      return;
+    }
+    this.#held = text;
+    const [verdict] = this.#enter({ row: rowNow, column: columnNow, text, ...(this.#seen === undefined ? {} : { seen: this.#seen }) });
+    if (verdict && !verdict.isTaken) {
+      this.#refusals.set(nameOf(this.key), { text, sentence: verdict.sentence, seen: this.#seen, isTold: false });
+      this.#tellRefusal(rowNow, columnNow, isLeft);
+    } else {
+      this.#refusals.delete(nameOf(this.key));
+      this.#hasEntered = true;
+      this.#seen = undefined;
+      if (verdict?.warning) this.#tell({ kind: "warned", row: rowNow, column: columnNow, sentence: verdict.warning });
+    }
+    this.#redraw(rowNow, columnNow);
+    if (isLeft) this.mode = "ready";
+  }
+
+  #enter(entry: { row: number; column: number; text: string; seen?: unknown }) {
+    this.#isBusy = true;
+    try {
+      return this.#undo.enter([entry], this.#hasEntered);
+    } finally {
+      this.#isBusy = false;
+      const [row, column] = this.#whereNow();
+      if (row >= 0 && column >= 0) this.#known = this.#model.text(row, column);
+    }
+  }
+
+  #tellRefusal(row: number, column: number, isLeft = true): void {
+    const refusal = this.#refusals.get(nameOf(this.key));
+    if (!refusal || refusal.isTold) return;
+    refusal.isTold = isLeft;
+    this.#tell({ kind: "refused", row, column, sentence: refusal.sentence, isLeft });
+  }
+
+  #whereNow(): [number, number] {
+    return this.row < 0 ? [-1, -1] : [this.#model.rowOf(this.key.rowKey), this.#model.columnOf(this.key.columnKey)];
+  }
+
+  /** Everything as it was when the person came to the cell, also what a pause has entered. Tab leaves the grid again. */
+  restore(): void {
+    clearTimeout(this.#timer);
+    this.isEntering = false;
+    this.#seen = undefined;
+    this.#refusals.delete(nameOf(this.key));
+    if (this.#hasEntered) this.#enter({ row: this.row, column: this.column, text: this.#before });
+    this.#hasEntered = false;
+    this.#load();
+    this.input.select();
+    this.#redraw(this.row, this.column);
+  }
+
+  /** The texts of these cells have been entered in another way: what was refused in them is mended. */
+  mend(row: number, column: number): void {
+    if (!this.#refusals.size) return;
+    this.#refusals.delete(nameOf({ rowKey: this.#model.rowKey(row), columnKey: this.#model.columnKey(column) }));
+  }
+
+  /** The model's cell has changed. Never takes a text away from under somebody who types. */
+  changed(): void {
+    const { row, column } = this;
+    if (this.#isBusy || row < 0) return;
+    const text = this.#model.text(row, column);
+    if (text === this.#known) return;
+    if (this.mode === "ready" && !this.isDirty) {
+      this.#load();
+      if (document.activeElement === this.input) this.input.select();
+      return;
+    }
+    this.#known = text;
+    this.box.classList.add("has-theirs");
+    this.#tell({ kind: "theirs", row, column });
+  }
+
+  stop(): void {
+    clearTimeout(this.#timer);
+  }
+}
+
+function nameOf({ rowKey, columnKey }: CellKey): string {
+  return `${rowKey}\n${columnKey}`;
+}

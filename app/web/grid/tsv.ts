@@ -1,0 +1,31 @@
+/** The text form of a block of cells, as spreadsheets put it into the clipboard. */
+
+/**
+ * Read tab-separated text: fields in quotes with line ends, tabs and doubled quotes in them; line ends of all three kinds; one line end at
+ * the very end is no row. A quote that does not close, or has text behind it, is a quote.
+ */
+export function readBlock(text: string): string[][] {
+  const rows: string[][] = [[]];
+  let row = rows[0] as string[];
+  const field = /"([^"]*(?:""[^"]*)*)"(?=[\t\r\n]|$)|[^\t\r\n]*/y;
+  for (let at = 0; ; ) {
+    field.lastIndex = at;
+    const found = field.exec(text) as RegExpExecArray;
+    row.push(found[1] === undefined ? found[0] : found[1].replace(/""/g, '"'));
+    at = field.lastIndex;
+    if (at >= text.length) return rows;
+    if (text[at] === "\t") {
+      at++;
+      continue;
+    }
+    at += text.startsWith("\r\n", at) ? 2 : 1;
+    if (at >= text.length) return rows;
+    rows.push((row = []));
+  }
+}
+
+/** Write a block; fields that would be read differently go into quotes. */
+export function writeBlock(rows: readonly (readonly string[])[]): string {
+  const field = (text: string) => (/[\t\r\n]|^"/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
+  return rows.map((row) => row.map(field).join("\t")).join("\n");
+}
