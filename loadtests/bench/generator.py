@@ -13,6 +13,7 @@ import socket
 import sys
 import time
 from array import array
+from collections import deque
 from typing import TYPE_CHECKING
 
 from loadtests.bench.plan import EDITS_PER_SAVE, GO, READY, Plan, Result, decode_plan, encode
@@ -116,7 +117,10 @@ class Generator:
         """Run the plan; LoadError when anything but acknowledgements came, or when it ran out of cells."""
         self._times = array("d")
         cpu_s = time.process_time()
-        answered, late, elapsed_s, is_dry = self._run(self._connections, self._plan.seconds, self._plan.saves)
+        if self._plan.saves_per_s is None:
+            answered, late, elapsed_s, is_dry = self._run(self._connections, self._plan.seconds, self._plan.saves)
+        else:
+            answered, late, elapsed_s, is_dry = self._run_paced(self._plan.saves_per_s, self._plan.saves or 0)
         cpu_s = time.process_time() - cpu_s
         if is_dry and (self._plan.seconds, self._plan.saves) != (None, None):
             raise LoadError("the plan has too few cells for this server")
@@ -168,6 +172,31 @@ class Generator:
                     else:
                         is_dry = True
         return answered, late, (seconds if seconds is not None else last - began), is_dry
+
+    def _run_paced(self, saves_per_s: float, saves: int) -> tuple[int, int, float, bool]:
+        """Send each save when it is due, over the connection that has been idle for longest; return as `_run`."""
+        clock, idle = time.perf_counter, deque(self._connections.values())
+        began = last = clock()
+        sent = answered = 0
+        while answered < saves:
+            wait_s = ANSWER_S_MAX
+            if sent < saves and idle:
+                wait_s = max(0.0, began + sent / saves_per_s - clock())
+            ready = self._poll.poll(wait_s)
+            if not ready and wait_s == ANSWER_S_MAX:
+                raise LoadError(f"no answer within {ANSWER_S_MAX:.0f} s")
+            for descriptor, _ in ready:
+                connection = self._connections[descriptor]
+                if connection.receive():
+                    last = clock()
+                    answered += 1
+                    self._times.append(last - connection.sent_at)
+                    idle.append(connection)
+            while idle and sent < saves and began + sent / saves_per_s <= clock():
+                if not idle.popleft().send():
+                    return answered, 0, clock() - began, True
+                sent += 1
+        return answered, 0, last - began, False
 
     def close(self) -> None:
         """Close every connection."""

@@ -32,6 +32,7 @@ class Plan(Struct):
     seconds: float | None = None
     saves: int | None = None
     saves_per_client: int | None = None  # then the teacher opens the section anew, as a new client
+    saves_per_s: float | None = None  # at this pace, as long as a connection is free; None: as fast as answers come
 
 
 class Result(Struct):

@@ -17,6 +17,8 @@ from ops.bench.rounds import Contestants, Memory, Round, contestants, measure_me
 from ops.bench.servers import compare_servers
 from ops.bench.snapshots import SnapshotMemory, measure_snapshots
 from ops.bench.stand import BenchError, RoundError, Stand
+from ops.bench.steady import RISE_MAX, compare_steady
+from ops.bench.steady import Load as SteadyLoad
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -37,10 +39,12 @@ class Wanted(NamedTuple):
     short: bool
     folder: Path | None
     json_path: Path | None
+    before: Path | None
+    rate: float
 
 
 @click.command()
-@click.argument("what", type=click.Choice(("all", "save", "memory", "servers")), default="all")
+@click.argument("what", type=click.Choice(("all", "save", "memory", "servers", "steady")), default="all")
 @click.option(
     "--rounds", type=click.IntRange(1), default=7, show_default=True, help="Rounds; each measures everything."
 )
@@ -71,6 +75,14 @@ class Wanted(NamedTuple):
 @click.option(
     "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Also write every figure here."
 )
+@click.option(
+    "--before",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="For steady: another checkout of the repository, to compare with.",
+)
+@click.option(
+    "--rate", type=click.FloatRange(1), default=1500, show_default=True, help="For steady: edits a second, of all."
+)
 def bench(**options: object) -> None:
     """Measure the save path, the flusher and the journal's memory on this machine, against the plain alternatives.
 
@@ -79,15 +91,19 @@ def bench(**options: object) -> None:
     save     saves against a no-op handler and a direct-to-PostgreSQL one, and the flusher against a bare COPY
     memory   bytes of the journal's server for each drafted edit, and of the snapshot cache for each recorded cell
     servers  granian and uvicorn, and what happens to both when a worker is killed
+    steady   CPU for 1,000 edits at a fixed rate, against another checkout (--before), pair by pair
 
     It starts servers of its own in a temporary directory, as durable as in production, and leaves nothing behind.
     """  # noqa: D301 -- \b is click's mark for "do not wrap"
     wanted = Wanted(**options)  # type: ignore[arg-type]  # click has checked them
     if wanted.short:
-        wanted = wanted._replace(rounds=1, seconds=0.4, connections=(8,), flush_rows=100, memory_edits=3000)
+        wanted = wanted._replace(rounds=1, seconds=0.4, connections=(8,), flush_rows=100, memory_edits=3000, rate=300)
     click.echo(machine())
     if wanted.what == "servers":
         compare_servers(wanted.rounds, wanted.seconds, wanted.folder, click.echo)
+        return
+    if wanted.what == "steady":
+        _steady(wanted)
         return
     needed = sections_needed(wanted.rounds, wanted.seconds, wanted.connections, wanted.memory_edits)
     rounds: list[RoundOf] = []
@@ -109,6 +125,17 @@ def bench(**options: object) -> None:
         wanted.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
     if wanted.what in {"all", "save"} and len(rounds) < wanted.rounds:
         raise BenchError(f"only {len(rounds)} of {wanted.rounds} rounds could be counted")
+
+
+def _steady(wanted: Wanted) -> None:
+    if wanted.before is None:
+        raise click.UsageError("steady needs --before: what is it to be compared with?")
+    load = SteadyLoad(wanted.rate, wanted.seconds, wanted.connections[0])
+    risen = compare_steady(
+        wanted.before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo
+    )
+    if risen and not wanted.short:
+        raise BenchError(f"more than {RISE_MAX:g} times the CPU of before: {', '.join(risen)}")
 
 
 def _rounds(stand: Stand, programs: Contestants, wanted: Wanted) -> list[RoundOf]:

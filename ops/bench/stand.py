@@ -193,8 +193,12 @@ class Stand:
                 server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _make_district(self) -> None:
+    def migrate(self) -> None:
+        """Bring the database to the newest schema."""
         apply_migrations(self.postgres.dsn)
+
+    def _make_district(self) -> None:
+        self.migrate()
         self.psql(
             "-f",
             str(_SCHOOL),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from loadtests.bench.saves import requests_of
 from ops.bench.command import bench
 from ops.bench.report import Ratio, ratios, spread
 from ops.bench.rounds import Measured
+from ops.bench.steady import figures_of, on_cpu_s, risen_parts
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -125,6 +127,35 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert ">= 0.65: met" in printed
     assert "0.50 (0.50 – 0.50)" in printed
     assert spread([3, 1, 2]) == "2 (1 – 3)"
+
+
+def test_steady_running_is_measured_against_another_checkout(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.cli", "bench", "steady", "--short", "--before", ROOT, "--dir", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"pair 1: API \d\.\d+, journal \d\.\d+, flusher \d\.\d+", done.stdout), done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_part_that_takes_more_than_before_is_named() -> None:
+    before = {"API": 100.0, "journal": 10.0, "flusher": 50.0, "PostgreSQL": 7.0}
+    pairs = [{"before": before, "after": before | {"flusher": 50.0 * by, "PostgreSQL": 70.0}} for by in (1, 1.06, 2)]
+    assert risen_parts(pairs) == ["flusher"]
+    assert "1.060 (1.000 – 2.000)  <= 1.05: MISSED" in figures_of(pairs)
+
+
+def test_a_process_is_timed_in_nanoseconds() -> None:
+    began = on_cpu_s(os.getpid())
+    while on_cpu_s(os.getpid()) - began < 0.02:
+        sum(range(1000))
+    assert on_cpu_s(os.getpid()) - began < 2
+    assert on_cpu_s(2**22 + 1) == 0.0, "there is no such process"
 
 
 def test_it_says_what_it_can_measure() -> None:

@@ -1,0 +1,197 @@
+"""What steady running costs, of two checkouts: CPU-seconds for 1,000 edits that come at a fixed rate.
+
+A rate at which nothing waits, so that both sides see the same batches; under full load each would make its own. Each
+side has servers of its own, with its own schema; the same load goes to one and to the other in turn, the ratio is
+taken within such a pair, and the median over the pairs is the result. Time on the CPU is read from `schedstat`, in
+nanoseconds: ticks are a hundredth of a second, a percent of what a turn takes.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import subprocess
+import sys
+import time
+from pathlib import Path
+from statistics import median
+from typing import TYPE_CHECKING, Final, NamedTuple
+
+import redis
+
+from app.drafts.keys import STREAM
+from loadtests.bench.plan import EDITS_PER_SAVE, Plan, decode_result, encode
+from ops.bench.report import spread, table
+from ops.bench.rounds import read, spent
+from ops.bench.stand import COLUMNS, READY_S_MAX, ROOT, BenchError, Dialogue, Stand, children_of
+from ops.environment import environment
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from ops.bench.rounds import Meters
+
+PARTS: Final = ("API", "journal", "flusher")
+RISE_MAX: Final = 1.05
+BEFORE, AFTER = "before", "after"
+LATE_SHARE_MAX: Final = 1.02  # of the time that the load was to take: more, and it waited for the service
+MIGRATE_S_MAX: Final = 60
+
+Turn = dict[str, float]  # CPU-seconds for 1,000 edits, by part
+
+
+class Load(NamedTuple):
+    """Edits a second, for so many seconds, typed by so many teachers."""
+
+    edits_per_s: float
+    seconds: float
+    teachers: int
+
+    @property
+    def saves(self) -> int:
+        """How many saves a turn consists of."""
+        return int(self.edits_per_s * self.seconds / EDITS_PER_SAVE)
+
+
+class CheckoutStand(Stand):
+    """A stand whose programs and schema are those of another checkout of the repository."""
+
+    root: Path = ROOT
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What its processes are given: their modules are found there, and not where they are started."""
+        return super().environment | {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(self.root)}
+
+    def migrate(self) -> None:
+        """Bring the database to the schema of the checkout."""
+        command = [sys.executable, "-m", "ops.cli", "migrate"]
+        done = subprocess.run(
+            command, env=self.environment, cwd=self.root, capture_output=True, text=True, check=False,
+            timeout=MIGRATE_S_MAX,
+        )  # fmt: skip
+        if done.returncode != 0:
+            raise BenchError(f"the schema of {self.root}: {done.stderr.strip()[-500:]}")
+
+
+class Side:
+    """One checkout while it serves."""
+
+    def __init__(self, stand: CheckoutStand) -> None:
+        self._stand = stand
+        self._api = stand.serve("api", "app.main", "--fd", "{fd}")
+        self._api.wait_ready("/readyz")
+        self._flusher = stand.start("flusher", "workers.main", "flusher")
+        self._flusher.process.wait_until(self._holds_partitions, timeout_s=READY_S_MAX)
+
+    def _holds_partitions(self) -> bool:
+        held = self._stand.psql("-c", "SELECT count(*) FROM flush_partition WHERE lease_until > clock_timestamp()")
+        return int(held) == len(STREAM)
+
+    def stop(self) -> None:
+        """End what the stand does not end by itself."""
+        self._flusher.stop()
+
+    def turn(self, number: int, load: Load) -> Turn:
+        """Put the load on it, wait until all of it is recorded, and return what that took."""
+        self._stand.settle(empty_journal=False)
+        teachers = self._stand.teachers(load.teachers, 1, columns=COLUMNS)
+        plan = Plan("127.0.0.1", self._api.port, number, teachers, saves=load.saves)
+        plan.saves_per_s = load.edits_per_s / EDITS_PER_SAVE
+        # The load is this checkout's for both: an older one knows no pace.
+        dialogue = Dialogue("loadtests.bench.generator", environment=dict(environment()), plan=encode(plan) + b"\n")
+        self._until_recorded()
+        meters = self._meters()
+        before = read(meters)
+        result = decode_result(dialogue.go())
+        self._until_recorded()
+        took = spent(before, read(meters), load.saves * EDITS_PER_SAVE)
+        dialogue.close()
+        if result.elapsed_s > load.seconds * LATE_SHARE_MAX + result.p99_ms / 1000:
+            raise BenchError(f"{load.edits_per_s:.0f} edits a second are too many for this machine")
+        return took
+
+    def _meters(self) -> Meters:
+        postgres = self._stand.postgres.pid
+        return {
+            "API": lambda: on_cpu_s(self._api.pid),
+            "journal": lambda: on_cpu_s(self._stand.valkey.pid),
+            "flusher": lambda: on_cpu_s(self._flusher.process.pid),
+            "PostgreSQL": lambda: sum(on_cpu_s(pid) for pid in (postgres, *children_of(postgres))),
+        }
+
+    def _until_recorded(self) -> None:
+        """Return when the journal holds nothing; looked at seldom, for a look is work of the journal."""
+        deadline = time.monotonic() + READY_S_MAX
+        with redis.Redis.from_url(self._stand.valkey.url) as client:
+            while True:
+                time.sleep(0.5)
+                with client.pipeline(transaction=False) as pipeline:
+                    for stream in STREAM:
+                        pipeline.xlen(stream)
+                    if not any(pipeline.execute()):
+                        return
+                if time.monotonic() > deadline:
+                    raise BenchError("not everything was recorded")
+
+
+def on_cpu_s(pid: int) -> float:
+    """Return the seconds that the threads of a process have been on a CPU; 0 for one that has ended."""
+    nanoseconds = 0
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        for task in Path(f"/proc/{pid}/task").iterdir():
+            nanoseconds += int((task / "schedstat").read_text().split()[0])
+    return nanoseconds / 1e9
+
+
+@contextlib.contextmanager
+def _side(root: Path, sections: int, flush_rows: int, folder: Path | None) -> Iterator[Side]:
+    stand = CheckoutStand(sections, flush_rows=flush_rows, folder=folder)
+    stand.root = root
+    with stand:
+        side = Side(stand)
+        try:
+            yield side
+        finally:
+            side.stop()
+
+
+def compare_steady(
+    before: Path, rounds: int, load: Load, *, flush_rows: int, folder: Path | None, say: Callable[[str], None]
+) -> list[str]:
+    """Measure this checkout against the one at `before`; return the parts whose CPU has risen by more than 5 %."""
+    sections = (2 * rounds + 2) * load.teachers
+    pairs: list[dict[str, Turn]] = []
+    say(f"{load.edits_per_s:,.0f} edits/s for {load.seconds:g} s a turn, {load.teachers} teachers, {rounds} pairs")
+    with (
+        _side(before.resolve(), sections, flush_rows, folder) as one,
+        _side(ROOT, sections, flush_rows, folder) as other,
+    ):
+        sides = {BEFORE: one, AFTER: other}
+        for number in range(rounds + 1):
+            names = (BEFORE, AFTER) if number % 2 else (AFTER, BEFORE)
+            pair = {name: sides[name].turn(number, load) for name in names}
+            if number:  # the first pair warms both up
+                pairs.append(pair)
+                say(f"pair {number}: " + ", ".join(f"{part} {_ratio(pair, part):.3f}" for part in pair[AFTER]))
+    say("\n" + figures_of(pairs))
+    return risen_parts(pairs)
+
+
+def risen_parts(pairs: Sequence[Mapping[str, Turn]]) -> list[str]:
+    """Return the parts that take more than they may, by the median over the pairs."""
+    return [part for part in PARTS if median(_ratio(pair, part) for pair in pairs) > RISE_MAX]
+
+
+def _ratio(pair: Mapping[str, Turn], part: str) -> float:
+    return pair[AFTER][part] / pair[BEFORE][part]
+
+
+def figures_of(pairs: Sequence[Mapping[str, Turn]]) -> str:
+    """Return the table of what each part took on both sides, and of the ratios."""
+    rows = []
+    for part in pairs[0][AFTER]:
+        ratio = [_ratio(pair, part) for pair in pairs]
+        verdict = "" if part not in PARTS else f"<= {RISE_MAX:g}: {'met' if median(ratio) <= RISE_MAX else 'MISSED'}"
+        row = [f"{1000 * median(pair[side][part] for pair in pairs):.1f}" for side in (BEFORE, AFTER)]
+        rows.append([part, *row, spread(ratio, 3), verdict])
+    return table(["ms of CPU for 1,000 edits", BEFORE, AFTER, "ratio: median (least – most)", "target"], rows)
