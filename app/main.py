@@ -21,6 +21,7 @@ from litestar import Litestar
 from app import VERSION, telemetry
 from app.api.edits import EditController
 from app.api.events import EventController
+from app.api.exchange import answering_head
 from app.api.guards import Guard
 from app.api.health import HealthController
 from app.api.page import MISSING_PAGE, PlainPageController
@@ -29,6 +30,8 @@ from app.api.problems import EXCEPTION_HANDLERS
 from app.api.sections import SectionController
 from app.api.services import Services, is_ready, provide, stop_streams
 from app.api.session import SessionController
+from app.api.web_assets import WebController
+from app.api.web_files import WebFiles
 from app.drafts.committer import Committer
 from app.drafts.events import EventHub
 from app.drafts.snapshots import SnapshotCache
@@ -96,6 +99,7 @@ def create_app(
             HealthController,
             PlainPageController,
             PlainAssets,
+            WebController,
         ],
         lifespan=[lifespan],
         exception_handlers=EXCEPTION_HANDLERS | MISSING_PAGE,
@@ -105,7 +109,7 @@ def create_app(
         debug=False,
     )
     is_https = settings.public_url.startswith("https://")
-    meter = telemetry.MeasureRequests(app.asgi_handler, _HTTPS_HEADERS if is_https else _HEADERS)
+    meter = telemetry.MeasureRequests(answering_head(app.asgi_handler), _HTTPS_HEADERS if is_https else _HEADERS)
     app.asgi_handler = cast("ASGIApp", meter)  # outside of Litestar's router, so that what it refuses is counted too
     return app
 
@@ -155,10 +159,20 @@ async def _open(
         standing=standing,
         maintenance=maintenance,
         meter=meter,
+        web=_read_web(),
         worker=worker,
         own_port=own_port,
         stopping=asyncio.Event(),
     )
+
+
+def _read_web() -> WebFiles:
+    web = WebFiles()
+    if not web.is_built:
+        telemetry.log(telemetry.Event.WEB_NOT_BUILT, level=logging.WARNING)
+    elif web.is_stale:
+        telemetry.log(telemetry.Event.WEB_STALE, level=logging.WARNING)
+    return web
 
 
 def _open_committer(settings: Settings, stack: AsyncExitStack, topology: Topology) -> Committer:

@@ -152,6 +152,8 @@ class Event:
     SERVICE_STARTED = "service.started"
     SERVICE_REFUSED = "service.refused"
     SERVICE_STOPPED = "service.stopped"
+    WEB_NOT_BUILT = "web.not_built"
+    WEB_STALE = "web.stale"
     REQUEST_FAILED = "request.failed"
     SIGN_IN_REFUSED = "sign_in.refused"
     LOGIN_SESSION_STARTED = "login_session.started"

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from litestar.types import HTTPScope
 
     from app.api.guards import Guard
+    from app.api.web_files import WebFiles
     from app.gradebook.edit_cells import EditCells
     from app.gradebook.maintenance import MaintenanceBoard
     from app.gradebook.read_section import ReadSection
@@ -35,6 +36,7 @@ class Services(NamedTuple):
     standing: Standing
     maintenance: MaintenanceBoard
     meter: MeasureRequests
+    web: WebFiles
     worker: str
     own_port: int | None
     stopping: asyncio.Event

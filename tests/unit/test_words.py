@@ -116,7 +116,11 @@ def test_every_word_of_the_registry_has_a_name(language: str) -> None:
 
 
 def test_every_sentence_that_the_code_asks_for_exists_and_none_is_left_over() -> None:
-    sources = [*(ROOT / "app/api").glob("page*.py"), *(ROOT / "app/web/plain/templates").glob("*.html")]
+    sources = [
+        *(ROOT / "app/api").glob("page*.py"),
+        ROOT / "app/api/web_assets.py",
+        *(ROOT / "app/web/plain/templates").glob("*.html"),
+    ]
     text = "\n".join(file.read_text() for file in sources)
     asked = set(re.findall(r"[\"']([a-z_]+(?:\.[a-z_0-9]+)+)[\"']", text))
     built = ("code.", "flag.", "category.", "receipt.", "problem.", "date.")
