@@ -1,0 +1,57 @@
+/** One's own definitions of columns, laid over the columns of a snapshot: a column that was made here is there at once. */
+import type { LineItem } from "./types.ts";
+
+/** The value of an edit of kind `line_item`; what is missing has the default of docs/protocol.md. */
+export type ColumnDefinition = { readonly title: string; readonly result_value_max: string } & Partial<
+  Pick<LineItem, "result_value_min" | "description" | "category_id" | "assign_date" | "due_date" | "is_extra_credit" | "is_hidden" | "position">
+>;
+
+export function layColumns(known: readonly LineItem[], defined: ReadonlyMap<number, unknown>): readonly LineItem[] {
+  const columns = new Map(known.map((column) => [column.line_item_id, column]));
+  for (const [id, value] of defined) if (isDefinition(value)) columns.set(id, defineColumn(id, value, columns.get(id), known));
+  return [...columns.values()].sort(
+    (a, b) => a.position - b.position || compare(a.due_date ?? "9999", b.due_date ?? "9999") || a.line_item_id - b.line_item_id,
+  );
+}
+
+function isDefinition(value: unknown): value is ColumnDefinition {
+  return typeof value === "object" && value !== null && typeof (value as ColumnDefinition).title === "string";
+}
+
+function defineColumn(id: number, value: ColumnDefinition, was: LineItem | undefined, known: readonly LineItem[]): LineItem {
+  const category_id = value.category_id ?? null;
+  return {
+    line_item_id: id,
+    title: value.title,
+    description: value.description ?? null,
+    category_id,
+    category_title: category_id === null ? null : (known.find((column) => column.category_id === category_id)?.category_title ?? null),
+    grading_period: was?.grading_period ?? null,
+    assign_date: value.assign_date ?? null,
+    due_date: value.due_date ?? null,
+    result_value_min: value.result_value_min ?? "0",
+    result_value_max: value.result_value_max,
+    is_extra_credit: value.is_extra_credit ?? false,
+    position: value.position ?? 0,
+    is_hidden: value.is_hidden ?? false,
+  };
+}
+
+/** The definition of a column as an edit's value: what a changed column is made from. Empty fields are left out. */
+export function definitionOf(column: LineItem): ColumnDefinition {
+  const { title, result_value_max, result_value_min, description, category_id, assign_date, due_date, is_extra_credit, is_hidden, position } = column;
+  return {
+    title,
+    result_value_max,
+    result_value_min,
+    is_extra_credit,
+    is_hidden,
+    position: position ?? 0,
+    ...(description === null ? {} : { description }),
+    ...(category_id === null ? {} : { category_id }),
+    ...(assign_date === null ? {} : { assign_date }),
+    ...(due_date === null ? {} : { due_date }),
+  };
+}
+
+const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

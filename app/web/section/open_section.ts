@@ -1,0 +1,151 @@
+/** Open a section: from the disk at once, then from the network, and what others do as it happens. */
+import { watchSection } from "./events.ts";
+import { openPageStore } from "./outbox.ts";
+import { serverNow } from "./server_clock.ts";
+import { ask, startSession } from "./session.ts";
+import type { KeptSnapshot, Snapshots } from "./snapshots.ts";
+import { learntFrom } from "./standing.ts";
+import { type Learnt, type SectionView, type Snapshot, keyOf } from "./types.ts";
+import { SectionOfPage } from "./view.ts";
+
+/** The section cannot be shown: `code` is the server's (`not_permitted`, `not_found`, …), or `unreachable`. */
+export class SectionUnavailable extends Error {
+  readonly code: string;
+  constructor(code: string) {
+    super(`the section cannot be shown: ${code}`);
+    this.code = code;
+  }
+}
+
+/** How long the disk may take before the network is asked without knowing what the disk has. */
+const DISK_MS_MAX = 500;
+const SOON_MS = 8_000;
+
+interface Read {
+  readonly text: string;
+  readonly snapshot: Snapshot;
+  readonly etag: string;
+  readonly asked: number;
+}
+
+/** Resolves as soon as there is something to show. Rejects with `SectionUnavailable`. Waits while nobody is signed in. */
+export async function openSection(id: number): Promise<SectionView> {
+  const who = await startSession();
+  const { outbox, snapshots } = await openPageStore();
+  const [disk] = await Promise.all([atMost(DISK_MS_MAX, snapshots.read(id)), outbox.open(id)]);
+  const kept = disk?.kept === undefined ? undefined : parsed(disk.kept);
+  const section = new OpenSection(id, snapshots, kept?.etag ?? null);
+  const around = {
+    outbox,
+    me: who,
+    refresh: () => section.refresh(),
+    refreshSoon: () => section.refreshSoon(),
+    close: () => section.close(),
+    remember: (learnt: readonly Learnt[]) => void snapshots.learn(id, learnt.map((one) => [keyOf(one), one] as const)),
+    forget: (cells: readonly string[]) => void snapshots.forget(id, cells),
+  };
+  if (kept !== undefined) section.show(new SectionOfPage(id, kept.snapshot, disk?.learnt ?? [], true, around));
+  else {
+    const read = await readSection(id, null);
+    if (read === null) throw new SectionUnavailable("unreachable");
+    section.show(new SectionOfPage(id, read.snapshot, [], false, around), read);
+  }
+  return section.watched();
+}
+
+function parsed(kept: KeptSnapshot): { readonly snapshot: Snapshot; readonly etag: string } | undefined {
+  try {
+    return { snapshot: JSON.parse(kept.text) as Snapshot, etag: kept.etag };
+  } catch {
+    return undefined;
+  }
+}
+
+async function atMost<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
+  return Promise.race([work, new Promise<undefined>((resolve) => setTimeout(() => resolve(undefined), ms))]);
+}
+
+/** Ask for a section; null if it still is what this tag names. */
+async function readSection(id: number, etag: string | null): Promise<Read | null> {
+  const asked = Date.now();
+  const answer = await ask(`/api/v1/sections/${id}`, etag === null ? {} : { headers: { "If-None-Match": etag } }).catch(() => {
+    throw new SectionUnavailable("unreachable");
+  });
+  if (answer.status === 304) return null;
+  if (!answer.ok) {
+    const problem = (await answer.json().catch(() => ({}))) as { code?: string };
+    throw new SectionUnavailable(problem.code ?? "unreachable");
+  }
+  const text = await answer.text();
+  return { text, snapshot: JSON.parse(text) as Snapshot, etag: answer.headers.get("etag") ?? "", asked };
+}
+
+/** What keeps a view fresh: one question at a time, and one more if something happened meanwhile. */
+class OpenSection {
+  private readonly id: number;
+  private readonly snapshots: Snapshots;
+  private etag: string | null;
+  private view!: SectionOfPage;
+  private refreshing: Promise<void> | undefined;
+  private isAskedAgain = false;
+  private timer: ReturnType<typeof setTimeout> | undefined;
+  private unwatch: (() => void) | undefined;
+
+  constructor(id: number, snapshots: Snapshots, etag: string | null) {
+    this.id = id;
+    this.snapshots = snapshots;
+    this.etag = etag;
+  }
+
+  show(view: SectionOfPage, read?: Read): void {
+    this.view = view;
+    if (read !== undefined) this.keep(read, []);
+  }
+
+  watched(): SectionView {
+    this.unwatch = watchSection(this.id, {
+      cells: (columns) => this.view.learn(columns, learntFrom(columns, Date.now())),
+      presence: (users) => this.view.meet(users),
+      missed: () => void this.refresh().catch(() => undefined),
+    });
+    if (this.view.isFromDisk) void this.refresh().catch(() => undefined);
+    return this.view;
+  }
+
+  async refresh(): Promise<void> {
+    if (this.refreshing !== undefined) {
+      this.isAskedAgain = true;
+      return this.refreshing;
+    }
+    this.refreshing = this.ask().finally(() => {
+      this.refreshing = undefined;
+      if (this.isAskedAgain) this.refreshSoon(500);
+      this.isAskedAgain = false;
+    });
+    return this.refreshing;
+  }
+
+  refreshSoon(within_ms: number = SOON_MS): void {
+    this.timer ??= setTimeout(() => {
+      this.timer = undefined;
+      void this.refresh().catch(() => undefined);
+    }, Math.random() * within_ms);
+  }
+
+  close(): void {
+    clearTimeout(this.timer);
+    this.unwatch?.();
+  }
+
+  private async ask(): Promise<void> {
+    const asked = Date.now();
+    const read = await readSection(this.id, this.etag);
+    if (read === null) void this.snapshots.forget(this.id, this.view.confirm(asked, serverNow()));
+    else this.keep(read, this.view.take(read.snapshot, read.asked));
+  }
+
+  private keep(read: Read, superfluous: readonly string[]): void {
+    this.etag = read.etag;
+    void this.snapshots.keep({ section: this.id, etag: read.etag, text: read.text, read_at: Date.now() }, superfluous);
+  }
+}

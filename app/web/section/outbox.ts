@@ -1,0 +1,63 @@
+/** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
+import * as outboxes from "@inkfast/outbox";
+import type { Outbox, OutboxOptions, OutboxStatus } from "@inkfast/outbox";
+import { effect, signal } from "@preact/signals";
+import { inTheNameOf, person, renew, signInNeeded, startSession } from "./session.ts";
+import { Snapshots } from "./snapshots.ts";
+import { keyOf } from "./types.ts";
+import { learntOf } from "./view.ts";
+
+const { openOutbox } = outboxes as unknown as { openOutbox: (options: OutboxOptions) => Promise<Outbox> };
+
+/** How things stand in all sections; null until the outbox is open. */
+export const outboxStatus = signal<OutboxStatus | null>(null);
+
+export interface PageStore {
+  readonly outbox: Outbox;
+  readonly snapshots: Snapshots;
+}
+
+let opened: Promise<PageStore> | undefined;
+
+/** Waits until somebody is signed in, or the disk knows who was. */
+export function openPageStore(): Promise<PageStore> {
+  opened ??= open();
+  return opened;
+}
+
+export async function outboxOfPage(): Promise<Outbox> {
+  return (await openPageStore()).outbox;
+}
+
+async function open(): Promise<PageStore> {
+  const who = await startSession();
+  const snapshots = new Snapshots(who.user_id);
+  const outbox = await openOutbox({ user: who.user_id, headers: () => inTheNameOf(who) });
+  outbox.on("status", (status) => {
+    const hasEnded = status.signInRequired && outboxStatus.peek()?.signInRequired !== true;
+    outboxStatus.value = status;
+    if (hasEnded) void goOn(outbox);
+  });
+  // What has left the outbox stands in its cells, also where the snapshot on disk is older: a page that is opened without a
+  // network shows it. Of every section, for this page may send what another one was closed with.
+  outbox.on("recorded", ({ section, edits }) => {
+    const learnt = edits.map((edit) => learntOf(edit, who.user_id));
+    void snapshots.learn(section, learnt.map((one) => [keyOf(one), one] as const));
+  });
+  outboxStatus.value = outbox.status();
+  // Where the form was needed, it closes when somebody has signed in: then what waits is sent.
+  let wasNeeded = false;
+  effect(() => {
+    const isNeeded = signInNeeded.value !== null;
+    if (wasNeeded && !isNeeded) outbox.signedIn();
+    if (signInNeeded.value === "other_person" || (signInNeeded.value === "signed_out" && person.peek() !== null)) void outbox.close();
+    wasNeeded = isNeeded;
+  });
+  return { outbox, snapshots };
+}
+
+/** A grant that has ended is renewed, and only if that fails is anybody asked to sign in. */
+async function goOn(outbox: Outbox): Promise<void> {
+  await renew();
+  if (signInNeeded.peek() === null) outbox.signedIn();
+}

@@ -1,0 +1,20 @@
+/** A few words that this browser remembers between pages. A browser that may not store them answers null, and goes on. */
+
+export function remembered(name: string): string | null {
+  try {
+    return localStorage.getItem(name);
+  } catch {
+    return null;
+  }
+}
+
+/** Remember, or with null forget; false where this browser cannot. */
+export function remember(name: string, value: string | null): boolean {
+  try {
+    if (value === null) localStorage.removeItem(name);
+    else localStorage.setItem(name, value);
+    return true;
+  } catch {
+    return false;
+  }
+}

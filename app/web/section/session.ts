@@ -1,0 +1,226 @@
+/**
+ * Who is signed in. It is kept on disk, so that a page opens without a network; the server is asked to renew the grant well
+ * before it ends. Where it says no, `signInNeeded` is set: the page stays as it is, with a form over it, and goes on afterwards.
+ */
+import { signal } from "@preact/signals";
+import { remember, remembered } from "./remembered.ts";
+import { noteServerTime, serverNow } from "./server_clock.ts";
+
+export interface Person {
+  readonly user_id: number;
+  readonly name: string;
+  readonly roles: readonly string[];
+  /** What they teach; null for more sections than a grant can carry. */
+  readonly section_ids: readonly number[] | null;
+  readonly grant_expires_at: string;
+  readonly login_expires_at?: string;
+}
+
+/**
+ * Why a person has to sign in: nobody has yet; the sign-in has ended; it was ended on purpose in another tab; or another person
+ * has signed in in this browser, and this page shows the work of the one before.
+ */
+export type SignInReason = "nobody" | "ended" | "signed_out" | "other_person";
+
+export type SignInAnswer =
+  | { readonly is: "signed_in"; readonly person: Person }
+  | { readonly is: "wrong_password" | "unreachable" }
+  | { readonly is: "wait"; readonly seconds: number };
+
+/** The server did not answer: no network, no name, or not in time. */
+export class Unreachable extends Error {}
+
+const SIGNED_IN = "inkfast.signed_in";
+const SESSION = "/api/v1/session";
+const ANSWER_MS_MAX = 15_000;
+/** An answer that set a new login cookie may have got lost: asking again within its minute is understood. Then ever slower. */
+const RENEW_AGAIN_MS = 4_000;
+const RENEW_AGAIN_MS_MAX = 180_000;
+
+/** Who this page works for, from the disk at first. It never changes from one person to another within a page. */
+export const person = signal<Person | null>(parsed(remembered(SIGNED_IN)));
+export const signInNeeded = signal<SignInReason | null>(null);
+/** Who has signed in in this browser, where that is not whom this page works for. */
+export const otherPerson = signal<Person | null>(null);
+/** False while the last question to the server found no answer. */
+export const isReachable = signal(true);
+
+let renewing: Promise<void> | undefined;
+let timer: ReturnType<typeof setTimeout> | undefined;
+let failures = 0;
+const waiting: ((person: Person) => void)[] = [];
+
+function parsed(text: string | null): Person | null {
+  try {
+    const found: unknown = JSON.parse(text ?? "null");
+    return found !== null && typeof (found as Person).user_id === "number" ? (found as Person) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Ask the server something. A 401 renews the grant and asks once more; if that fails, `signInNeeded` is set. */
+export async function ask(path: string, init: RequestInit = {}): Promise<Response> {
+  const first = await answer(path, init);
+  if (first.status !== 401) return first;
+  await renew();
+  return signInNeeded.value === null ? answer(path, init) : first;
+}
+
+/** One question with a limit of time. Says whom this page works for, so that nothing is done in another person's name. */
+async function answer(path: string, init: RequestInit, who: Person | null = person.peek()): Promise<Response> {
+  const sent = Date.now();
+  const stop = new AbortController();
+  const limit = setTimeout(() => stop.abort(), ANSWER_MS_MAX);
+  try {
+    const headers = { ...(init.headers as Record<string, string> | undefined), ...inTheNameOf(who) };
+    const response = await fetch(path, { cache: "no-store", credentials: "same-origin", signal: stop.signal, ...init, headers });
+    noteServerTime(response, sent);
+    isReachable.value = response.status < 500;
+    return response;
+  } catch (error) {
+    isReachable.value = false;
+    throw new Unreachable(String(error));
+  } finally {
+    clearTimeout(limit);
+  }
+}
+
+/** The header that names whom a request is meant for: the server refuses it when its cookie is somebody else's. */
+export function inTheNameOf(who: Person | null): Record<string, string> {
+  return who === null ? {} : { "Inkfast-User": String(who.user_id) };
+}
+
+/** Who is signed in: at once if the disk knows, else as soon as somebody is. */
+export function startSession(): Promise<Person> {
+  watch();
+  const known = person.peek();
+  if (known === null) void renew();
+  else if (isDue(known)) void renew();
+  else plan(known);
+  return known === null ? new Promise((resolve) => waiting.push(resolve)) : Promise.resolve(known);
+}
+
+/** A grant is renewed when less than half of what a fresh one has is left; a minute is a short one's half. */
+function isDue(who: Person): boolean {
+  return Date.parse(who.grant_expires_at) - serverNow() < 5 * 60_000;
+}
+
+/** Renew at a random moment of what is left, so that a district that signed in at eight does not renew at once. */
+function plan(who: Person): void {
+  clearTimeout(timer);
+  const left = Math.max(0, Date.parse(who.grant_expires_at) - serverNow());
+  timer = setTimeout(() => {
+    // Another tab may have done it meanwhile.
+    const kept = parsed(remembered(SIGNED_IN));
+    if (kept !== null && kept.user_id === who.user_id && Date.parse(kept.grant_expires_at) > Date.parse(who.grant_expires_at)) take(kept);
+    else void renew();
+  }, Math.max(5_000, left * (0.35 + 0.4 * Math.random())));
+}
+
+/** Ask who is signed in, which renews the grant. Never throws: without an answer everything stays as it is. */
+export function renew(): Promise<void> {
+  renewing ??= renewOnce().finally(() => {
+    renewing = undefined;
+  });
+  return renewing;
+}
+
+async function renewOnce(): Promise<void> {
+  try {
+    // Asked without a name: the answer says whose the cookies are.
+    const response = await answer(SESSION, {}, null);
+    if (response.status === 200) take((await response.json()) as Person);
+    else if (response.status === 401) need(person.peek() === null ? "nobody" : "ended");
+    else again(Number(response.headers.get("retry-after")) * 1_000);
+  } catch {
+    again(0);
+  }
+}
+
+function again(wait_ms: number): void {
+  clearTimeout(timer);
+  if (person.peek() === null) need("nobody");
+  const pause_ms = Math.min(RENEW_AGAIN_MS * 2 ** failures, RENEW_AGAIN_MS_MAX);
+  failures += 1;
+  timer = setTimeout(() => void renew(), Math.max(wait_ms, pause_ms * (0.5 + Math.random())));
+}
+
+function need(why: SignInReason): void {
+  clearTimeout(timer);
+  signInNeeded.value = why;
+}
+
+/** Somebody is signed in. If it is not whom this page works for, the page is not theirs. */
+function take(who: Person): void {
+  const mine = person.peek();
+  failures = 0;
+  remember(SIGNED_IN, JSON.stringify(who));
+  if (mine !== null && mine.user_id !== who.user_id) {
+    otherPerson.value = who;
+    need("other_person");
+    return;
+  }
+  person.value = who;
+  otherPerson.value = null;
+  signInNeeded.value = null;
+  plan(who);
+  for (const resolve of waiting.splice(0)) resolve(who);
+}
+
+export async function signIn(username: string, password: string): Promise<SignInAnswer> {
+  try {
+    const response = await answer(SESSION, {
+      method: "POST",
+      headers: { "Content-Type": "application/json" },
+      body: JSON.stringify({ username, password }),
+    }, null);
+    if (response.status === 200) {
+      // The grant is in a cookie that no script can read; the copy in the answer is for clients without cookies.
+      const { grant: _, ...who } = (await response.json()) as Person & { grant?: string };
+      take(who);
+      return { is: "signed_in", person: who };
+    }
+    if (response.status === 401 || response.status === 422) return { is: "wrong_password" };
+    if (response.status === 429 || response.status === 503) {
+      return { is: "wait", seconds: Math.max(1, Number(response.headers.get("retry-after")) || 5) };
+    }
+    return { is: "unreachable" };
+  } catch {
+    return { is: "unreachable" };
+  }
+}
+
+/** End the sign-in, here and at the server. True if the server knows; its cookies go with the next answer otherwise. */
+export async function endSession(): Promise<boolean> {
+  clearTimeout(timer);
+  let isKnown = false;
+  try {
+    isKnown = (await answer(SESSION, { method: "DELETE" }, null)).status === 204;
+  } catch {
+    isKnown = false;
+  }
+  remember(SIGNED_IN, null);
+  person.value = null;
+  return isKnown;
+}
+
+let isWatching = false;
+
+/** What other tabs do, and what sleep does to timers. */
+function watch(): void {
+  if (isWatching || typeof window === "undefined") return;
+  isWatching = true;
+  window.addEventListener("storage", ({ key, newValue }) => {
+    if (key !== SIGNED_IN) return;
+    const found = parsed(newValue);
+    if (found !== null) take(found);
+    else if (person.peek() !== null) need("signed_out");
+  });
+  const look = (): void => {
+    const mine = person.peek();
+    if (!document.hidden && mine !== null && signInNeeded.peek() === null && isDue(mine)) void renew();
+  };
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("online", look);
+}

@@ -1,0 +1,149 @@
+/**
+ * The last snapshots of a person's sections, on this computer's disk: what a page shows before, or without, the network. They
+ * are a convenience, and never the only copy of anything: whatever goes wrong here is as if nothing had been kept. Each person
+ * has a database of their own, apart from the outbox's.
+ */
+import { type DBSchema, type IDBPDatabase, deleteDB, openDB } from "idb";
+import type { Learnt, ListedSection } from "./types.ts";
+
+export interface KeptSnapshot {
+  readonly section: number;
+  readonly etag: string;
+  /** The answer as it came: parsed quicker than an object is copied. */
+  readonly text: string;
+  readonly read_at: number;
+}
+
+export interface KeptList {
+  readonly sections: readonly ListedSection[];
+  readonly as_of: string;
+  readonly records_are_away: boolean;
+}
+
+interface Schema extends DBSchema {
+  snapshots: { key: number; value: KeptSnapshot };
+  /** What was learnt of a cell since its section's snapshot was read. */
+  learnt: { key: [number, string]; value: { readonly section: number; readonly cell: string; readonly learnt: Learnt } };
+  list: { key: string; value: KeptList };
+}
+
+const OPEN_MS_MAX = 5_000;
+const nameOf = (user: number): string => `inkfast-sections-${user}`;
+
+export class Snapshots {
+  private readonly user: number;
+  private opened: Promise<IDBPDatabase<Schema>> | undefined;
+
+  constructor(user: number) {
+    this.user = user;
+  }
+
+  async read(section: number): Promise<{ readonly kept: KeptSnapshot | undefined; readonly learnt: readonly Learnt[] }> {
+    const found = await this.try(async (database) => {
+      const transaction = database.transaction(["snapshots", "learnt"]);
+      const range = IDBKeyRange.bound([section], [section, []]);
+      const [kept, learnt] = await Promise.all([
+        transaction.objectStore("snapshots").get(section),
+        transaction.objectStore("learnt").getAll(range),
+      ]);
+      return { kept, learnt: learnt.map((row) => row.learnt) };
+    });
+    return found ?? { kept: undefined, learnt: [] };
+  }
+
+  /** Keep a snapshot that differs from the one before, and forget what it has made superfluous. */
+  async keep(kept: KeptSnapshot, superfluous: readonly string[]): Promise<void> {
+    const write = async (database: IDBPDatabase<Schema>): Promise<void> => {
+      const transaction = database.transaction(["snapshots", "learnt"], "readwrite");
+      for (const cell of superfluous) void transaction.objectStore("learnt").delete([kept.section, cell]);
+      await Promise.all([transaction.objectStore("snapshots").put(kept), transaction.done]);
+    };
+    await this.try(async (database) => {
+      try {
+        await write(database);
+      } catch (error) {
+        if (!(error instanceof DOMException) || error.name !== "QuotaExceededError") throw error;
+        await dropOldest(database, kept.section);
+        await write(database);
+      }
+    });
+  }
+
+  /** Keep what was learnt of cells: an event, or what the server said of one's own edits. */
+  async learn(section: number, cells: readonly (readonly [string, Learnt])[]): Promise<void> {
+    if (cells.length === 0) return;
+    await this.try(async (database) => {
+      const transaction = database.transaction("learnt", "readwrite");
+      for (const [cell, learnt] of cells) void transaction.store.put({ section, cell, learnt });
+      await transaction.done;
+    });
+  }
+
+  async forget(section: number, cells: readonly string[]): Promise<void> {
+    await this.try(async (database) => {
+      const transaction = database.transaction("learnt", "readwrite");
+      for (const cell of cells) void transaction.store.delete([section, cell]);
+      await transaction.done;
+    });
+  }
+
+  readList(): Promise<KeptList | undefined> {
+    return this.try((database) => database.get("list", "mine"));
+  }
+
+  async keepList(list: KeptList): Promise<void> {
+    await this.try((database) => database.put("list", list, "mine"));
+  }
+
+  async close(): Promise<void> {
+    const opened = this.opened;
+    this.opened = undefined;
+    (await opened?.catch(() => undefined))?.close();
+  }
+
+  /** Once more with a fresh connection if the first one has gone, as Safari does to tabs in the background. */
+  private async try<T>(work: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
+    for (let turn = 0; turn < 2; turn += 1) {
+      try {
+        this.opened ??= this.open();
+        return await work(await this.opened);
+      } catch {
+        this.opened = undefined;
+      }
+    }
+    return undefined;
+  }
+
+  private open(): Promise<IDBPDatabase<Schema>> {
+    const database = openDB<Schema>(nameOf(this.user), 1, {
+      upgrade(made) {
+        made.createObjectStore("snapshots", { keyPath: "section" });
+        made.createObjectStore("learnt", { keyPath: ["section", "cell"] });
+        made.createObjectStore("list");
+      },
+      blocking: () => void this.close(),
+      terminated: () => {
+        this.opened = undefined;
+      },
+    });
+    const limit = new Promise<never>((_, reject) => setTimeout(() => reject(new Error("the disk does not answer")), OPEN_MS_MAX));
+    return Promise.race([database, limit]);
+  }
+}
+
+async function dropOldest(database: IDBPDatabase<Schema>, except: number): Promise<void> {
+  const others = (await database.getAll("snapshots")).filter(({ section }) => section !== except);
+  const oldest = others.sort((a, b) => a.read_at - b.read_at).slice(0, Math.ceil(others.length / 2));
+  const transaction = database.transaction("snapshots", "readwrite");
+  for (const { section } of oldest) void transaction.store.delete(section);
+  await transaction.done;
+}
+
+/** Remove everything that is kept of a person's sections from this computer. */
+export async function forgetSnapshots(user: number): Promise<void> {
+  try {
+    await deleteDB(nameOf(user));
+  } catch {
+    // There was nothing, or this browser keeps nothing.
+  }
+}
