@@ -97,7 +97,7 @@ def fingerprint(profile: str) -> str:
 
 def installed(profile: str) -> bool:
     """Whether the lock is installed already; the dev lock holds the run lock's packages too."""
-    for candidate in dict.fromkeys((profile, "dev")):
+    for candidate in {"run": ("run", "dev")}.get(profile, (profile,)):
         marker = VENV / f"installed-{candidate}"
         with contextlib.suppress(OSError):
             if PYTHON.exists() and marker.read_text() == fingerprint(candidate):
@@ -119,8 +119,8 @@ def uv_environment() -> dict[str, str]:
     return environment
 
 
-def install(profile: str) -> None:
-    """Install exactly what is locked: with uv, which is ten times faster, else with pip."""
+def install(profile: str) -> bool:
+    """Install exactly what is locked: with uv, which is ten times faster, else with pip; whether it could be."""
     lock = REQUIREMENTS / f"{profile}.lock"
     say(f"installing {lock.relative_to(ROOT)} …")
     uv = VENV / "bin" / "uv"
@@ -142,8 +142,10 @@ def install(profile: str) -> None:
     if not (uv.exists() and run(*with_uv, environment=uv_environment())):
         say("uv could not; trying pip, which takes a minute …")
         if not run(PYTHON, *PIP, *LOCKED, lock):
-            give_up("the packages could not be installed: is a package index reachable? (pip's message is above)")
+            say("the packages could not be installed: is a package index reachable? (pip's message is above)")
+            return False
     (VENV / f"installed-{profile}").write_text(fingerprint(profile))
+    return True
 
 
 def write_command() -> None:
@@ -155,22 +157,28 @@ def write_command() -> None:
     command.chmod(0o755)
 
 
-def ensure(profile: str) -> None:
-    """Return with the locked packages in .venv; one process at a time."""
+def ensure(profile: str) -> bool:
+    """Return with the locked packages in .venv, or False; one process at a time."""
     if installed(profile):
-        return
+        return True
     began = time.monotonic()
     descriptor = os.open(ROOT, os.O_RDONLY)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    if not installed(profile):
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        if installed(profile):
+            return True
         if not usable_venv():
             make_venv()
-        install(profile)
+        if not install(profile):
+            return False
         write_command()
-        # Each process would compile what it imports, all at the same time: uv leaves that to the first start.
-        run(PYTHON, "-I", "-c", "import app.main, workers.main, ops.up")
-    os.close(descriptor)
+        if profile != "web":
+            # Each process would compile what it imports, all at the same time: uv leaves that to the first start.
+            run(PYTHON, "-I", "-c", "import app.main, workers.main, ops.up")
+    finally:
+        os.close(descriptor)
     say(f"installed in {time.monotonic() - began:.1f} s")
+    return True
 
 
 def main() -> None:
@@ -178,7 +186,8 @@ def main() -> None:
     began = time.time()
     name, *arguments = sys.argv[1:]
     profile, module = COMMANDS[name]
-    ensure(profile)
+    if not ensure(profile):
+        sys.exit(1)
     if name == "test":
         arguments.append(f"--began={began}")
     os.execv(PYTHON, [str(PYTHON), "-P", "-m", *module, *arguments])  # noqa: S606 -- no shell is wanted

@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from app.api.web_files import WebFiles
 from app.settings import Settings
+from ops.build_web import WebBuildError, build_web
 from ops.deploy import Deploys
 from ops.district import load_district
 from ops.environment import environment
@@ -104,8 +106,10 @@ def up(**options: Any) -> None:
     clock = _Clock()
     try:
         with _own(wanted) as (installation, lock), _listen(wanted) as listener:
+            is_built = _build()
+            clock.step("gradebook")
             with Supervisor(installation, _say, lock=lock) as supervisor:
-                _start(supervisor, installation, listener, wanted, clock)
+                _start(supervisor, installation, listener, wanted, clock, is_built=is_built)
                 with contextlib.closing(Deploys(supervisor, installation)) as deploys:
                     supervisor.attend(deploys)
                     supervisor.run()
@@ -117,6 +121,15 @@ def up(**options: Any) -> None:
         if error.errno not in {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}:
             raise
         raise ServerError(f"{error.strerror}: {error.filename or wanted.data_dir}") from error
+
+
+def _build() -> bool:
+    """Build the gradebook if its sources have changed; without it the service runs all the same."""
+    try:
+        build_web(_say)
+    except WebBuildError as error:
+        _say(f"{error}")
+    return WebFiles().is_built
 
 
 def _workers() -> int:
@@ -197,6 +210,8 @@ def _start(
     listener: socket.socket,
     wanted: Wanted,
     clock: _Clock,
+    *,
+    is_built: bool,
 ) -> None:
     host, port = listener.getsockname()[:2]
     child_environment = dict(environment())
@@ -221,6 +236,11 @@ def _start(
     _start_application(supervisor, installation, listener, wanted, child_environment)
     clock.step("API")
     _say(f"Inkfast is running at {settings.public_url}")
+    _say(
+        f"the gradebook: {settings.public_url}/app/"
+        if is_built
+        else "the gradebook is not built: teachers get the plain page"
+    )
     for line in accounts:
         _say(line)
     _say(f"data and logs: {installation.data_dir}    ready in {clock}    stop: Ctrl-C")
