@@ -100,6 +100,11 @@ export interface OutboxEvents {
   cells: { readonly section: number; readonly cells: readonly CellName[] };
   /** An edit ended otherwise than its author meant; `edit.state` says how. */
   refused: { readonly edit: KeptEdit };
+  /**
+   * These edits are recorded, and have left the outbox: what is shown of their cells comes from the page's own snapshot from
+   * now on, so take their values (and `edit_id`, the next base) into it. Said before `cells` is, in every tab.
+   */
+  recorded: { readonly section: number; readonly edits: readonly KeptEdit[] };
   /** Answers carried newer heads or positions of this section. */
   acknowledged: Acknowledgement;
   status: OutboxStatus;
@@ -136,6 +141,8 @@ export interface OutboxOptions {
   readonly random?: () => number;
   /** Names the databases, locks and channels; default `inkfast`. */
   readonly name?: string;
+  /** The disk is full: delete what can be had again (cached snapshots). Asked once before the outbox goes on in memory. */
+  readonly makeRoom?: () => Promise<unknown>;
 }
 
 /** An outbox: one opening of it, in one tab. */
@@ -151,19 +158,29 @@ export interface Outbox {
   newest(section: number, cell: CellName): KeptEdit | undefined;
   /** Whether a cell's newest edit is not on disk yet. */
   isStoring(section: number, cell: CellName): boolean;
-  /** Decide an open conflict: `mine` writes my value over the head, `theirs` accepts it. Resolves when that is on disk. */
-  settle(edit_id: string, choice: "mine" | "theirs"): Promise<void>;
-  /** A person has seen what became of a rejected or quarantined edit: it leaves the outbox. */
+  /**
+   * Decide an open conflict: `mine` writes my value over the head, `theirs` accepts it. Resolves when that is on disk. `head` is
+   * what was shown to the person, where that is newer than `KeptEdit.head` (null: an empty cell). Rejects with an Error where
+   * the edit is no open conflict here, or `theirs` is chosen and nobody knows what that is.
+   */
+  settle(edit_id: string, choice: "mine" | "theirs", head?: Head | null): Promise<void>;
+  /**
+   * A person has seen what became of a refused edit: it leaves the outbox. Also right for a conflict that is not among the
+   * open ones of a newer snapshot any more: it was decided on another computer.
+   */
   dismiss(edit_id: string): Promise<void>;
   /** The sections that are watched: their recorded position is polled, and their kept edits are loaded. */
   open(section: number): Promise<void>;
-  /** Told from outside (an event stream): one's own edits of this client up to here are recorded. Saves a poll. */
+  /**
+   * Told from outside (an event stream): one's own edits of this client up to here are settled. The outbox asks at once how;
+   * nothing leaves it on the word of an event, which cannot say what was refused.
+   */
   recorded(section: number, client_id: string, recorded_seq: number): void;
-  /** The client ids of this outbox, to tell one's own events from others'. */
+  /** Whether this is a client id of this outbox, to tell one's own events from others'. */
   isOwn(client_id: string): boolean;
   /** Send what there is at once. */
   flush(): void;
-  /** A person has signed in again: go on. */
+  /** A person has signed in again, or the grant was renewed: go on, in the other tabs too. */
   signedIn(): void;
   status(section?: number): OutboxStatus;
   on<K extends keyof OutboxEvents>(event: K, listener: (detail: OutboxEvents[K]) => void): () => void;
