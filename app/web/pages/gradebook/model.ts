@@ -134,7 +134,7 @@ export class GradebookModel implements GridModel {
       mark: shown.theirs ? "theirs" : MARKS[place],
       flags,
       hasComment,
-      says: this.says(shown, place, hasComment),
+      says: this.says(shown, place),
       ...(at.student.is_active ? {} : { isMuted: true }),
     };
   }
@@ -229,11 +229,10 @@ export class GradebookModel implements GridModel {
     return this.view.cell({ kind: "comment", item, student });
   }
 
-  private says(shown: ShownCell, place: Place, hasComment: boolean): string {
+  private says(shown: ShownCell, place: Place): string {
     const parts = [
       ...(shown.theirs ? [this.words.say("place.theirs")] : []),
       ...(place === "settled" ? [] : [this.words.say(`place.${place}`)]),
-      ...(hasComment ? [this.words.say("cell.has_comment")] : []),
     ];
     return parts.join("; ");
   }

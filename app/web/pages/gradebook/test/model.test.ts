@@ -49,7 +49,7 @@ test("a comment that was not accepted marks its cell", () => {
   view.hold({ ...score(7, 2), kind: "comment" }, { text: "Well done" }, { place: "rejected" });
   const cell = model.cell(model.rowOf("2"), 0);
   assert.deepEqual([cell.text, cell.mark, cell.hasComment], ["17", "rejected", true]);
-  assert.equal(cell.says, "not accepted, your value is kept; has a comment");
+  assert.equal(cell.says, "not accepted, your value is kept");
 });
 
 test("one step enters what can be read, and answers the rest with a sentence", () => {
