@@ -56,8 +56,11 @@ export class Words<K extends string> extends Calendar {
     return this.fill(this.dictionary[key], key, values);
   }
 
-  /** Whether there is a sentence of this key: for keys that are made from what a server said, such as `code.…`. */
-  has(key: string): key is K {
+  /**
+   * Whether there is a sentence of this key: for keys that are made from what a server said, such as `code.…`. It is typed as a
+   * shared key, so that any `Words` can be handed to a part that knows only those.
+   */
+  has(key: string): key is SharedKey {
     return this.dictionary[key] !== undefined;
   }
 
