@@ -329,3 +329,29 @@ async def test_nothing_of_a_drained_section_stays_pending(settings: Settings, pr
     assert {name[:1] for name in fields[::2]} <= {b"h", b"c", b"m", b"a"}
     await evict(process)
     assert await process.topology.call(PARTITION, b"EXISTS", section_key(PARTITION, SECTION)) == 0
+
+
+@pytest.mark.parametrize("has_heard", [True, False], ids=["heard", "not-heard"])
+async def test_thousands_of_exceptions_are_told_a_few_at_a_time(
+    settings: Settings, process: Process, *, has_heard: bool
+) -> None:
+    """After an outage; and no edit may leave the outbox before its author has heard what became of it."""
+    async with cut_off(settings) as alone:
+        tab = Tab(alone)
+        for _ in range(3):
+            typed = [tab.edit(ANNA, "99" if tab.seq % 10 else "7") for _ in range(150)]
+            assert outcomes(await tab.save(*typed)) == ["drafted"] * 150
+    await flush_all(settings)
+    if not has_heard:
+        await evict(process)  # then PostgreSQL is asked for them
+    told: list[int] = []
+    for expected in (200, 200, 5, 0):
+        answer = await tab.save(process=process)
+        page = [e["seq"] for e in answer["exceptions"]]
+        assert (len(page), page) == (expected, sorted(page))
+        told += page
+        rest = [seq for seq in range(1, 451) if (seq - 1) % 10 and seq not in told]
+        assert answer["recorded_seq"] == (rest[0] - 1 if rest else 450)
+        assert answer["drafted_seq"] == 450
+        tab.exceptions_seen_seq = max([tab.exceptions_seen_seq, *page])
+    assert told == [seq for seq in range(1, 451) if (seq - 1) % 10]

@@ -16,7 +16,7 @@ import asyncpg
 
 from app.drafts.codec import with_records_away
 from app.gradebook import edit_cells
-from app.gradebook.recording import recorder
+from app.gradebook.recording import direct, recorder
 from app.telemetry import _logger
 from tests.simulation.audit import Audit
 from tests.simulation.clients import Tab
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
 
 SETTLE_S_MAX = 90.0
 SETTLES = "everything settles"
+# Exceptions in one answer: fewer than there are, now and then. In the real service it takes an outage.
+TOLD_MAX = 2
+FEW_TOLD = ("queued -> drafted", "local TOLD_MAX = 200", f"local TOLD_MAX = {TOLD_MAX}")
 TEACHERS = (11, 12)
 
 
@@ -83,6 +86,7 @@ def _controlled(district: District) -> Iterator[None]:
                 (flusher, "uuid4", lambda: uuid.UUID(int=next(owners))),
                 (recorder, "time", time),
                 (edit_cells, "with_records_away", noted),
+                (direct, "TOLD_MAX", TOLD_MAX),
                 (asyncpg, "connect", district.records.connect),
                 (asyncpg, "create_pool", district.records.create_pool),
             ):
@@ -97,7 +101,7 @@ def _controlled(district: District) -> Iterator[None]:
 def simulate(seed: int, bug: Bug | None = None) -> Outcome:
     """Run one seed; with a bug planted where one is given."""
     with ExitStack() as stack:
-        district = District(seed, bug.patches if bug else ())
+        district = District(seed, (FEW_TOLD, *(bug.patches if bug else ())))
         stack.enter_context(_controlled(district))
         if bug is not None:
             stack.enter_context(bug.planted())

@@ -19,6 +19,8 @@ local stream, channel = KEYS[1], ARGV[1]
 -- Before a client's exceptions (it has the form of one): its position was made up while PostgreSQL was away, and it may have
 -- more of them there. They are asked for when it is back.
 local UNASKED = string.rep('\0', 8)
+-- So many exceptions are told in one answer (docs/protocol.md), the first ones; who has taken them in is told the next.
+local TOLD_MAX = 200
 local NO_VERSION = 'd' .. pack('>I4', 0)
 local EMPTY = { flags = 0, version = 0, id = NONE, root = NONE }
 
@@ -257,14 +259,15 @@ end
 
 -- Exceptions above `seen`; the rest is forgotten (PostgreSQL keeps them).
 -- Those above the recorded position wait: a hole below them (a journal was lost) may yet end in an exception too, and who
--- has seen a higher one would never be told of it.
+-- has seen a higher one would never be told of it. Second result: the recorded position to tell, which stays below what
+-- is left for later: a client lets go of its edits up to there, and would no longer have what the exception is about.
 local function unseen_exceptions(s, raw, seen, is_unasked)
-  local kept, told, p = {}, {}, 1
+  local kept, told, p, position = {}, {}, 1, s.recorded
   while p <= #raw do
     local seq, len = unpack_('>I4I4', raw, p)
     if seq > seen then
       kept[#kept + 1] = sub(raw, p, p + 7 + len)
-      if seq <= s.recorded then told[#told + 1] = kept[#kept] end
+      if seq <= s.recorded then told[#told + 1] = { seq, kept[#kept] } end
     end
     p = p + 8 + len
   end
@@ -273,7 +276,15 @@ local function unseen_exceptions(s, raw, seen, is_unasked)
     if rest == '' then redis.call('HDEL', s.key, 'x' .. s.client)
     else redis.call('HSET', s.key, 'x' .. s.client, rest) end
   end
-  return concat(told)
+  local count = #told
+  if count > TOLD_MAX then
+    table.sort(told, function(a, b) return a[1] < b[1] end)
+    count = TOLD_MAX
+    while told[count + 1] and told[count + 1][1] == told[count][1] do count = count + 1 end
+    if told[count + 1] then position = told[count + 1][1] - 1 end
+  end
+  for i = 1, count do told[i] = told[i][2] end
+  return concat(told, '', 1, count), position
 end
 
 -- Keep what PostgreSQL said. A mark is written only with all the heads that it vouches for.
@@ -381,8 +392,8 @@ local function accept(key, a)
     redis.call('SPUBLISH', channel, entry)
   end
   if s.ctx and (is_unasked or not s.got[1]) then exceptions, is_unasked = merged(s.ctx.exceptions, exceptions), false end
-  return 'O' .. pack('>I4I4', s.drafted, s.recorded) .. concat(results)
-    .. unseen_exceptions(s, exceptions, seen, is_unasked)
+  local told, position = unseen_exceptions(s, exceptions, seen, is_unasked)
+  return 'O' .. pack('>I4I4', s.drafted, position) .. concat(results) .. told
 end
 
 local replies = {}

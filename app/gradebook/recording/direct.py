@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from app.records.edits import ExceptionRow, PositionRow
     from app.records.pool import Connection
 
+TOLD_MAX = 200  # exceptions in one answer (docs/protocol.md)
+
 
 class DirectSave(NamedTuple):
     """A save as PostgreSQL is to judge it; `entry` holds no edits where it is a poll."""
@@ -148,7 +150,19 @@ def _reply(
         for e in exceptions
         if (e.section_id, CLIENT.pack(e.user_id, e.client_id)) == save.key and seen < e.client_seq <= recorded_seq
     ]
+    told, told_seq = first_exceptions(untold, recorded_seq)
     # Nothing above the position is called held: a hole is in a journal that is away, and what is parked is asked for
     # again until it is judged.
-    raw = pack_settled_reply(recorded_seq, recorded_seq, len(save.entry.edits), packed_exceptions(untold))
+    raw = pack_settled_reply(recorded_seq, told_seq, len(save.entry.edits), packed_exceptions(told))
     return DirectReply(raw, context)
+
+
+def first_exceptions(untold: Sequence[ExceptionRow], recorded_seq: int) -> tuple[Sequence[ExceptionRow], int]:
+    """Return those that one answer tells, and the recorded position that it may tell, as accept.lua does.
+
+    `untold` is in the order of `seq`. The position stays below what is left for later.
+    """
+    later = [e for e in untold[TOLD_MAX:] if e.client_seq > untold[TOLD_MAX - 1].client_seq]
+    if not later:
+        return untold, recorded_seq
+    return untold[: len(untold) - len(later)], later[0].client_seq - 1
