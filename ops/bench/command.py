@@ -81,7 +81,7 @@ class Wanted(NamedTuple):
     help="For steady: another checkout of the repository, to compare with.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(1), default=1500, show_default=True, help="For steady: edits a second, of all."
+    "--rate", type=click.FloatRange(1), default=600, show_default=True, help="For steady: edits a second to each side."
 )
 def bench(**options: object) -> None:
     """Measure the save path, the flusher and the journal's memory on this machine, against the plain alternatives.

@@ -1,9 +1,10 @@
 """What steady running costs, of two checkouts: CPU-seconds for 1,000 edits that come at a fixed rate.
 
 A rate at which nothing waits, so that both sides see the same batches; under full load each would make its own. Each
-side has servers of its own, with its own schema; the same load goes to one and to the other in turn, the ratio is
-taken within such a pair, and the median over the pairs is the result. Time on the CPU is read from `schedstat`, in
-nanoseconds: ticks are a hundredth of a second, a percent of what a turn takes.
+side has servers of its own, with its own schema. Both get the same load at the same time, save by save, so that what
+else the machine does meanwhile slows both alike; the ratio is taken within each such pair, and the median over the
+pairs is the result. Time on the CPU is read from `schedstat`, in nanoseconds: ticks are a hundredth of a second, a
+percent of what a turn takes.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import contextlib
 import subprocess
 import sys
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from statistics import median
+from threading import Barrier
 from typing import TYPE_CHECKING, Final, NamedTuple
 
 import redis
@@ -91,8 +94,8 @@ class Side:
         """End what the stand does not end by itself."""
         self._flusher.stop()
 
-    def turn(self, number: int, load: Load) -> Turn:
-        """Put the load on it, wait until all of it is recorded, and return what that took."""
+    def turn(self, number: int, load: Load, both: Barrier) -> Turn:
+        """Put the load on it when `both` are ready, wait until all of it is recorded, and return what that took."""
         self._stand.settle(empty_journal=False)
         teachers = self._stand.teachers(load.teachers, 1, columns=COLUMNS)
         plan = Plan("127.0.0.1", self._api.port, number, teachers, saves=load.saves)
@@ -101,6 +104,7 @@ class Side:
         dialogue = Dialogue("loadtests.bench.generator", environment=dict(environment()), plan=encode(plan) + b"\n")
         self._until_recorded()
         meters = self._meters()
+        both.wait(READY_S_MAX)
         before = read(meters)
         result = decode_result(dialogue.go())
         self._until_recorded()
@@ -168,8 +172,10 @@ def compare_steady(
     ):
         sides = {BEFORE: one, AFTER: other}
         for number in range(rounds + 1):
-            names = (BEFORE, AFTER) if number % 2 else (AFTER, BEFORE)
-            pair = {name: sides[name].turn(number, load) for name in names}
+            both = Barrier(len(sides))
+            with ThreadPoolExecutor(len(sides)) as threads:
+                turns = {name: threads.submit(side.turn, number, load, both) for name, side in sides.items()}
+                pair = {name: turn.result() for name, turn in turns.items()}
             if number:  # the first pair warms both up
                 pairs.append(pair)
                 say(f"pair {number}: " + ", ".join(f"{part} {_ratio(pair, part):.3f}" for part in pair[AFTER]))
