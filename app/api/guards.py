@@ -2,7 +2,9 @@
 
 A signature is verified once per token and process; after that a request costs a look into a dictionary, and its term
 and the revocation set are looked at each time. A cookie is sent by the browser whoever wrote the page, so that a
-request with one that changes something must come from our own pages (Fetch Metadata, else Origin) and be JSON.
+request with one that changes something must come from our own pages (Fetch Metadata, else Origin) and be JSON. A
+page that was opened for one person may be left standing while another signs in beside it: what it sends says for whom
+it is meant, and is refused under anybody else's grant.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ if TYPE_CHECKING:
 
 # Every teacher of the design load, and the grants that they have just replaced; about 1.2 kB each.
 GRANTS_KEPT_MAX: Final = 40_000
+MEANT_USER: Final = b"inkfast-user"
 SAFE_METHODS: Final = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
@@ -82,6 +85,7 @@ class Guard:
             telemetry.GRANTS_IN_GRACE.inc()
         if self._revocations.refuses(grant):
             raise SignInRequiredError("This grant was revoked.", params={"reason": "revoked"})
+        _refuse_other_person(scope, grant)
         return grant
 
     def _verify(self, token: bytes) -> Grant:
@@ -118,6 +122,12 @@ class Guard:
         if text == self._origin:
             return True
         return not self.is_secure and host is not None and text == f"http://{host.decode('latin-1').lower()}"
+
+
+def _refuse_other_person(scope: HTTPScope, grant: Grant) -> None:
+    meant = header_of(scope, MEANT_USER)
+    if meant is not None and meant != b"%d" % grant.user_id:
+        raise SignInRequiredError("This request is meant for another person.", params={"reason": "other_person"})
 
 
 def require_json(scope: HTTPScope) -> None:

@@ -255,6 +255,15 @@ def test_a_bearer_needs_none_of_this(make: Callable[..., Guard]) -> None:
     assert make().teacher(request("POST", authorization=bearer(), sec_fetch_site="cross-site")) == GRANT
 
 
+def test_what_is_meant_for_one_person_is_not_done_under_the_grant_of_another(make: Callable[..., Guard]) -> None:
+    for who in ({"authorization": bearer()}, {"cookie": COOKIE, "sec_fetch_site": "same-origin", **JSON}):
+        assert make().teacher(request("POST", inkfast_user="12", **who)) == GRANT
+        for meant in ("13", "", "012", "12, 13"):
+            with pytest.raises(SignInRequiredError) as caught:
+                make().teacher(request("POST", inkfast_user=meant, **who))
+            assert caught.value.params == {"reason": "other_person"}
+
+
 def test_a_known_grant_costs_a_look_into_a_dictionary(make: Callable[..., Guard]) -> None:
     guard, scope = make(), request("POST", host="x", accept="*/*", content_length="300", authorization=bearer())
     guard.teacher(scope)
