@@ -1,0 +1,210 @@
+/** The work on the roll: what is shown, and what a tap or a key does. Components read its signals; every entry goes through here. */
+import type { Head, KeptEdit, Outbox } from "@inkfast/outbox";
+import { computed, signal } from "@preact/signals";
+import { serverNow } from "../../section/server_clock.ts";
+import type { SectionView } from "../../section/types.ts";
+import type { Key, Words } from "../../words/words.ts";
+import { dayToShow } from "./day.ts";
+import { type Category, type Mark, type Roll, type RollChange, type Row, choose, edit, readMark, readRoll, take } from "./roll.ts";
+import { type Order, bySeat, byName, keepOrder, keepSeats, keptOrder, keptSeats } from "./seating.ts";
+import { type Step, isSame, stepOf, takeBack, withStep } from "./steps.ts";
+
+export type AttendanceWords = Words<Key<"attendance">>;
+export type Conflict = ReturnType<SectionView["conflicts"]>[number];
+export type Shown = "roll" | "week";
+
+/** What has just been said to the teacher. `step`: it can be taken back. */
+export interface Notice {
+  readonly says: string;
+  readonly tone?: "warn" | "bad";
+  readonly step?: Step;
+}
+
+export class RollCall {
+  readonly view: SectionView;
+  readonly words: AttendanceWords;
+  readonly me: number;
+  readonly day = signal("");
+  readonly shown = signal<Shown>("roll");
+  readonly order = signal<Order>("name");
+  readonly seats = signal<readonly number[]>([]);
+  /** False once this browser has refused to remember the order. */
+  readonly isOrderKept = signal(true);
+  readonly notice = signal<Notice | null>(null);
+  /** The student whose time and note are open; or the list of seats. */
+  readonly opened = signal<number | "seats" | null>(null);
+  private readonly outbox: Pick<Outbox, "settle" | "dismiss">;
+  private readonly version = signal(0);
+  private steps: readonly Step[] = [];
+  /** Conflicts of equal values: settled without asking, once. */
+  private readonly settled = new Set<string>();
+
+  readonly students = computed(() => {
+    void this.version.value;
+    const named = byName(this.view.students, (a, b) => this.words.compare(a, b));
+    return this.order.value === "seating" ? bySeat(named, this.seats.value) : named;
+  });
+  readonly roll = computed<Roll>(() => {
+    void this.version.value;
+    return readRoll(this.view, this.students.value, this.day.value);
+  });
+  readonly conflicts = computed<readonly Conflict[]>(() => {
+    void this.version.value;
+    return this.view.conflicts().filter(({ cell, isOwn }) => isOwn && (cell.kind === "attendance" || cell.kind === "roll_taken"));
+  });
+
+  constructor(view: SectionView, words: AttendanceWords, outbox: Pick<Outbox, "settle" | "dismiss">, me: number) {
+    this.view = view;
+    this.words = words;
+    this.outbox = outbox;
+    this.me = me;
+    const owner = this.owner();
+    this.order.value = keptOrder(owner);
+    this.seats.value = keptSeats(owner);
+    view.onChange(() => this.lookAgain());
+    this.lookAgain();
+  }
+
+  /** What the address asks for. */
+  show(query: URLSearchParams): void {
+    this.day.value = dayToShow(query.get("day"), this.view.facts.today);
+    this.shown.value = query.get("view") === "week" ? "week" : "roll";
+    this.notice.value = null;
+  }
+
+  /** The address of a day, in the roll or in the week. */
+  href(day: string, shown: Shown = "roll"): string {
+    const query = new URLSearchParams({ ...(day === this.view.facts.today ? {} : { day }), ...(shown === "week" ? { view: shown } : {}) });
+    const text = query.toString();
+    return `/app/sections/${this.view.id}/attendance${text === "" ? "" : `?${text}`}`;
+  }
+
+  /** The time by the school's clock if the roll is today's; what is entered about another day did not happen now. */
+  now(): string | undefined {
+    return this.day.value === this.view.facts.today ? this.words.clock(serverNow()) : undefined;
+  }
+
+  /** A category for a student: one tap or key. */
+  choose(row: Row, category: Category): void {
+    const change = choose(row, category, this.roll.value.item, this.now());
+    if (change !== undefined) void this.enter([change], this.saysMark(row, readMark(change.value)));
+  }
+
+  /** A whole mark, from the form for time and note. */
+  edit(row: Row, mark: Mark): void {
+    const change = edit(row, mark, this.roll.value.item);
+    if (change !== undefined) void this.enter([change], this.saysMark(row, mark));
+  }
+
+  /** "The roll is taken." Not while a mark was refused: then it would say more than is true. */
+  takeRoll(): void {
+    const roll = this.roll.value;
+    if (roll.refused.length > 0) {
+      this.notice.value = { says: this.words.say("roll.refused", { n: roll.refused.length }), tone: "bad" };
+      return;
+    }
+    const changes = take(roll);
+    if (changes.length > 0) void this.enter(changes, this.words.say("step.roll"));
+  }
+
+  /** Take the newest step back, where nobody has changed it since. */
+  async undo(): Promise<void> {
+    const step = this.steps[this.steps.length - 1];
+    if (step === undefined) return;
+    this.steps = this.steps.slice(0, -1);
+    const { changes, left } = takeBack(this.view, step);
+    this.notice.value =
+      left === 0
+        ? { says: this.words.say("step.undone", { what: step.says }) }
+        : { says: this.words.say("step.undone_part", { n: left }), tone: "warn" };
+    if (changes.length > 0) await this.keep(changes);
+  }
+
+  /** Decide between two values. */
+  async settle({ cell, mine, head }: Conflict, choice: "mine" | "theirs"): Promise<void> {
+    if (isKept(mine)) return this.outbox.settle(mine.edit_id, choice);
+    const value = choice === "mine" ? mine.value : (head?.value ?? { category: null });
+    await this.keep([{ ...cell, value, resolves: [mine.edit_id] }]);
+  }
+
+  /** The teacher has seen that an entry was not accepted. */
+  dismiss(edit_id: string): void {
+    void this.outbox.dismiss(edit_id);
+  }
+
+  setOrder(order: Order): void {
+    this.order.value = order;
+    this.isOrderKept.value = keepOrder(this.owner(), order);
+  }
+
+  /** As they sit; from now on the roll is called in this order. */
+  setSeats(seats: readonly number[]): void {
+    this.seats.value = seats;
+    this.isOrderKept.value = keepSeats(this.owner(), seats);
+    if (this.order.value !== "seating") this.setOrder("seating");
+  }
+
+  nameOf({ student }: Pick<Row, "student">): string {
+    return `${student.family_name}, ${student.given_name}`;
+  }
+
+  /** A mark in words: "Tardy, 8:07 am, bus was late". */
+  saysValue(value: unknown): string {
+    if (typeof value === "object" && value !== null && "taken" in value) {
+      return this.words.say(value.taken === true ? "roll.value_taken" : "roll.value_not_taken");
+    }
+    const { category, arrival_time, note } = readMark(value);
+    const said = [this.words.say(`category.${category ?? "none"}`), ...(arrival_time === undefined ? [] : [this.words.timeOfDay(arrival_time)])];
+    return [...said, ...(note === undefined ? [] : [note])].join(", ");
+  }
+
+  /** Why an entry was not accepted, in the person's language. */
+  why({ code, params }: KeptEdit): string {
+    const key = `code.${code ?? "rejected"}`;
+    return this.words.say(this.words.has(key) ? key : "code.rejected", params ?? {});
+  }
+
+  /** Who entered it, unless it was oneself or a roster import. */
+  byWhom(author: { readonly author_id: number | null; readonly author_name?: string | null }): string | null {
+    const { author_id, author_name } = author;
+    if (author_id === null || author_id === 0 || author_id === this.me) return null;
+    return author_name ?? this.view.authorName(author_id) ?? this.words.say("choice.somebody");
+  }
+
+  private saysMark(row: Row, mark: Mark): string {
+    return this.words.say("step.mark", { name: this.nameOf(row), mark: this.saysValue(mark) });
+  }
+
+  private async enter(changes: readonly RollChange[], says: string): Promise<void> {
+    const step = stepOf(this.view, changes, says);
+    this.steps = withStep(this.steps, step);
+    this.notice.value = { says, step };
+    await this.keep(changes);
+  }
+
+  private async keep(changes: readonly RollChange[]): Promise<void> {
+    try {
+      await this.view.enter(changes);
+    } catch {
+      this.notice.value = { says: this.words.say("step.not_kept"), tone: "bad" };
+    }
+  }
+
+  private owner(): { readonly user_id: number; readonly section_id: number } {
+    return { user_id: this.me, section_id: this.view.id };
+  }
+
+  private lookAgain(): void {
+    this.version.value += 1;
+    for (const conflict of this.conflicts.value) {
+      if (conflict.head === null || this.settled.has(conflict.mine.edit_id) || !isSame(conflict.mine.value, conflict.head.value)) continue;
+      this.settled.add(conflict.mine.edit_id);
+      // Two teachers have entered the same: there is nothing to choose, and both entries stay in the history.
+      void this.settle(conflict, "theirs");
+    }
+  }
+}
+
+function isKept(mine: KeptEdit | Head): mine is KeptEdit {
+  return "state" in mine;
+}

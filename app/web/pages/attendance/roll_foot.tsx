@@ -1,0 +1,106 @@
+/** The foot of the roll: what was just done, how many are here, and whether the roll is taken, which is a fact of its own. */
+import type { VNode } from "preact";
+import { Choice } from "./choice.tsx";
+import type { RollCall } from "./roll_call.ts";
+import { markOf } from "./student_row.tsx";
+
+export function RollFoot({ call }: { readonly call: RollCall }): VNode {
+  const { words } = call;
+  const roll = call.roll.value;
+  const counts = [...roll.counts].map(([category, n]) => words.say(`count.${category}`, { n })).join(" · ");
+  const isWhole = roll.taken !== undefined && roll.unmarked === 0;
+  return (
+    <footer class="foot">
+      <LastStep call={call} />
+      <RollNeeds call={call} />
+      <div class="tally">
+        <div>
+          <p class="counts number">{counts}</p>
+          <RollState call={call} />
+        </div>
+        {!isWhole && roll.rows.length > 0 && (
+          <button type="button" class="button button-main take" onClick={() => call.takeRoll()}>
+            {words.say("roll.take")}
+          </button>
+        )}
+      </div>
+    </footer>
+  );
+}
+
+/** A box that is empty or ticked, and the sentence beside it; where the entry is not at the district yet, that too. */
+function RollState({ call }: { readonly call: RollCall }): VNode {
+  const { words } = call;
+  const roll = call.roll.value;
+  const { taken } = roll;
+  if (taken === undefined) {
+    return (
+      <p class="roll-state">
+        <span class="tick" aria-hidden="true" /> {words.say("roll.not_taken")}
+      </p>
+    );
+  }
+  const at = words.at(taken.entered_at ?? "");
+  const by = call.byWhom(taken);
+  const mark = markOf(taken);
+  return (
+    <p class="roll-state" data-taken="">
+      <span class="tick" aria-hidden="true" /> {by === null ? words.say("roll.by_you", { at }) : words.say("roll.by", { name: by, at })}
+      {mark !== undefined && taken.place !== "settled" && (
+        <span class="roll-place">
+          <span class="dot" data-mark={mark} aria-hidden="true" /> {words.say(`place.${taken.place}`)}
+        </span>
+      )}
+      {roll.changesSince > 0 && <span class="badge" data-tone="warn">{words.say("roll.changes", { n: roll.changesSince })}</span>}
+      {roll.unmarked > 0 && <span class="badge" data-tone="warn">{words.say("roll.unmarked", { n: roll.unmarked })}</span>}
+    </p>
+  );
+}
+
+/** What was just done, until the next thing is done; with it the way back. */
+function LastStep({ call }: { readonly call: RollCall }): VNode {
+  const { words } = call;
+  const notice = call.notice.value;
+  const student = notice?.step?.student ?? 0;
+  return (
+    <div role="status" class={notice === null ? undefined : "notice"} data-tone={notice?.tone}>
+      {notice !== null && (
+        <>
+          <span class="says">{notice.says}</span>
+          {notice.step !== undefined && (
+            <span class="together push">
+              {student !== 0 && (
+                <button type="button" class="button" onClick={() => (call.opened.value = student)}>
+                  {words.say("step.details")}
+                </button>
+              )}
+              <button type="button" class="button" onClick={() => void call.undo()}>
+                {words.say("step.undo")}
+              </button>
+            </span>
+          )}
+        </>
+      )}
+    </div>
+  );
+}
+
+/** The roll's own entry can be refused, or have two values. */
+function RollNeeds({ call }: { readonly call: RollCall }): VNode | null {
+  const { words } = call;
+  const { takenCell, item } = call.roll.value;
+  const conflict = call.conflicts.value.find(({ cell }) => cell.kind === "roll_taken" && cell.item === item);
+  if (conflict !== undefined) return <Choice conflict={conflict} what={words.say("roll.whole")} call={call} />;
+  const { kept, place } = takenCell;
+  if (kept === undefined || (place !== "rejected" && place !== "quarantined")) return null;
+  return (
+    <div class="card" data-tone="bad">
+      <p>{words.say(`row.${place}`, { why: call.why(kept) })}</p>
+      <div class="choices">
+        <button type="button" class="button" onClick={() => call.dismiss(kept.edit_id)}>
+          {words.say("row.seen")}
+        </button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,68 @@
+/** The roll itself: a list of students, by finger, by pointer, or by keys without ever reaching for the mouse. */
+import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { CATEGORIES, type Category } from "./roll.ts";
+import type { RollCall } from "./roll_call.ts";
+import { StudentRow } from "./student_row.tsx";
+
+/** Which way a key goes in the list; by row. */
+const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -10_000, End: 10_000 };
+
+export function StudentList({ call }: { readonly call: RollCall }): VNode {
+  const list = useRef<HTMLUListElement>(null);
+  const toFocus = useRef<number | null>(null);
+  const { rows } = call.roll.value;
+  // The radio that a key has chosen exists checked only after the list was drawn again.
+  useEffect(() => {
+    if (toFocus.current !== null && list.current !== null) focusRow(list.current, toFocus.current);
+    toFocus.current = null;
+  });
+  const onKeyDown = (event: KeyboardEvent): void => {
+    const target = event.target as HTMLElement;
+    const at = rows.findIndex(({ student }) => String(student.student_id) === target.closest("li")?.dataset["student"]);
+    const row = rows[at];
+    if (row === undefined || event.ctrlKey || event.metaKey || event.altKey || list.current === null) return;
+    const step = stepOf(event, target);
+    if (step !== undefined) {
+      event.preventDefault();
+      focusRow(list.current, Math.min(Math.max(at + step, 0), rows.length - 1));
+      return;
+    }
+    const category = categoryOf(event.key, call);
+    if (category !== undefined) {
+      event.preventDefault();
+      toFocus.current = at;
+      call.choose(row, category);
+      focusRow(list.current, at);
+    } else if (event.key.toLowerCase() === call.words.say("letter.note").toLowerCase()) {
+      event.preventDefault();
+      call.opened.value = row.student.student_id;
+    }
+  };
+  return (
+    <ul ref={list} class="students" onKeyDown={onKeyDown}>
+      {rows.map((row) => (
+        <StudentRow key={row.student.student_id} row={row} call={call} />
+      ))}
+    </ul>
+  );
+}
+
+/** Enter goes to the next student from a mark; on a button it presses that. */
+function stepOf(event: KeyboardEvent, target: HTMLElement): number | undefined {
+  if (event.key === "Enter") return target instanceof HTMLInputElement ? (event.shiftKey ? -1 : 1) : undefined;
+  return STEPS[event.key];
+}
+
+/** The category of a letter in this language, or of a digit from 1 to 6. */
+function categoryOf(key: string, { words }: RollCall): Category | undefined {
+  const letter = key.toUpperCase();
+  return CATEGORIES.find((category, at) => key === String(at + 1) || letter === words.say(`letter.${category}`));
+}
+
+function focusRow(list: HTMLElement, at: number): void {
+  const row = list.children[at];
+  const radio = row?.querySelector<HTMLInputElement>("input:checked") ?? row?.querySelector<HTMLInputElement>("input");
+  radio?.focus();
+  row?.scrollIntoView({ block: "nearest" });
+}

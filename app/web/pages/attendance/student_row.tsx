@@ -1,0 +1,116 @@
+/** One student: name, the marks to choose from, and what there is to say about the mark. */
+import type { VNode } from "preact";
+import type { ShownCell } from "../../section/types.ts";
+import { Choice } from "./choice.tsx";
+import { CATEGORIES, type Row } from "./roll.ts";
+import type { RollCall } from "./roll_call.ts";
+
+interface StudentRowProps {
+  readonly row: Row;
+  readonly call: RollCall;
+}
+
+export function StudentRow({ row, call }: StudentRowProps): VNode {
+  const { words } = call;
+  const id = row.student.student_id;
+  const name = call.nameOf(row);
+  return (
+    <li class="student marked" data-mark={markOf(row.cell)} data-student={id} id={`student-${id}`}>
+      <div class="who">
+        <span class="name" id={`name-${id}`}>
+          {name}
+        </span>
+        <Details row={row} call={call} />
+      </div>
+      <div class="segments" role="radiogroup" aria-labelledby={`name-${id}`} aria-describedby={`says-${id}`}>
+        {CATEGORIES.map((category) => (
+          <label
+            key={category}
+            class={row.category === category ? "segment is-chosen" : "segment"}
+            data-category={category}
+            data-default={row.isDefault && category === "present" ? "" : undefined}
+          >
+            <input
+              type="radio"
+              name={`mark-${id}`}
+              value={category}
+              checked={row.category === category}
+              onClick={() => call.choose(row, category)}
+            />
+            <span class="letter" aria-hidden="true">
+              {words.say(`letter.${category}`)}
+            </span>
+            <span class="word">{words.say(`category.${category}`)}</span>
+          </label>
+        ))}
+      </div>
+      <button type="button" class="button more" aria-label={words.say("row.more_for", { name })} onClick={() => (call.opened.value = id)}>
+        {words.say("row.more")}
+      </button>
+      <RowNeeds row={row} call={call} />
+    </li>
+  );
+}
+
+/** How the value of a cell is drawn: nothing for what is settled. */
+export function markOf({ place, theirs }: ShownCell): string | undefined {
+  if (theirs !== undefined) return "theirs";
+  if (place === "settled") return undefined;
+  return place === "quarantined" ? "rejected" : place;
+}
+
+/** Time and note, which open their form; who else entered it; what is heard about where it is. */
+function Details({ row, call }: StudentRowProps): VNode {
+  const { words } = call;
+  const id = row.student.student_id;
+  const { arrival_time, note } = row.mark;
+  const text = [...(arrival_time === undefined ? [] : [words.timeOfDay(arrival_time)]), ...(note === undefined ? [] : [note])].join(" · ");
+  const by = row.isDefault ? null : call.byWhom(row.cell);
+  const changed = row.isChangedSince && row.cell.entered_at !== null ? words.say("row.changed", { at: words.at(row.cell.entered_at) }) : null;
+  const where = row.cell.place === "settled" ? (row.isDefault ? words.say("row.default") : "") : words.say(`place.${row.cell.place}`);
+  return (
+    <span class="about">
+      {text !== "" && (
+        <button
+          type="button"
+          class="details"
+          aria-label={words.say("row.details", { text, name: call.nameOf(row) })}
+          onClick={() => (call.opened.value = id)}
+        >
+          {text}
+        </button>
+      )}
+      {!row.student.is_active && <span class="badge">{words.say("row.left")}</span>}
+      {changed !== null && <span class="badge" data-tone="warn">{changed}</span>}
+      {by !== null && <span class="quiet">{words.say("row.by", { name: by })}</span>}
+      <span class="heard" id={`says-${id}`}>
+        {where}
+      </span>
+    </span>
+  );
+}
+
+/** What a person has to decide or to know about this mark, beside it. */
+function RowNeeds({ row, call }: StudentRowProps): VNode | null {
+  const { words } = call;
+  const conflict = call.conflicts.value.find(
+    ({ cell }) => cell.kind === "attendance" && cell.student === row.student.student_id && cell.item === call.roll.value.item,
+  );
+  if (conflict !== undefined) return <Choice conflict={conflict} what={call.nameOf(row)} call={call} />;
+  const { kept, place, theirs } = row.cell;
+  if (theirs !== undefined) {
+    const name = call.byWhom(theirs) ?? words.say("choice.somebody");
+    return <p class="needs hint">{words.say("row.theirs", { name, value: call.saysValue(theirs.value), at: words.at(theirs.entered_at) })}</p>;
+  }
+  if (kept === undefined || (place !== "rejected" && place !== "quarantined")) return null;
+  return (
+    <div class="needs card" data-tone="bad">
+      <p>{words.say(`row.${place}`, { why: call.why(kept) })}</p>
+      <div class="choices">
+        <button type="button" class="button" onClick={() => call.dismiss(kept.edit_id)}>
+          {words.say("row.seen")}
+        </button>
+      </div>
+    </div>
+  );
+}

@@ -1,0 +1,43 @@
+/** The week at a glance: who had which mark on which day. Nothing is changed here. */
+import type { SectionView, Student } from "../../section/types.ts";
+import { itemOf, weekAround, weekdayOf } from "./day.ts";
+import { readMark, type Mark } from "./roll.ts";
+
+export interface WeekDay {
+  readonly day: string;
+  readonly isTaken: boolean;
+  /** It has not come yet: it has no link, and its cells say nothing. */
+  readonly isFuture: boolean;
+}
+
+export interface WeekRow {
+  readonly student: Student;
+  /** A mark for each of the days; null where there is none. */
+  readonly marks: readonly (Mark | null)[];
+}
+
+export interface Week {
+  readonly days: readonly WeekDay[];
+  readonly rows: readonly WeekRow[];
+}
+
+/** Monday to Friday around the day; Saturday and Sunday only if it is that day, or has marks. */
+export function readWeek(view: Pick<SectionView, "cell">, students: readonly Student[], day: string, today: string): Week {
+  const marksOf = (on: string): readonly (Mark | null)[] =>
+    students.map(({ student_id }) => {
+      const mark = readMark(view.cell({ kind: "attendance", item: itemOf(on), student: student_id }).value);
+      return mark.category === null ? null : mark;
+    });
+  const columns = weekAround(day)
+    .map((on) => ({ on, marks: marksOf(on), isTaken: isTaken(view, on) }))
+    .filter(({ on, marks, isTaken: taken }) => weekdayOf(on) < 6 || on === day || taken || marks.some((mark) => mark !== null));
+  const rows = students
+    .map((student, at) => ({ student, marks: columns.map(({ marks }) => marks[at] ?? null) }))
+    .filter(({ student, marks }) => student.is_active || marks.some((mark) => mark !== null));
+  return { days: columns.map(({ on, isTaken: taken }) => ({ day: on, isTaken: taken, isFuture: on > today })), rows };
+}
+
+function isTaken(view: Pick<SectionView, "cell">, day: string): boolean {
+  const { value } = view.cell({ kind: "roll_taken", item: itemOf(day), student: 0 });
+  return (value as { taken?: unknown } | null)?.taken === true;
+}
