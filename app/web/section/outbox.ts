@@ -1,13 +1,10 @@
 /** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
-import * as outboxes from "@inkfast/outbox";
-import type { Outbox, OutboxOptions, OutboxStatus } from "@inkfast/outbox";
+import { type Outbox, type OutboxStatus, openOutbox } from "@inkfast/outbox";
 import { effect, signal } from "@preact/signals";
 import { inTheNameOf, person, renew, signInNeeded, startSession } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
 import { keyOf } from "./types.ts";
 import { learntOf } from "./view.ts";
-
-const { openOutbox } = outboxes as unknown as { openOutbox: (options: OutboxOptions) => Promise<Outbox> };
 
 /** How things stand in all sections; null until the outbox is open. */
 export const outboxStatus = signal<OutboxStatus | null>(null);
@@ -32,7 +29,7 @@ export async function outboxOfPage(): Promise<Outbox> {
 async function open(): Promise<PageStore> {
   const who = await startSession();
   const snapshots = new Snapshots(who.user_id);
-  const outbox = await openOutbox({ user: who.user_id, headers: () => inTheNameOf(who) });
+  const outbox = openOutbox({ user: who.user_id, headers: () => inTheNameOf(who), makeRoom: () => snapshots.makeRoom() });
   outbox.on("status", (status) => {
     const hasEnded = status.signInRequired && outboxStatus.peek()?.signInRequired !== true;
     outboxStatus.value = status;

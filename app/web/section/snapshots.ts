@@ -87,6 +87,11 @@ export class Snapshots {
     });
   }
 
+  /** The disk is full, and edits come first: every snapshot goes. */
+  async makeRoom(): Promise<void> {
+    await this.try((database) => database.clear("snapshots"));
+  }
+
   readList(): Promise<KeptList | undefined> {
     return this.try((database) => database.get("list", "mine"));
   }
