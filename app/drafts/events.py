@@ -1,4 +1,4 @@
-"""What happens in the journal, as it happens: fed by sharded pub/sub from accept.lua and drain.lua.
+"""What happens in the journal, as it happens: fed by sharded pub/sub from accept.lua, drain.lua and the direct path.
 
 Lossy by contract: a listener that falls behind, or a connection that breaks, loses events and is told so once; polling
 repairs what was missed. One process holds one subscribing connection to each server, however many browsers listen.
@@ -12,13 +12,14 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
 from app.drafts.codec import APPLIED, Head, UnknownFormatError, unpack_entry
-from app.drafts.connection import JournalProtocol
+from app.drafts.connection import JournalProtocol, pack_command
 from app.drafts.keys import EVENTS, partition_of
 from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
+    from app.drafts.codec import Entry
     from app.drafts.topology import Node, Topology
 
 EVENTS_WAITING_MAX = 256  # of one listener; above it the oldest are dropped
@@ -179,6 +180,28 @@ class EventHub:
             connection.close()
         if self._tasks:
             await asyncio.wait(list(self._tasks.values()), timeout=RECONNECT_S * 2)
+
+
+def publish_direct(topology: Topology, entry: Entry, heads: Mapping[bytes, Head], recorded_seq: int) -> None:
+    """Tell listeners of edits that went past the journal, if its server can be reached; returns at once, never raises.
+
+    `heads` are what stands in the cells of `entry` now: an edit that does not stand there is no news. While the server
+    is away nobody can be told; when it is back, every listener hears that something was missed.
+    """
+    partition = partition_of(entry.section_id)
+    node = topology.node(partition)
+    connection = node.opened()
+    if connection is None or node.is_away:
+        return
+    standing = [(e, head) for e in entry.edits if (head := heads.get(e.cell)) and head.edit_id == e.edit_id]
+    channel, messages = EVENTS[partition], []
+    if standing:
+        edits = [bytes((APPLIED,)) + head.cell_version.to_bytes(4, "big") + e.raw[5:] for e, head in standing]
+        messages.append(entry.header[:-1] + bytes((len(edits),)) + b"".join(edits))
+    section = str(entry.section_id).encode()
+    messages.append(bytes((_RECORDED,)) + section + b":" + entry.client + recorded_seq.to_bytes(4, "big"))
+    sent = connection.send([pack_command((b"SPUBLISH", channel, message)) for message in messages])
+    sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody waits for it
 
 
 def _drafted(raw: bytes) -> Drafted | None:

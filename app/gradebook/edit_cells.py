@@ -153,9 +153,11 @@ class EditCells:
             pass
         entry = entry_of_save(save.section_id, save.client, save.skew_ms, save.received_ms, save.edits.blobs)
         try:
-            return await self._directly.write(DirectSave(entry, save.request.exceptions_seen_seq))
+            reply = await self._directly.write(DirectSave(entry, save.request.exceptions_seen_seq))
         except RecordsUnavailableError:
             pass
+        else:
+            return reply.raw, reply.context
         try:
             return await self._journal(save, is_patient=True)
         except JournalUnavailableError as error:

@@ -13,6 +13,7 @@ import logging
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.drafts.codec import UnknownFormatError, unpack_entry
+from app.drafts.events import publish_direct
 from app.drafts.keys import partition_of
 from app.errors import InkfastError, JournalUnavailableError, OverloadedError, RecordsUnavailableError
 from app.gradebook.recording.direct import DirectReply, DirectSave, record_directly
@@ -142,6 +143,8 @@ class WriteDirectly:
         for waiting, reply in zip(batch, replies, strict=True):
             if reply.context is not None:
                 self._note_written(waiting.save)
+                heads = reply.context.context.heads
+                publish_direct(self._store.topology, waiting.save.entry, heads, reply.recorded_seq)
             if not waiting.future.done():
                 waiting.future.set_result(reply)
 

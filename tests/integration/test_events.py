@@ -8,7 +8,19 @@ from uuid import uuid4
 
 from app.drafts.codec import CELL
 from app.drafts.events import Drafted, EventHub, Missed, Recorded
-from tests.world import OTHER_SECTION, QUIZ, SECTION, STUDENTS, TEACHER, Tab, api_process, flush_all, make_school
+from tests.world import (
+    CO_TEACHER,
+    OTHER_SECTION,
+    QUIZ,
+    SECTION,
+    STUDENTS,
+    TEACHER,
+    Tab,
+    api_process,
+    flush_all,
+    make_school,
+    outcomes,
+)
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -43,6 +55,46 @@ async def test_a_listener_hears_of_drafts_and_of_records_of_its_section(settings
             assert (event.section_id, str(event.client_id), event.recorded_seq) == (SECTION, tab.client_id, 1)
             assert await elsewhere.get(0.05) is None
         finally:
+            await hub.close()
+
+
+async def test_edits_that_go_past_the_journal_are_told_too(settings: Settings) -> None:
+    """Its memory is full: it takes no edit, and still carries messages."""
+    await make_school(settings.database_url)
+    async with api_process(settings) as process:
+        hub = EventHub(process.topology)
+        tab, other = Tab(process), Tab(process, CO_TEACHER)
+        first = tab.edit(STUDENTS[0], "17")
+        await tab.save(first)
+        await flush_all(settings)
+        listener = hub.listen([SECTION])
+        memory = await process.topology.call(0, b"CONFIG", b"GET", b"maxmemory")
+        try:
+            await subscribed(process, 1)
+            await process.topology.call(0, b"CONFIG", b"SET", b"maxmemory", b"1")
+            second, stale = tab.edit(STUDENTS[0], "18"), other.edit(STUDENTS[0], "3")
+            assert outcomes(await tab.save(second, tab.edit(STUDENTS[1], "4"))) == ["recorded", "recorded"]
+            event = await listener.get(5)
+            assert isinstance(event, Drafted)
+            assert (event.section_id, event.author_id, str(event.client_id)) == (SECTION, TEACHER, tab.client_id)
+            told = [(CELL.unpack(cell), head.value, head.cell_version) for cell, head in event.heads]
+            assert told == [
+                ((1, QUIZ, STUDENTS[0]), b'{"score": "18"}', 2),
+                ((1, QUIZ, STUDENTS[1]), b'{"score": "4"}', 1),
+            ]
+            event = await listener.get(5)
+            assert isinstance(event, Recorded)
+            assert (event.user_id, str(event.client_id), event.recorded_seq) == (TEACHER, tab.client_id, 3)
+            assert outcomes(await other.save(stale)) == ["conflict"]  # nothing new stands there
+            event = await listener.get(5)
+            assert isinstance(event, Recorded)
+            assert (event.user_id, event.recorded_seq) == (CO_TEACHER, 1)
+            assert outcomes(await tab.save(first, second)) == ["recorded", "recorded"]  # again: the second stands there
+            event = await listener.get(5)
+            assert isinstance(event, Drafted)
+            assert [head.value for _, head in event.heads] == [b'{"score": "18"}']
+        finally:
+            await process.topology.call(0, b"CONFIG", b"SET", b"maxmemory", memory[1])
             await hub.close()
 
 

@@ -47,6 +47,7 @@ class DirectReply(NamedTuple):
 
     raw: bytes
     context: LoadedContext | None = None
+    recorded_seq: int = 0
 
 
 async def record_directly(
@@ -154,7 +155,7 @@ def _reply(
     # Nothing above the position is called held: a hole is in a journal that is away, and what is parked is asked for
     # again until it is judged.
     raw = pack_settled_reply(recorded_seq, told_seq, len(save.entry.edits), packed_exceptions(told))
-    return DirectReply(raw, context)
+    return DirectReply(raw, context, recorded_seq)
 
 
 def first_exceptions(untold: Sequence[ExceptionRow], recorded_seq: int) -> tuple[Sequence[ExceptionRow], int]:
