@@ -6,6 +6,7 @@ only when nothing failed.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -17,6 +18,8 @@ from xml.etree import ElementTree as ET
 
 import click
 
+from app.api.web_files import WEB
+from ops.build_web import WebBuildError, build_web, find_node, install_modules
 from ops.environment import environment
 
 if TYPE_CHECKING:
@@ -132,6 +135,42 @@ def _static(limit_s: float) -> Count:
     )
 
 
+def _scripts(limit_s: float) -> Count:
+    """Build the browser side; check its types; run its unit tests in node."""
+    try:
+        install_modules(node := find_node(), with_dev=True)
+        build_web(click.echo)
+    except WebBuildError as error:
+        click.echo(f"{error}")
+        return FAILURE
+    types = _checks(limit_s, {"types of scripts": [node.program, WEB / "node_modules/typescript/bin/tsc", "-p", WEB]})
+    return types.plus(_node_tests(node.program, limit_s))
+
+
+def _node_tests(node: Path, limit_s: float) -> Count:
+    click.echo("--- node test.mjs")
+    command = [node, WEB / "test.mjs"]
+    try:
+        done = subprocess.run(
+            command, cwd=ROOT, env=_clean_environment(), timeout=limit_s, check=False, stdout=subprocess.PIPE, text=True
+        )
+    except subprocess.TimeoutExpired:
+        click.echo(f"node test.mjs: stopped after {limit_s:.0f} s")
+        return FAILURE
+    count = read_node_totals(done.stdout)
+    click.echo(done.stdout if count.failed or done.returncode else f"    {count.passed} tests")
+    return count if done.returncode == 0 or count.failed else count.plus(FAILURE)
+
+
+def read_node_totals(said: str) -> Count:
+    """Return what node's test runner counted, whichever of its two ways of saying it; nothing counted has failed."""
+    totals = {name: int(number) for name, number in re.findall(r"^(?:#|ℹ) (\w+) (\d+)$", said, re.MULTILINE)}
+    if "pass" not in totals:
+        return FAILURE
+    # A skipped test shows nothing, so it counts as failed: there are none.
+    return Count(totals["pass"], sum(totals.get(name, 0) for name in ("fail", "cancelled", "skipped", "todo")))
+
+
 def _pytest(name: str, *folders: str) -> Callable[[float], Count]:
     def check(limit_s: float) -> Count:
         REPORTS.mkdir(parents=True, exist_ok=True)
@@ -162,12 +201,14 @@ STAGES = (
     Stage("install", 180, _install),
     Stage("static", 60, _static),
     Stage("unit", 180, _pytest("unit", "tests/unit", "tests/properties")),
+    Stage("scripts", 90, _scripts),
     Stage("api", 120, _pytest("api", "tests/api")),
     Stage("simulation", 90, _pytest("simulation", "tests/simulation")),
     Stage("integration", 240, _pytest("integration", "tests/integration")),
     Stage("faults", 480, _pytest("faults", "tests/faults")),
     Stage("documents", 60, _pytest("documents", "tests/tidy")),
     Stage("browser", 240, _pytest("browser", "tests/browser")),
+    Stage("web", 300, _pytest("web", "tests/web")),
 )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
-from axe_playwright_python.async_playwright import Axe
 
+from tests.browsing import ask_axe
 from tests.plain_school import PlainSchool, make_plain_school
 from tests.school import PASSWORD
 from tests.world import flush_all
@@ -19,10 +19,8 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Page, ViewportSize
 
-    from tests.browser.conftest import Service
+    from tests.browsing import Service
 
-TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-OPTIONS = {"runOnly": {"type": "tag", "values": TAGS}}
 WIDE: ViewportSize = {"width": 1280, "height": 800}
 PHONE: ViewportSize = {"width": 375, "height": 740}
 NARROWEST: ViewportSize = {"width": 320, "height": 640}  # also 1280 px at 400 %
@@ -74,14 +72,8 @@ class Walk:
                 file = self.screenshots / f"{self.name}-{self.looks:02d}-{state}-{size['width']}.png"
                 await self.page.screenshot(path=file, full_page=True)
             if size is PHONE:
-                await self._ask_axe(state)
+                self.faults += await ask_axe(self.page, state)
             await self._measure_targets(f"{state} at {size['width']} px")
-
-    async def _ask_axe(self, state: str) -> None:
-        results = await Axe().run(self.page, options=OPTIONS)
-        for violation in results.response["violations"]:
-            nodes = [(node["html"][:150], node.get("failureSummary", "")[:300]) for node in violation["nodes"][:3]]
-            self.faults.append(f"{state}: {violation['id']}: {nodes}")
 
     async def _measure_targets(self, state: str) -> None:
         """Every control is at least 24 by 24 px (WCAG 2.2, 2.5.8), and every one that can be ticked by its label."""

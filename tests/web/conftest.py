@@ -1,0 +1,154 @@
+"""The gradebook as teachers get it: built once a run, from a real service, in Debian's browser.
+
+What a test of a page asks for: `school` (how large: `LARGE`, or `@sized(students=…, columns=…, filled=…)`), `open_page`
+(a window of somebody who is signed in), `service` (to stop, kill and start again), `recorded` (what PostgreSQL has).
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from typing import TYPE_CHECKING, Any, Protocol
+
+import asyncpg
+import pytest
+import redis
+
+from ops.build_web import build_web
+from tests.browsing import Service, chromium, screenshots
+from tests.gradebook_school import make_gradebook_school
+from tests.school import PASSWORD
+from tests.world import fetch
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    from pathlib import Path
+
+    from playwright.async_api import Browser, Page, ViewportSize
+
+    from ops.servers import ValkeyServer
+    from tests.gradebook_school import GradebookSchool
+
+DESK: ViewportSize = {"width": 1366, "height": 768}
+PHONE: ViewportSize = {"width": 390, "height": 844}
+_numbers = itertools.count(1)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built() -> None:
+    """app/web/dist as the sources are now."""
+    build_web(print)
+
+
+@pytest.fixture(scope="module")
+def service(built: None, module_database_url: str, valkey: ValkeyServer) -> Iterator[Service]:
+    """An API process and a flusher for the tests of a file; a test that stops one of them starts it again."""
+    with redis.Redis.from_url(valkey.url) as client:
+        client.flushall()
+    service = Service(module_database_url, valkey.url)
+    try:
+        service.start()
+        service.start_flusher()
+        yield service
+    finally:
+        service.close()
+
+
+@pytest.fixture(scope="module")
+async def browser() -> AsyncIterator[Browser]:
+    async with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+async def school(request: pytest.FixtureRequest, service: Service) -> GradebookSchool:
+    """A section of 12 students and 6 columns, half of it filled in; other sizes by tests.web.sizes."""
+    connection = await asyncpg.connect(service.settings.database_url)
+    try:
+        wanted: dict[str, Any] = getattr(request, "param", {})
+        return await make_gradebook_school(connection, suffix=f"-{next(_numbers)}", **wanted)
+    finally:
+        await connection.close()
+
+
+class OpenPage(Protocol):
+    """Opens windows."""
+
+    async def __call__(
+        self, path: str = "/app/", *, as_user: str | None = "", viewport: ViewportSize = DESK, **context: Any
+    ) -> Page:
+        """Return a page in a window of its own, at this path, when it is loaded.
+
+        `as_user` is signed in already: the teacher of `school` unless another user name is given, nobody with None.
+        `context` goes to `browser.new_context` (locale, color_scheme, forced_colors, reduced_motion, …).
+        """
+
+
+@pytest.fixture
+async def open_page(service: Service, browser: Browser, school: GradebookSchool) -> AsyncIterator[OpenPage]:
+    """Open windows, and close them again; no script of theirs may end in an error that nobody caught."""
+    windows = []
+    errors: list[str] = []
+
+    async def open_one(
+        path: str = "/app/", *, as_user: str | None = "", viewport: ViewportSize = DESK, **context: Any
+    ) -> Page:
+        window = await browser.new_context(viewport=viewport, base_url=service.url, **context)
+        windows.append(window)
+        page = await window.new_page()
+        page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
+        if as_user is not None:
+            await sign_in(page, service, as_user or school.teacher_name)
+        await page.goto(path)
+        return page
+
+    yield open_one
+    for window in windows:
+        await window.close()
+    assert errors == []
+
+
+async def sign_in(page: Page, service: Service, username: str, password: str = PASSWORD) -> None:
+    """Sign the window of a page in, without a page: its cookies are set from now on."""
+    answer = await page.context.request.post(
+        f"{service.url}/api/v1/session",
+        data={"username": username, "password": password},
+        headers={"origin": service.url},
+    )
+    assert answer.ok, await answer.text()
+
+
+@pytest.fixture
+def recorded(service: Service, school: GradebookSchool) -> Callable[[], Awaitable[dict[tuple[int, int], Any]]]:
+    """`await recorded()`: the scores of the section in PostgreSQL, by line item and student; kind 1 unless told."""
+
+    async def ask(kind: int = 1) -> dict[tuple[int, int], Any]:
+        rows = await fetch(
+            service.settings,
+            "SELECT item, student_id, value FROM cell WHERE section_id = $1 AND kind = $2",
+            school.section,
+            kind,
+        )
+        return {(row["item"], row["student_id"]): json.loads(row["value"]) for row in rows}
+
+    return ask
+
+
+@pytest.fixture
+def shoot() -> Callable[[Page, str], Awaitable[None]]:
+    """`await shoot(page, "gradebook-conflict")`: the page at the width of a desk and of a phone, into the artefacts."""
+
+    async def take(page: Page, name: str) -> None:
+        before = page.viewport_size
+        for size in (DESK, PHONE):
+            await page.set_viewport_size(size)
+            await page.screenshot(path=screenshots() / f"{name}-{size['width']}.png")
+        if before is not None:
+            await page.set_viewport_size(before)
+
+    return take
+
+
+@pytest.fixture(scope="session")
+def screenshot_dir() -> Path:
+    return screenshots()
