@@ -19,7 +19,13 @@ if TYPE_CHECKING:
 
 WEB = Path(__file__).resolve().parents[2] / "app" / "web"
 PAGE = WEB / "grid" / "test"
-FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-component-update", "--no-first-run"]
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+]
 
 
 def build_page(out: Path) -> str:

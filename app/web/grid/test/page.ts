@@ -147,9 +147,9 @@ const bench = {
   /** Paste a block of this size with the preview confirmed; ms from the event until it is painted. */
   async paste(text: string): Promise<number> {
     const start = performance.now();
+    this.events.length = 0;
     this.send(text);
-    const event = this.events[this.events.length - 1];
-    if (event?.kind === "preview") event.preview.confirm();
+    for (const event of this.events) if (event.kind === "preview") event.preview.confirm();
     return (await painted()) - start;
   },
 
@@ -157,6 +157,13 @@ const bench = {
     const clipboardData = new DataTransfer();
     clipboardData.setData("text/plain", text);
     this.grid?.entry.input.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
+  },
+
+  /** Scroll, and wait until it is drawn. */
+  async scroll(top: number, left: number): Promise<void> {
+    document.getElementById("host")?.scrollTo(left, top);
+    await painted();
+    await painted();
   },
 
   /** What can be seen: every drawn cell with where its indexes say it is, the input, and where it lies. */
