@@ -148,7 +148,12 @@ export class GradebookModel implements GridModel {
 
   text(row: number, column: number): string {
     const at = this.at(row, column);
-    return at === undefined ? "" : this.reader.write(scoreOf(this.ask(at.item.line_item_id, at.student.student_id).value));
+    return at === undefined ? "" : this.written(at.item.line_item_id, at.student.student_id);
+  }
+
+  /** The text that would be typed for a score, shown now or not. */
+  written(item: number, student: number): string {
+    return this.reader.write(scoreOf(this.ask(item, student).value));
   }
 
   seen(row: number, column: number): string | null {

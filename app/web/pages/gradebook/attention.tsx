@@ -1,0 +1,168 @@
+/** What needs attention: a list beside the grid, and the card beside the cell of a conflict. */
+import type { VNode } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { concernsAt, nameOf, reasonOf, sidesOf, whereOf, type Concern } from "./concerns.ts";
+import type { Desk } from "./desk.ts";
+import { inWords } from "./score.ts";
+
+/** The two choices of a conflict. Somebody else's is theirs to decide. */
+function Choices({ desk, concern, onLater }: { desk: Desk; concern: Concern; onLater?: () => void }): VNode {
+  const { words } = desk;
+  const { cell, head, typedBy, author } = concern;
+  const say = (value: unknown): string => inWords(cell.kind, value, words);
+  if (typedBy === "somebody") return <p class="quiet">{words.say("conflict.others", { name: author ?? words.say("history.somebody") })}</p>;
+  const theirs = head === null ? null : head.author_name === undefined ? words.say("conflict.use_theirs", { value: say(head.value) }) : words.say("conflict.use", { name: nameOf(head, words), value: say(head.value) });
+  return (
+    <div class="choices">
+      <button type="button" class="button button-main" onClick={() => void desk.settle(concern, "mine")}>
+        {words.say("conflict.keep", { value: say(concern.value) })}
+      </button>
+      {theirs !== null && (
+        <button type="button" class="button" onClick={() => void desk.settle(concern, "theirs")}>
+          {theirs}
+        </button>
+      )}
+      {onLater && (
+        <button type="button" class="button button-plain" onClick={onLater}>
+          {words.say("conflict.later")}
+        </button>
+      )}
+    </div>
+  );
+}
+
+/** Beside the cell in which the teacher is: what two people entered, and the choice. It never takes the focus by itself. */
+export function CellCard({ desk }: { readonly desk: Desk }): VNode | null {
+  const { words, view } = desk;
+  const active = desk.active.value;
+  const box = useRef<HTMLElement>(null);
+  void desk.changes.value;
+  const cell = active && { kind: "score", item: active.item.line_item_id, student: active.student.student_id };
+  const concern = active ? concernsAt(desk.concerns.value, active.item.line_item_id, active.student.student_id)[0] : undefined;
+  const theirs = cell && concern === undefined ? view.cell(cell).theirs : undefined;
+  const isShown = active !== null && (concern !== undefined || theirs !== undefined) && !desk.isPutOff.value;
+  useEffect(() => (isShown ? keepBeside(box.current, desk) : undefined), [isShown, active]);
+  if (!isShown || active === null) return null;
+  const later = (): void => {
+    desk.isPutOff.value = true;
+    desk.grid?.focus();
+  };
+  const onKeyDown = (event: KeyboardEvent): void => {
+    if (event.key !== "Escape") return;
+    event.preventDefault();
+    later();
+  };
+  const title = desk.spoken(active);
+  return (
+    <section ref={box} class="card cell-card" aria-label={words.say("conflict.title", { where: title })} data-tone={concern && concern.is !== "conflict" ? "bad" : "warn"} onKeyDown={onKeyDown}>
+      <h2>{title}</h2>
+      {concern === undefined && theirs && (
+        <p>{words.say("conflict.waiting", { name: nameOf(theirs, words), value: inWords("score", theirs.value, words), at: words.at(theirs.entered_at, desk.now()) })}</p>
+      )}
+      {concern?.is === "conflict" && (
+        <>
+          {sidesOf(concern, words, desk.now()).map((side) => (
+            <p key={side}>{side}</p>
+          ))}
+          <p class="quiet">{words.say("conflict.both_kept")}</p>
+          <Choices desk={desk} concern={concern} onLater={later} />
+        </>
+      )}
+      {concern && concern.is !== "conflict" && <Refused desk={desk} concern={concern} onLater={later} />}
+    </section>
+  );
+}
+
+/** Keep the card below its cell, or above it, wherever the grid is scrolled; on a phone it lies at the bottom by its style. */
+function keepBeside(box: HTMLElement | null, desk: Desk): (() => void) | undefined {
+  const { grid } = desk;
+  if (box === null || grid === undefined) return undefined;
+  const host = box.parentElement;
+  const place = (): void => {
+    if (host === null) return;
+    const around = host.getBoundingClientRect();
+    const cell = grid.rectOf(grid.active.row, grid.active.column);
+    const isBelow = cell.bottom + 8 + box.offsetHeight <= around.bottom;
+    const top = isBelow ? cell.bottom + 8 : Math.max(around.top + 8, cell.top - 8 - box.offsetHeight);
+    const left = Math.min(Math.max(around.left + 8, cell.left), around.right - box.offsetWidth - 24);
+    box.style.top = `${top - around.top}px`;
+    box.style.left = `${left - around.left}px`;
+  };
+  place();
+  host?.addEventListener("scroll", place, { capture: true, passive: true });
+  window.addEventListener("resize", place);
+  return () => {
+    host?.removeEventListener("scroll", place, { capture: true });
+    window.removeEventListener("resize", place);
+  };
+}
+
+/** What was not accepted: the value as it was typed, why, and what can be done. */
+function Refused({ desk, concern, onLater }: { desk: Desk; concern: Concern; onLater?: () => void }): VNode {
+  const { words } = desk;
+  const { cell, value } = concern;
+  const again = (): void => {
+    desk.goTo(cell);
+    if (cell.kind === "score") desk.grid?.entry.caret();
+  };
+  const isHere = cell.kind === "score" || cell.kind === "comment" || cell.kind === "line_item";
+  return (
+    <>
+      <p>
+        <span class="badge" data-tone="bad">{words.say(concern.is === "rejected" ? "attention.rejected" : "attention.quarantined")}</span>{" "}
+        {reasonOf(concern, words)}
+      </p>
+      <p>{words.say("attention.typed", { value: inWords(cell.kind, value, words) })}</p>
+      <div class="choices">
+        {isHere && (
+          <button type="button" class="button button-main" onClick={again}>
+            {words.say("attention.again")}
+          </button>
+        )}
+        <button type="button" class="button" onClick={() => void desk.dismiss(concern)}>
+          {words.say("attention.dismiss")}
+        </button>
+        {onLater && (
+          <button type="button" class="button button-plain" onClick={onLater}>
+            {words.say("conflict.later")}
+          </button>
+        )}
+      </div>
+    </>
+  );
+}
+
+export function Attention({ desk }: { readonly desk: Desk }): VNode {
+  const { words } = desk;
+  const concerns = desk.concerns.value;
+  return (
+    <>
+      <p class="quiet">{words.say(concerns.length ? "attention.lead" : "attention.none")}</p>
+      <ul class="cards">
+        {concerns.map((concern) => {
+          const where = whereOf(concern.cell, desk.view, words);
+          return (
+            <li key={concern.edit_id} class="card" data-tone={concern.is === "conflict" ? "warn" : "bad"}>
+              <div class="card-top">
+                <h3>{where}</h3>
+                <button type="button" class="button button-plain" aria-label={`${words.say("attention.go")}: ${where}`} onClick={() => desk.goTo(concern.cell)}>
+                  {words.say("attention.go")}
+                </button>
+              </div>
+              {concern.is === "conflict" ? (
+                <>
+                  {sidesOf(concern, words, desk.now()).map((side) => (
+                    <p key={side}>{side}</p>
+                  ))}
+                  <Choices desk={desk} concern={concern} />
+                </>
+              ) : (
+                <Refused desk={desk} concern={concern} />
+              )}
+            </li>
+          );
+        })}
+      </ul>
+    </>
+  );
+}

@@ -1,0 +1,94 @@
+/** A comment on one score, kept as it is typed, like a score. */
+import type { VNode } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { Dialog } from "../../style/dialog.tsx";
+import type { ActiveCell, Desk } from "./desk.ts";
+import { commentOf } from "./score.ts";
+
+const CHARACTERS_MAX = 2_000;
+const PAUSE_MS = 400;
+
+/** Enter a text, at most once for each pause; `finish` enters what is left at once. */
+function useKeeping(desk: Desk, { item, student }: ActiveCell): { typed: (text: string) => void; finish: () => void; isKept: boolean } {
+  const { view } = desk;
+  const cell = { kind: "comment", item: item.line_item_id, student: student.student_id };
+  const [isKept, setKept] = useState(false);
+  const state = useRef({ text: "", entered: "", seen: null as string | null, isFirst: true, timer: 0 });
+  useEffect(() => {
+    const shown = view.cell(cell);
+    const text = commentOf(shown.value);
+    Object.assign(state.current, { text, entered: text, seen: shown.edit_id });
+    const leave = (): void => enter();
+    window.addEventListener("pagehide", leave);
+    return () => {
+      window.removeEventListener("pagehide", leave);
+      enter();
+    };
+  }, []);
+  const enter = (): void => {
+    const now = state.current;
+    clearTimeout(now.timer);
+    if (now.text === now.entered) return;
+    now.entered = now.text;
+    // What was seen when the dialog opened is the base once; afterwards it is one's own last text.
+    const base = now.isFirst ? { base: now.seen } : {};
+    now.isFirst = false;
+    view.enter([{ ...cell, value: { text: now.text }, ...base }]).then(() => setKept(true), desk.model.onFailure);
+  };
+  const typed = (text: string): void => {
+    const now = state.current;
+    clearTimeout(now.timer);
+    setKept(false);
+    const plain = text.replace(/\r\n?/g, "\n").replace(/\0/g, "");
+    if ([...plain].length > CHARACTERS_MAX) return;
+    now.text = plain;
+    now.timer = window.setTimeout(enter, PAUSE_MS);
+  };
+  return { typed, finish: enter, isKept };
+}
+
+export function Comment({ desk, item, student }: ActiveCell & { readonly desk: Desk }): VNode {
+  const { words, view } = desk;
+  const [text, setText] = useState(() => commentOf(view.cell({ kind: "comment", item: item.line_item_id, student: student.student_id }).value));
+  const keeping = useKeeping(desk, { item, student });
+  const close = (): void => {
+    keeping.finish();
+    desk.close();
+  };
+  const onInput = (value: string): void => {
+    setText(value);
+    keeping.typed(value);
+  };
+  const left = CHARACTERS_MAX - [...text].length;
+  return (
+    <Dialog title={words.say("comment.title", { where: desk.spoken({ item, student }) })} closeLabel={words.say("dialog.close")} onClose={close}>
+      <label class="labelled">
+        <span class="heard">{words.say("comment.label")}</span>
+        <textarea
+          class="field"
+          data-first
+          rows={6}
+          value={text}
+          aria-invalid={left < 0}
+          aria-describedby="comment-hint"
+          onInput={({ currentTarget }) => onInput(currentTarget.value)}
+          onKeyDown={(event) => event.key === "Enter" && (event.ctrlKey || event.metaKey) && close()}
+        />
+      </label>
+      <p id="comment-hint" class={left < 0 ? "wrong" : "hint"} role="status">
+        {left < 0
+          ? words.say("comment.too_long", { n: -left })
+          : keeping.isKept
+            ? words.say("comment.kept")
+            : left < 200
+              ? words.say("comment.left", { n: left })
+              : words.say("comment.hint", { max: CHARACTERS_MAX })}
+      </p>
+      <div class="choices">
+        <button type="button" class="button button-main" onClick={close}>
+          {words.say("comment.done")}
+        </button>
+      </div>
+    </Dialog>
+  );
+}

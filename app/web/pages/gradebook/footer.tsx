@@ -1,0 +1,49 @@
+/** Below the grid: the column in numbers, the legend of the marks, who else is here. */
+import type { VNode } from "preact";
+import type { Desk } from "./desk.ts";
+
+const MARKS = ["queued", "rejected", "conflict"] as const;
+
+export function Footer({ desk }: { readonly desk: Desk }): VNode {
+  const { words } = desk;
+  return (
+    <footer class="foot">
+      <ColumnInNumbers desk={desk} />
+      <ul class="legend" aria-label={words.say("legend.title")}>
+        {MARKS.map((mark) => (
+          <li key={mark}>
+            <span class="sample marked" data-mark={mark} aria-hidden="true" /> {words.say(`legend.${mark}`)}
+          </li>
+        ))}
+        <li>
+          <span class="sample has-comment" aria-hidden="true" /> {words.say("legend.comment")}
+        </li>
+      </ul>
+      <Others desk={desk} />
+    </footer>
+  );
+}
+
+/** Mean, median and count of the column in which the teacher is. */
+function ColumnInNumbers({ desk }: { readonly desk: Desk }): VNode | null {
+  const { words, model, view } = desk;
+  const active = desk.active.value;
+  const range = desk.range.value;
+  void desk.changes.value;
+  if (range !== null) return <p>{words.say("range", range)}</p>;
+  const item = view.lineItems.find(({ line_item_id }) => line_item_id === active?.item.line_item_id);
+  if (item === undefined) return null;
+  const found = model.statisticsOfItem(item);
+  return <p>{found ? model.inSentences(found, item) : words.say("column.no_scores", { title: item.title })}</p>;
+}
+
+function Others({ desk }: { readonly desk: Desk }): VNode {
+  const { words, view } = desk;
+  void desk.changes.value;
+  const names = view.others.map(({ name }) => name);
+  return (
+    <p class="push" role="status">
+      {names.length > 0 && words.say(names.length === 1 ? "presence.one" : "presence", { names: words.list(names) })}
+    </p>
+  );
+}
