@@ -1,7 +1,7 @@
 /** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
 import { type Outbox, type OutboxStatus, openOutbox } from "@inkfast/outbox";
 import { effect, signal } from "@preact/signals";
-import { inTheNameOf, person, renew, signInNeeded, startSession } from "./session.ts";
+import { inTheNameOf, person, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
 import { keyOf } from "./types.ts";
 import { learntOf } from "./view.ts";
@@ -34,6 +34,9 @@ async function open(): Promise<PageStore> {
     const hasEnded = status.signInRequired && outboxStatus.peek()?.signInRequired !== true;
     outboxStatus.value = status;
     if (hasEnded) void goOn(outbox);
+  });
+  outbox.on("acknowledged", () => {
+    unreachableSince.value = null;
   });
   // What has left the outbox stands in its cells, also where the snapshot on disk is older: a page that is opened without a
   // network shows it. Of every section, for this page may send what another one was closed with.

@@ -42,8 +42,8 @@ export const person = signal<Person | null>(parsed(remembered(SIGNED_IN)));
 export const signInNeeded = signal<SignInReason | null>(null);
 /** Who has signed in in this browser, where that is not whom this page works for. */
 export const otherPerson = signal<Person | null>(null);
-/** False while the last question to the server found no answer. */
-export const isReachable = signal(true);
+/** Since when questions to the server find no answer; null while the last one was answered. Milliseconds, by its clock. */
+export const unreachableSince = signal<number | null>(null);
 
 let renewing: Promise<void> | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -76,10 +76,10 @@ async function answer(path: string, init: RequestInit, who: Person | null = pers
     const headers = { ...(init.headers as Record<string, string> | undefined), ...inTheNameOf(who) };
     const response = await fetch(path, { cache: "no-store", credentials: "same-origin", signal: stop.signal, ...init, headers });
     noteServerTime(response, sent);
-    isReachable.value = response.status < 500;
+    unreachableSince.value = null;
     return response;
   } catch (error) {
-    isReachable.value = false;
+    unreachableSince.value ??= serverNow();
     throw new Unreachable(String(error));
   } finally {
     clearTimeout(limit);

@@ -33,7 +33,8 @@ export interface StatusFacts {
   /** By the server's clock; milliseconds since 1970, as all moments here. */
   readonly now: number;
   readonly signIn: SignInReason | null;
-  readonly isReachable: boolean;
+  /** Since when nothing but saves was answered; null while it is. */
+  readonly unreachableSince: number | null;
   /** When what is shown was so, if it is not of now: read from this computer's disk, or by the server from a copy. */
   readonly asOf: number | null;
   readonly isFromDisk: boolean;
@@ -82,7 +83,7 @@ export function describe(facts: StatusFacts, words: SharedWords): StatusSentence
   };
 }
 
-export function stateOf({ all, here, now, signIn, isReachable }: StatusFacts): StatusState {
+export function stateOf({ all, here, now, signIn, unreachableSince }: StatusFacts): StatusState {
   const unsent = all.queued + all.sending;
   if (all.storage === "memory") return "nowhere";
   if (all.stuck !== null) return "stuck";
@@ -94,7 +95,7 @@ export function stateOf({ all, here, now, signIn, isReachable }: StatusFacts): S
   }
   if (signIn !== null || all.signInRequired) return "signed_out";
   if (unsent > 0 && all.oldestUnsent !== null && now - all.oldestUnsent > OVERDUE_MS) return "overdue";
-  if (all.offlineSince !== null || !isReachable) return "offline";
+  if (all.offlineSince !== null || unreachableSince !== null) return "offline";
   if (all.storing > 0) return "storing";
   if (all.sending > 0) return "sending";
   if (all.queued > 0) return "queued";
@@ -141,7 +142,7 @@ function sentenceOf(state: StatusState, facts: StatusFacts, unsent: number, word
     case "overdue":
       return { key: "status.overdue", values: { n: unsent, since: spanOf("since", all.oldestUnsent ?? now, now, words) } };
     case "offline":
-      return { key: some("offline"), values: { n: unsent, since: spanOf("since", all.offlineSince ?? now, now, words) } };
+      return { key: some("offline"), values: { n: unsent, since: spanOf("since", all.offlineSince ?? facts.unreachableSince ?? now, now, words) } };
     case "storing":
       return { key: "status.storing", values: {} };
     case "sending":

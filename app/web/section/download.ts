@@ -1,0 +1,86 @@
+/** Files that a teacher takes along: the gradebook as a table, and what is not sent yet. Both are made here, also offline. */
+import type { Outbox } from "@inkfast/outbox";
+import type { LineItem, SectionView, Student } from "./types.ts";
+
+/** Put a file into the person's downloads. */
+export function download(name: string, type: string, text: string): void {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(new Blob([text], { type }));
+  link.download = name;
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
+}
+
+/** Everything that the server has not recorded: `inkfast rescue import` reads it, and so does the home page. */
+export async function downloadRescue(outbox: Outbox): Promise<void> {
+  const file = await outbox.rescue();
+  download(`inkfast-not-sent-${file.made_at.slice(0, 10)}.json`, "application/json", JSON.stringify(file, null, 1));
+}
+
+/** What the words of the file's head are: of the person's language, and given by the page. */
+export interface CsvWords {
+  readonly student: string;
+  readonly identifier: string;
+  readonly outOf: (max: string) => string;
+  /** What a cell says: its score with its flags, as the page shows it. */
+  readonly cell: (value: unknown, column: LineItem) => string;
+  readonly comment: string;
+}
+
+/** The gradebook of a section: a line for each student, a column for each line item that is shown, and comments behind them. */
+export function csvOf(view: SectionView, words: CsvWords): string {
+  const columns = view.lineItems.filter((column) => !column.is_hidden);
+  const scores = view.cells("score");
+  const comments = view.cells("comment");
+  const commented = columns.filter(({ line_item_id }) =>
+    view.students.some(({ student_id }) => textOf(comments.get(`comment/${line_item_id}/${student_id}`)?.value) !== ""),
+  );
+  const head = [
+    words.student,
+    words.identifier,
+    ...columns.map(({ title, result_value_max }) => `${title} (${words.outOf(result_value_max)})`),
+    ...commented.map(({ title }) => `${title}: ${words.comment}`),
+  ];
+  const rows = view.students.filter(isWanted).map((student) => [
+    `${student.family_name}, ${student.given_name}`,
+    student.identifier ?? "",
+    ...columns.map((column) => {
+      const shown = scores.get(`score/${column.line_item_id}/${student.student_id}`);
+      return shown === undefined ? "" : words.cell(shown.value, column);
+    }),
+    ...commented.map(({ line_item_id }) => textOf(comments.get(`comment/${line_item_id}/${student.student_id}`)?.value)),
+  ]);
+  // Spreadsheets take a file for Unicode only with this mark.
+  return `\ufeff${[head, ...rows].map((row) => row.map(csvField).join(",")).join("\r\n")}\r\n`;
+
+  /** Who has left is in the file if anything was entered for them. */
+  function isWanted({ student_id, is_active }: Student): boolean {
+    return is_active || columns.some(({ line_item_id }) => scores.has(`score/${line_item_id}/${student_id}`));
+  }
+}
+
+export function downloadGradebook(view: SectionView, words: CsvWords): void {
+  download(`${fileNameOf(view.facts.title)} ${view.facts.today}.csv`, "text/csv;charset=utf-8", csvOf(view, words));
+}
+
+/**
+ * A field of a table file. What begins like a formula would be run by a spreadsheet: an apostrophe in front makes it text. A
+ * number, also a negative one, is none.
+ */
+export function csvField(text: string): string {
+  const isNumber = /^-?\d+([.,]\d+)?$/.test(text);
+  const guarded = !isNumber && /^[=+\-@\t\r]/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(guarded) ? `"${guarded.replace(/"/g, '""')}"` : guarded;
+}
+
+/** A title as the name of a file, on every system. */
+export function fileNameOf(title: string): string {
+  return title.replace(/[\\/:*?"<>|\u0000-\u001f]+/g, " ").replace(/\s+/g, " ").trim() || "gradebook";
+}
+
+function textOf(value: unknown): string {
+  const text = (value as { readonly text?: unknown } | null | undefined)?.text;
+  return typeof text === "string" ? text : "";
+}

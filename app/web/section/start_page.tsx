@@ -1,0 +1,37 @@
+/** What every page has around it: the form over it when somebody has to sign in, and the line about a new version. */
+import { type VNode, render } from "preact";
+import type { SharedWords } from "../words/words.ts";
+import { SignInOverlay } from "./sign_in.tsx";
+import { isNewVersionThere, registerWorker } from "./worker_registration.ts";
+
+interface Start {
+  /** The home page has its own form. */
+  readonly hasOwnForm?: boolean;
+}
+
+/** Call it once, when the words are there; the page renders itself into `#page` before or after. */
+export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}): void {
+  const around = document.createElement("div");
+  document.body.append(around);
+  render(
+    <>
+      <NewVersion words={words} />
+      {!hasOwnForm && <SignInOverlay words={words} />}
+    </>,
+    around,
+  );
+  registerWorker();
+}
+
+/** Loading anew is a person's choice: nothing is interrupted, and nothing typed is lost either way. */
+function NewVersion({ words }: { readonly words: SharedWords }): VNode | null {
+  if (!isNewVersionThere.value) return null;
+  return (
+    <p class="notice new-version" role="status">
+      {words.say("version.new")}
+      <button type="button" class="button" onClick={() => location.reload()}>
+        {words.say("version.reload")}
+      </button>
+    </p>
+  );
+}

@@ -1,0 +1,37 @@
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { csvField, csvOf, fileNameOf } from "../download.ts";
+import type { LineItem, SectionView, ShownCell, Student } from "../types.ts";
+
+test("a field that a spreadsheet would run is text, and a negative number stays one", () => {
+  assert.equal(csvField("=HYPERLINK(1)"), "'=HYPERLINK(1)");
+  assert.equal(csvField("@cmd"), "'@cmd");
+  assert.equal(csvField("+1 for effort"), "'+1 for effort");
+  assert.equal(csvField("-5"), "-5");
+  assert.equal(csvField("-5,5"), '"-5,5"');
+  assert.equal(csvField("-late"), "'-late");
+  assert.equal(csvField('he said "no"\nand left'), '"he said ""no""\nand left"');
+  assert.equal(csvField("=1,2"), `"'=1,2"`);
+});
+
+test("a title makes the name of a file on every system", () => {
+  assert.equal(fileNameOf('Algebra 1: "A/B"?'), "Algebra 1 A B");
+  assert.equal(fileNameOf("///"), "gradebook");
+});
+
+test("the gradebook is a table with a mark for Unicode, students who left only with entries, and comments behind", () => {
+  const student = (student_id: number, family_name: string, is_active: boolean): Student => ({ student_id, given_name: "Ana", family_name, identifier: `1${student_id}`, grades: null, is_active });
+  const column = { line_item_id: 7, title: "=Quiz", result_value_max: "20", is_hidden: false } as LineItem;
+  const cell = (value: unknown): ShownCell => ({ value, place: "queued", edit_id: null, author_id: null, author_name: null, entered_at: null });
+  const view = {
+    facts: { title: "Algebra", today: "2026-11-06" },
+    students: [student(1, "García", true), student(2, "Gone", false), student(3, "Left", false)],
+    lineItems: [column, { ...column, line_item_id: 8, title: "Hidden", is_hidden: true }],
+    cells: (kind: string) =>
+      new Map(kind === "score" ? [["score/7/1", cell({ score: "17.5" })], ["score/7/3", cell({ score: "2" })]] : [["comment/7/1", cell({ text: "=good" })]]),
+  } as unknown as SectionView;
+  const text = csvOf(view, {
+    student: "Student", identifier: "Id", comment: "comment", outOf: (max) => `out of ${max}`, cell: (value) => (value as { score: string }).score,
+  });
+  assert.equal(text, "\ufeffStudent,Id,'=Quiz (out of 20),'=Quiz: comment\r\n\"García, Ana\",11,17.5,'=good\r\n\"Left, Ana\",13,2,\r\n");
+});

@@ -1,0 +1,28 @@
+/** The service worker is registered when the page has been painted, and never makes a page load itself anew. */
+import { signal } from "@preact/signals";
+
+/** A newer version of the pages is on this computer; this one is complete, and goes on. */
+export const isNewVersionThere = signal(false);
+
+export function registerWorker(): void {
+  if (!("serviceWorker" in navigator)) return;
+  const register = (): void => void registered();
+  if (document.readyState === "complete") setTimeout(register, 0);
+  else window.addEventListener("load", () => setTimeout(register, 0), { once: true });
+}
+
+async function registered(): Promise<void> {
+  try {
+    const isFirst = navigator.serviceWorker.controller === null;
+    const registration = await navigator.serviceWorker.register("/app/sw.js", { scope: "/app/", updateViaCache: "none" });
+    navigator.serviceWorker.addEventListener("controllerchange", () => {
+      // The very first worker serves the version that this page is of.
+      isNewVersionThere.value = !isFirst || isNewVersionThere.peek();
+    });
+    document.addEventListener("visibilitychange", () => {
+      if (!document.hidden) void registration.update().catch(() => undefined);
+    });
+  } catch {
+    // A private window, or not over TLS: the pages need the network then, and say so on the page of compatibility.
+  }
+}
