@@ -47,7 +47,7 @@ export function LanguageButtons({ words }: { readonly words: SharedWords }): VNo
   return (
     <>
       {LANGUAGES.filter((language) => language !== words.language).map((language) => (
-        <button key={language} type="button" class="button button-plain" lang={language} onClick={() => turn(language)}>
+        <button key={language} type="button" class="button button-plain language" lang={language} onClick={() => turn(language)}>
           {NAMES[language]}
         </button>
       ))}

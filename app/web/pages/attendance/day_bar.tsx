@@ -2,6 +2,7 @@
 import type { VNode } from "preact";
 import { Menu } from "../../style/menu.tsx";
 import { isDay, nextWeekday } from "./day.ts";
+import { CATEGORIES } from "./roll.ts";
 import type { RollCall, Shown } from "./roll_call.ts";
 
 interface DayBarProps {
@@ -14,36 +15,58 @@ export function DayBar({ call, goTo }: DayBarProps): VNode {
   const { today } = call.view.facts;
   const day = call.day.value;
   const shown = call.shown.value;
-  const later = nextWeekday(day, 1) > today ? (day < today ? today : null) : nextWeekday(day, 1);
   const said = words.day(day);
+  const letters = CATEGORIES.slice(0, 4).map((category) => words.say(`letter.${category}`)).join(" ");
   return (
     <div class="bar">
       <h2 class="day">{day === today ? words.say("attendance.today", { day: said }) : said}</h2>
-      <div class="together">
-        <Turn sign="‹" to={nextWeekday(day, -1)} says="attendance.earlier" call={call} goTo={goTo} />
-        <input
-          type="date"
-          class="field"
-          aria-label={words.say("attendance.day")}
-          value={day}
-          max={today}
-          onChange={({ currentTarget: field }) => (isDay(field.value) && field.value <= today ? goTo(field.value, shown) : (field.value = day))}
-        />
-        <Turn sign="›" to={later} says="attendance.later" call={call} goTo={goTo} />
-        {day !== today && (
-          <button type="button" class="button" onClick={() => goTo(today, shown)}>
-            {words.say("attendance.go_today")}
-          </button>
-        )}
+      <div class="together turns">
+        <DayTurns call={call} goTo={goTo} />
+        <div class="together" role="group" aria-label={words.say("view.label")}>
+          {(["roll", "week"] as const).map((name) => (
+            <button key={name} type="button" class="button" aria-pressed={shown === name} onClick={() => goTo(day, name)}>
+              {words.say(`view.${name}`)}
+            </button>
+          ))}
+        </div>
       </div>
-      <div class="together" role="group" aria-label={words.say("view.label")}>
-        {(["roll", "week"] as const).map((name) => (
-          <button key={name} type="button" class="button" aria-pressed={shown === name} onClick={() => goTo(day, name)}>
-            {words.say(`view.${name}`)}
-          </button>
-        ))}
-      </div>
+      {shown === "roll" && <p class="keys hint">{words.say("attendance.keys", { letters, note: words.say("letter.note") })}</p>}
       <OrderMenu call={call} />
+    </div>
+  );
+}
+
+/** One day back, any day of the school year, one day on. */
+function DayTurns({ call, goTo }: DayBarProps): VNode {
+  const { words } = call;
+  const { today, school_year } = call.view.facts;
+  const day = call.day.value;
+  const shown = call.shown.value;
+  const first = `${school_year - 1}-07-01`;
+  const later = nextWeekday(day, 1) <= today ? nextWeekday(day, 1) : day < today ? today : null;
+  // While a year is typed it reads 0002: that is no day to go to.
+  const pick = (picked: string): void => {
+    if (isDay(picked) && picked >= first && picked <= today) goTo(picked, shown);
+  };
+  return (
+    <div class="together">
+      <Turn sign="‹" to={nextWeekday(day, -1)} says="attendance.earlier" call={call} goTo={goTo} />
+      <input
+        type="date"
+        class="field"
+        aria-label={words.say("attendance.day")}
+        value={day}
+        min={first}
+        max={today}
+        onChange={({ currentTarget }) => pick(currentTarget.value)}
+        onBlur={({ currentTarget }) => (currentTarget.value = day)}
+      />
+      <Turn sign="›" to={later} says="attendance.later" call={call} goTo={goTo} />
+      {day !== today && (
+        <button type="button" class="button" onClick={() => goTo(today, shown)}>
+          {words.say("attendance.go_today")}
+        </button>
+      )}
     </div>
   );
 }

@@ -3,6 +3,7 @@ import { render } from "preact";
 import { SectionUnavailable, openSection } from "../../section/open_section.ts";
 import { outboxOfPage } from "../../section/outbox.ts";
 import { startSession } from "../../section/session.ts";
+import { startPage } from "../../section/start_page.tsx";
 import type { SectionView } from "../../section/types.ts";
 import { loadWords } from "../../words/words.ts";
 import { AttendancePage } from "./page.tsx";
@@ -14,6 +15,7 @@ async function open(): Promise<void> {
   if (page === null) return;
   const words = await loadWords("attendance");
   render(<p class="empty">{words.say("attendance.opening")}</p>, page);
+  startPage(words);
   const id = Number(/\/sections\/(\d+)/.exec(location.pathname)?.[1]);
   try {
     const [view, outbox, who] = await Promise.all([openSection(id), outboxOfPage(), startSession()]);
@@ -25,10 +27,8 @@ async function open(): Promise<void> {
 }
 
 function show(into: HTMLElement, call: RollCall): void {
-  const { words, view } = call;
   call.show(new URLSearchParams(location.search));
-  document.title = `${words.say("attendance.title")} · ${view.facts.course_title}`;
-  render(<AttendancePage call={call}>{null}</AttendancePage>, into);
+  render(<AttendancePage call={call} />, into);
 }
 
 /** A page that was left open over night is of another day now. */

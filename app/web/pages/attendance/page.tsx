@@ -1,6 +1,7 @@
 /** The attendance page of a section: the roll of a day, or its week. */
-import type { ComponentChildren, VNode } from "preact";
+import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
+import { StatusLine } from "../../section/status_line.tsx";
 import { Top } from "../../style/top.tsx";
 import { DayBar } from "./day_bar.tsx";
 import { dayOf } from "./day.ts";
@@ -11,13 +12,7 @@ import { SeatsForm } from "./seats_form.tsx";
 import { StudentList } from "./student_list.tsx";
 import { WeekTable } from "./week_table.tsx";
 
-interface AttendancePageProps {
-  readonly call: RollCall;
-  /** The status line. */
-  readonly children: ComponentChildren;
-}
-
-export function AttendancePage({ call, children }: AttendancePageProps): VNode {
+export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
   const { words } = call;
   const goTo = (day: string, shown: Shown): void => {
     history.pushState(null, "", call.href(day, shown));
@@ -40,10 +35,9 @@ export function AttendancePage({ call, children }: AttendancePageProps): VNode {
         {words.say("nav.skip")}
       </a>
       <Top words={words} facts={call.view.facts} page="attendance">
-        {children}
+        <StatusLine words={words} view={call.view} title={`${words.say("attendance.title")} · ${call.view.facts.course_title}`} />
       </Top>
       <DayBar call={call} goTo={goTo} />
-      <Standing call={call} />
       <Needs call={call} goTo={goTo} />
       <main id="content" tabIndex={-1}>
         {isRoll ? <RollOfDay call={call} /> : <WeekTable call={call} goTo={goTo} />}
@@ -58,10 +52,8 @@ function RollOfDay({ call }: { readonly call: RollCall }): VNode {
   const { words } = call;
   const { facts } = call.view;
   if (call.roll.value.rows.length === 0) return <p class="empty">{words.say("attendance.no_students")}</p>;
-  const letters = (["present", "unexcused_absence", "tardy", "excused_absence"] as const).map((category) => words.say(`letter.${category}`)).join(" ");
   return (
     <>
-      <p class="keys hint">{words.say("attendance.keys", { letters, note: words.say("letter.note") })}</p>
       <StudentList call={call} />
       <p class="on-paper">
         {facts.location !== null && <span>{words.say("print.room", { location: facts.location })}</span>}
@@ -71,48 +63,33 @@ function RollOfDay({ call }: { readonly call: RollCall }): VNode {
   );
 }
 
-/** From when it is what is shown, if that is not now. */
-function Standing({ call: { view, words, roll } }: { readonly call: RollCall }): VNode | null {
-  void roll.value;
-  if (!view.isFromDisk && !view.recordsAreAway) return null;
-  const at = words.at(view.asOf);
-  return <p class="notice">{words.say(view.isFromDisk ? "attendance.from_disk" : "attendance.away", { at })}</p>;
-}
-
 interface NeedsProps {
   readonly call: RollCall;
   readonly goTo: (day: string, shown: Shown) => void;
 }
 
-/** Marks that wait for a person: on this day, and on which others. */
+/** Marks that wait for a person, on this day or another one; and the way to the first. */
 function Needs({ call, goTo }: NeedsProps): VNode | null {
   const { words } = call;
   const { item, refused } = call.roll.value;
-  const here = call.conflicts.value.filter(({ cell }) => cell.item === item && cell.kind === "attendance").map(({ cell }) => cell.student);
-  const marks = [...new Set([...here, ...refused.map(({ student }) => student.student_id)])];
-  const days = [...new Set(call.conflicts.value.filter(({ cell }) => cell.item !== item).map(({ cell }) => dayOf(cell.item)))].sort();
+  const cells = [...refused.map(({ student }) => ({ item, student: student.student_id })), ...call.conflicts.value.map(({ cell }) => cell)];
+  const first = cells.find((cell) => cell.item === item) ?? cells[0];
+  if (first === undefined) return null;
   const go = (): void => {
-    const first = document.getElementById(`student-${marks[0]}`);
-    first?.scrollIntoView({ block: "center" });
-    first?.querySelector<HTMLElement>(".needs button")?.focus();
+    if (first.item !== item || call.shown.value !== "roll") goTo(dayOf(first.item), "roll");
+    // The day is drawn before the next frame.
+    requestAnimationFrame(() => {
+      const needs = document.querySelector<HTMLElement>(first.student === 0 ? ".foot .needs button" : `#student-${first.student} .needs button`);
+      needs?.scrollIntoView({ block: "center" });
+      needs?.focus();
+    });
   };
-  if (marks.length === 0 && days.length === 0) return null;
   return (
     <div class="notice" data-tone="warn">
-      {marks.length > 0 && call.shown.value === "roll" && (
-        <>
-          <span>{words.say("need.marks", { n: marks.length })}</span>
-          <button type="button" class="button" onClick={go}>
-            {words.say("need.go")}
-          </button>
-        </>
-      )}
-      {days.length > 0 && <span>{words.say("need.other_days")}</span>}
-      {days.map((day) => (
-        <button key={day} type="button" class="button" onClick={() => goTo(day, "roll")}>
-          {words.day(day)}
-        </button>
-      ))}
+      <span>{words.say("need.marks", { n: cells.length })}</span>
+      <button type="button" class="button" onClick={go}>
+        {words.say("need.go")}
+      </button>
     </div>
   );
 }

@@ -11,19 +11,17 @@ export function RollFoot({ call }: { readonly call: RollCall }): VNode {
   const isWhole = roll.taken !== undefined && roll.unmarked === 0;
   return (
     <footer class="foot">
-      <LastStep call={call} />
       <RollNeeds call={call} />
       <div class="tally">
-        <div>
-          <p class="counts number">{counts}</p>
-          <RollState call={call} />
-        </div>
-        {!isWhole && roll.rows.length > 0 && (
-          <button type="button" class="button button-main take" onClick={() => call.takeRoll()}>
-            {words.say("roll.take")}
-          </button>
-        )}
+        <p class="counts number">{counts}</p>
+        <RollState call={call} />
       </div>
+      <LastStep call={call} />
+      {!isWhole && roll.rows.length > 0 && (
+        <button type="button" class="button button-main take" onClick={() => call.takeRoll()}>
+          {words.say("roll.take")}
+        </button>
+      )}
     </footer>
   );
 }
@@ -36,7 +34,7 @@ function RollState({ call }: { readonly call: RollCall }): VNode {
   if (taken === undefined) {
     return (
       <p class="roll-state">
-        <span class="tick" aria-hidden="true" /> {words.say("roll.not_taken")}
+        <span class="roll-tick" aria-hidden="true" /> {words.say("roll.not_taken")}
       </p>
     );
   }
@@ -45,7 +43,7 @@ function RollState({ call }: { readonly call: RollCall }): VNode {
   const mark = markOf(taken);
   return (
     <p class="roll-state" data-taken="">
-      <span class="tick" aria-hidden="true" /> {by === null ? words.say("roll.by_you", { at }) : words.say("roll.by", { name: by, at })}
+      <span class="roll-tick" aria-hidden="true" /> {by === null ? words.say("roll.by_you", { at }) : words.say("roll.by", { name: by, at })}
       {mark !== undefined && taken.place !== "settled" && (
         <span class="roll-place">
           <span class="dot" data-mark={mark} aria-hidden="true" /> {words.say(`place.${taken.place}`)}
@@ -63,7 +61,7 @@ function LastStep({ call }: { readonly call: RollCall }): VNode {
   const notice = call.notice.value;
   const student = notice?.step?.student ?? 0;
   return (
-    <div role="status" class={notice === null ? undefined : "notice"} data-tone={notice?.tone}>
+    <div role="status" class={notice === null ? undefined : "notice last"} data-tone={notice?.tone}>
       {notice !== null && (
         <>
           <span class="says">{notice.says}</span>
@@ -94,7 +92,7 @@ function RollNeeds({ call }: { readonly call: RollCall }): VNode | null {
   const { kept, place } = takenCell;
   if (kept === undefined || (place !== "rejected" && place !== "quarantined")) return null;
   return (
-    <div class="card" data-tone="bad">
+    <div class="needs card" data-tone="bad">
       <p>{words.say(`row.${place}`, { why: call.why(kept) })}</p>
       <div class="choices">
         <button type="button" class="button" onClick={() => call.dismiss(kept.edit_id)}>
