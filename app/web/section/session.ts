@@ -31,6 +31,8 @@ export type SignInAnswer =
 export class Unreachable extends Error {}
 
 const SIGNED_IN = "inkfast.signed_in";
+/** Somebody signed out while the server could not be told: it is told before anything else is asked. */
+const SIGN_OUT_DUE = "inkfast.sign_out_due";
 const SESSION = "/api/v1/session";
 const ANSWER_MS_MAX = 15_000;
 /** An answer that set a new login cookie may have got lost: asking again within its minute is understood. Then ever slower. */
@@ -128,6 +130,7 @@ export function renew(): Promise<void> {
 
 async function renewOnce(): Promise<void> {
   try {
+    if (remembered(SIGN_OUT_DUE) !== null) await tellSignOut();
     // Asked without a name: the answer says whose the cookies are.
     const response = await answer(SESSION, {}, null);
     if (response.status === 200) take((await response.json()) as Person);
@@ -155,6 +158,7 @@ function need(why: SignInReason): void {
 function take(who: Person): void {
   const mine = person.peek();
   failures = 0;
+  remember(SIGN_OUT_DUE, null);
   remember(SIGNED_IN, JSON.stringify(who));
   if (mine !== null && mine.user_id !== who.user_id) {
     otherPerson.value = who;
@@ -191,18 +195,29 @@ export async function signIn(username: string, password: string): Promise<SignIn
   }
 }
 
-/** End the sign-in, here and at the server. True if the server knows; its cookies go with the next answer otherwise. */
+/**
+ * End the sign-in, here and at the server. True if the server knows. Its cookies cannot be taken away from here: until it answers,
+ * this browser remembers that it has to be told.
+ */
 export async function endSession(): Promise<boolean> {
   clearTimeout(timer);
-  let isKnown = false;
-  try {
-    isKnown = (await answer(SESSION, { method: "DELETE" }, null)).status === 204;
-  } catch {
-    isKnown = false;
-  }
+  remember(SIGN_OUT_DUE, "yes");
   remember(SIGNED_IN, null);
   person.value = null;
-  return isKnown;
+  try {
+    await tellSignOut();
+  } catch {
+    // No network: it is told with the next question.
+  }
+  signInNeeded.value = "nobody";
+  return remembered(SIGN_OUT_DUE) === null;
+}
+
+async function tellSignOut(): Promise<void> {
+  const { status } = await answer(SESSION, { method: "DELETE" }, null);
+  // 503: the cookies were taken back, and the login session ends unused.
+  if (status !== 204 && status !== 503) throw new Unreachable(String(status));
+  remember(SIGN_OUT_DUE, null);
 }
 
 let isWatching = false;

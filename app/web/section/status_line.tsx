@@ -15,6 +15,8 @@ interface LineProps {
   readonly words: SharedWords;
   /** The section that the page shows; none on a page of all sections. */
   readonly view?: SectionView;
+  /** On such a page: how old the list of them is. */
+  readonly shown?: Pick<SectionView, "asOf" | "isFromDisk" | "recordsAreAway"> | undefined;
   /** Go to the first entry that waits for a person; the button is there only with it. */
   readonly onGo?: () => void;
   /** The title of the page without what is not sent. */
@@ -30,8 +32,8 @@ function isLasting(status: OutboxStatus, since: number): boolean {
   return status.storing > 0 && performance.now() - since >= STORING_IS_SAID_MS;
 }
 
-export function StatusLine({ words, view, onGo, title }: LineProps): VNode {
-  const sentence = useSentence(words, view);
+export function StatusLine({ words, view, shown = view, onGo, title }: LineProps): VNode {
+  const sentence = useSentence(words, view, shown);
   useEffect(() => {
     document.title = titleOf(title, sentence.unsent, words);
   }, [title, sentence.unsent, words]);
@@ -108,7 +110,7 @@ const NOTHING_KNOWN: OutboxStatus = {
 };
 
 /** The sentence of now: made anew when anything changes, and now and then, for it has a time in it. */
-function useSentence(words: SharedWords, view: SectionView | undefined): StatusSentence {
+function useSentence(words: SharedWords, view: SectionView | undefined, shown: LineProps["shown"]): StatusSentence {
   const [, lookAgain] = useState(0);
   const storingSince = useRef<number | null>(null);
   const [here, setHere] = useState<OutboxStatus | undefined>(undefined);
@@ -139,9 +141,9 @@ function useSentence(words: SharedWords, view: SectionView | undefined): StatusS
     now: serverNow(),
     signIn: signInNeeded.value,
     unreachableSince: unreachableSince.value,
-    asOf: view !== undefined && (view.isFromDisk || view.recordsAreAway) ? view.asOf : null,
-    isFromDisk: view?.isFromDisk ?? false,
-    recordsAreAway: view?.recordsAreAway ?? false,
+    asOf: shown !== undefined && (shown.isFromDisk || shown.recordsAreAway) ? shown.asOf : null,
+    isFromDisk: shown?.isFromDisk ?? false,
+    recordsAreAway: shown?.recordsAreAway ?? false,
     maintenanceUntil: maintenanceUntil.value,
   };
   return describe(facts, words);

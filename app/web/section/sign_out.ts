@@ -1,0 +1,26 @@
+/** Signing out: sections leave this computer, and what is not sent stays, for the one who typed it. */
+import { noteLeftWork } from "./left_work.ts";
+import { openPageStore } from "./outbox.ts";
+import { endSession, person } from "./session.ts";
+import { forgetSnapshots } from "./snapshots.ts";
+
+/** How many changes of the person no server holds: what signing out would leave here. */
+export async function unsentChanges(): Promise<number> {
+  const { storing, queued, sending } = (await openPageStore()).outbox.status();
+  return storing + queued + sending;
+}
+
+/** True if the server knows; else it is told as soon as it can be reached. */
+export async function signOut(): Promise<boolean> {
+  const who = person.peek();
+  const n = await unsentChanges();
+  const { outbox, snapshots } = await openPageStore();
+  await outbox.close();
+  const isKnown = await endSession();
+  await snapshots.close();
+  if (who !== null) {
+    noteLeftWork({ user_id: who.user_id, name: who.name, n });
+    await forgetSnapshots(who.user_id);
+  }
+  return isKnown;
+}
