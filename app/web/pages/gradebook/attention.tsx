@@ -73,7 +73,10 @@ export function CellCard({ desk }: { readonly desk: Desk }): VNode | null {
   );
 }
 
-/** Keep the card below its cell, or above it, wherever the grid is scrolled; on a phone it lies at the bottom by its style. */
+const GAP_PX = 8;
+const SCROLLBAR_PX = 18;
+
+/** Keep the card beside its cell, wherever the grid is scrolled: the column stays to be seen. On a phone it lies at the bottom. */
 function keepBeside(box: HTMLElement | null, desk: Desk): (() => void) | undefined {
   const { grid } = desk;
   if (box === null || grid === undefined) return undefined;
@@ -82,9 +85,10 @@ function keepBeside(box: HTMLElement | null, desk: Desk): (() => void) | undefin
     if (host === null) return;
     const around = host.getBoundingClientRect();
     const cell = grid.rectOf(grid.active.row, grid.active.column);
-    const isBelow = cell.bottom + 8 + box.offsetHeight <= around.bottom;
-    const top = isBelow ? cell.bottom + 8 : Math.max(around.top + 8, cell.top - 8 - box.offsetHeight);
-    const left = Math.min(Math.max(around.left + 8, cell.left), around.right - box.offsetWidth - 24);
+    const room = around.right - SCROLLBAR_PX - box.offsetWidth;
+    const right = cell.right + GAP_PX;
+    const left = right <= room ? right : Math.max(around.left + GAP_PX, cell.left - GAP_PX - box.offsetWidth);
+    const top = Math.min(Math.max(around.top + GAP_PX, cell.top - GAP_PX), around.bottom - box.offsetHeight - SCROLLBAR_PX);
     box.style.top = `${top - around.top}px`;
     box.style.left = `${left - around.left}px`;
   };

@@ -2,6 +2,8 @@
 import { render } from "preact";
 import { openSection, SectionUnavailable } from "../../section/open_section.ts";
 import { outboxOfPage } from "../../section/outbox.ts";
+import { startPage } from "../../section/start_page.tsx";
+import { StatusLine } from "../../section/status_line.tsx";
 import { loadWords } from "../../words/words.ts";
 import { Desk } from "./desk.ts";
 import { GradebookModel } from "./model.ts";
@@ -15,14 +17,20 @@ const PHONE = "(max-width: 599px)";
 async function open(page: HTMLElement): Promise<void> {
   const words = await loadWords("gradebook");
   render(<p class="empty">{words.say("gradebook.opening")}</p>, page);
+  startPage(words);
   const id = Number(/\/sections\/(\d+)/.exec(location.pathname)?.[1]);
   try {
     const [view, outbox] = await Promise.all([openSection(id), outboxOfPage()]);
     words.inZone(view.facts.time_zone);
     const desk = new Desk(view, outbox, words, new GradebookModel(view, words, readerOf(words)));
     begin(desk);
-    document.title = `${words.say("gradebook.title")} · ${view.facts.title}`;
-    render(<GradebookPage desk={desk}>{null}</GradebookPage>, page);
+    const title = `${words.say("gradebook.title")} · ${view.facts.title}`;
+    render(
+      <GradebookPage desk={desk}>
+        <StatusLine words={words} view={view} onGo={() => (desk.aside.value = "attention")} title={title} />
+      </GradebookPage>,
+      page,
+    );
     readyToPrint(desk);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void view.refresh().catch(() => undefined);

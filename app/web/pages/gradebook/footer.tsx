@@ -1,15 +1,17 @@
 /** Below the grid: the column in numbers, the legend of the marks, who else is here. */
-import type { VNode } from "preact";
+import type { ComponentChildren, VNode } from "preact";
 import type { Desk } from "./desk.ts";
 
 const MARKS = ["queued", "rejected", "conflict"] as const;
 
-export function Footer({ desk }: { readonly desk: Desk }): VNode {
+/** `children`: what has just happened takes the place of the legend. */
+export function Footer({ desk, children }: { readonly desk: Desk; readonly children: ComponentChildren }): VNode {
   const { words } = desk;
   return (
-    <footer class="foot">
+    <footer class="foot" data-tone={desk.notice.value?.tone}>
       <ColumnInNumbers desk={desk} />
-      <ul class="legend" aria-label={words.say("legend.title")}>
+      {children}
+      <ul class="legend" hidden={desk.notice.value !== null} aria-label={words.say("legend.title")}>
         {MARKS.map((mark) => (
           <li key={mark}>
             <span class="sample marked" data-mark={mark} aria-hidden="true" /> {words.say(`legend.${mark}`)}

@@ -102,7 +102,7 @@ function Entry({ desk, active, kind, line }: EntryProps): VNode {
         {name} · {words.say(`history.state.${stateKey(line)}`)}
       </p>
       <p class="quiet">{times.join(" · ")}</p>
-      {line.code && <p class="wrong">{reasonOf({ code: line.code }, words)}</p>}
+      {line.code && <p class="wrong">{reasonOf({ code: line.code, params: { min: active.item.result_value_min, max: active.item.result_value_max } }, words)}</p>}
       {!isShown && (
         <button type="button" class="button" onClick={restore}>
           {words.say("history.restore", { value: kind === "score" ? value : "" }).trim()}

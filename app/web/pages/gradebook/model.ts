@@ -23,7 +23,8 @@ const MARKS: Readonly<Record<Place, Mark>> = {
   rejected: "rejected",
   quarantined: "rejected",
 };
-const COLUMN_PX = { least: 88, letter: 8, beside: 24, most: 168, quick: 240 } as const;
+/** A column is as wide as its head needs, within limits: 60 columns are many, and a score is four digits. */
+const COLUMN_PX = { least: 84, most: 160, quick: 200, title: 7.8, detail: 6.4, picture: 46, beside: 18 } as const;
 
 export class GradebookModel implements GridModel {
   arrangement: Arrangement = PLAIN;
@@ -106,10 +107,10 @@ export class GradebookModel implements GridModel {
     if (item === undefined) return { title: "", width: COLUMN_PX.least };
     const { title, result_value_max: max, due_date, assign_date } = item;
     const day = due_date ?? assign_date;
-    const detail = [this.words.say("column.out_of", { max }), ...(day ? [this.words.day(day, "short")] : [])].join(" · ");
+    const detail = [this.words.say("column.of", { max }), ...(day ? [this.words.day(day, "short")] : [])].join(" · ");
     const found = this.statisticsOfItem(item);
-    const letters = Math.max(title.length, Math.ceil(detail.length * 0.9) + 4);
-    const width = Math.min(COLUMN_PX.most, Math.max(COLUMN_PX.least, letters * COLUMN_PX.letter + COLUMN_PX.beside));
+    const needed = Math.max(title.length * COLUMN_PX.title, detail.length * COLUMN_PX.detail + COLUMN_PX.picture) + COLUMN_PX.beside;
+    const width = Math.round(Math.min(COLUMN_PX.most, Math.max(COLUMN_PX.least, needed)));
     return {
       title: item.is_hidden ? this.words.say("column.hidden_title", { title }) : title,
       detail,
@@ -127,7 +128,7 @@ export class GradebookModel implements GridModel {
     const value = scoreOf(shown.value);
     const place = WORST.find((worse) => shown.place === worse || comment.place === worse) ?? "settled";
     const hasComment = commentOf(comment.value) !== "";
-    const warning = this.warning(value, at.item);
+    const warning = place === "rejected" ? undefined : this.warning(value, at.item);
     const flags = [...flagsOf(value, this.words), ...(warning ? [{ letter: "!", words: warning, tone: "warn" as const }] : [])];
     return {
       text: value.score ?? "",

@@ -25,14 +25,13 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
       </Top>
       <Toolbar desk={desk} />
       {isQuick && <QuickBar desk={desk} />}
-      <NoticeLine desk={desk} />
       <div class="desk">
         <main class="sheet">
           <GridHost desk={desk} />
           <Emptiness desk={desk} />
           <CellCard desk={desk} />
         </main>
-        {isQuick && (
+        {isQuick && desk.aside.value === null && (
           <aside class="aside codes" aria-label={words.say("help.codes")}>
             <h2>{words.say("help.codes")}</h2>
             <Codes desk={desk} />
@@ -40,7 +39,9 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
         )}
         <Aside desk={desk} />
       </div>
-      <Footer desk={desk} />
+      <Footer desk={desk}>
+        <NoticeLine desk={desk} />
+      </Footer>
       <Opened desk={desk} />
     </div>
   );
@@ -90,7 +91,7 @@ function Emptiness({ desk }: { readonly desk: Desk }): VNode | null {
 
 const NOTICE_MS = 12_000;
 
-/** What has just happened, in one line that keeps its place; said aloud, and gone after a while unless it warns. */
+/** What has just happened, in the foot, where it moves nothing; said aloud, and gone after a while unless it warns. */
 function NoticeLine({ desk }: { readonly desk: Desk }): VNode {
   const notice = desk.notice.value;
   useEffect(() => {

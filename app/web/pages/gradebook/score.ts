@@ -1,16 +1,12 @@
 /** A score as it is stored: a decimal string, flags beside it, both or neither. How it is shown, and said. */
 import type { GridCell } from "../../grid/model.ts";
+import type { ScoreStatus, TypedScore } from "../../section/typed_score.ts";
 import type { Key, Words } from "../../words/words.ts";
 
 export type GradebookWords = Words<Key<"gradebook">>;
 
-export const STATUSES = ["exempt", "missing", "late", "incomplete", "in_progress", "not_submitted", "submitted", "partially_graded"] as const;
-export type Status = (typeof STATUSES)[number];
-
-export interface Score {
-  readonly score?: string;
-  readonly status?: readonly Status[];
-}
+export type Score = TypedScore;
+type Status = ScoreStatus;
 
 const NONE: Score = {};
 const BAD: readonly Status[] = ["missing", "not_submitted"];

@@ -1,10 +1,11 @@
 /** What can be done, above the grid: find, order, show; undo; columns; and the rest in a menu. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
+import { downloadGradebook } from "../../section/download.ts";
 import { Menu } from "../../style/menu.tsx";
 import type { Filter, SortBy } from "./arrangement.ts";
 import type { Desk } from "./desk.ts";
-import { downloadCsv } from "./csv.ts";
+import { inWords, isEmpty } from "./score.ts";
 
 export function Toolbar({ desk }: { readonly desk: Desk }): VNode {
   const { words, grid } = desk;
@@ -160,9 +161,20 @@ function More({ desk }: { readonly desk: Desk }): VNode {
         </button>
       )}
       {item(words.say("tool.paste"), () => (desk.opened.value = { is: "paste" }))}
-      {item(words.say("tool.download"), () => downloadCsv(desk))}
+      {item(words.say("tool.download"), () => downloadFile(desk))}
       {item(words.say("tool.print"), () => void import("./print.ts").then(({ printSection }) => printSection(desk)))}
       {item(words.say("tool.help"), () => (desk.opened.value = { is: "help" }))}
     </Menu>
   );
+}
+
+function downloadFile({ words, view, grid }: Desk): void {
+  grid?.commit();
+  downloadGradebook(view, {
+    student: words.say("student"),
+    identifier: words.say("student.identifier"),
+    outOf: (max) => words.say("column.out_of", { max }),
+    cell: (value) => (isEmpty(value) ? "" : inWords("score", value, words)),
+    comment: words.say("tool.comment"),
+  });
 }

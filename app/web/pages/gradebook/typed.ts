@@ -1,28 +1,30 @@
 /** How typed texts become scores here, with sentences for what cannot be read. */
+import { CODES, readScore, writeScore, type ScoreStatus } from "../../section/typed_score.ts";
 import type { Language } from "../../words/words.ts";
 import type { ScoreReader } from "./model.ts";
-import type { GradebookWords, Status } from "./score.ts";
+import type { GradebookWords } from "./score.ts";
 
-const CODES: Readonly<Record<Language, readonly (readonly [string, Status])[]>> = {
-  en: [["ex", "exempt"], ["mi", "missing"], ["la", "late"], ["in", "incomplete"]],
-  es: [["ex", "exempt"], ["fa", "missing"], ["ta", "late"], ["in", "incomplete"]],
-};
+type Codes = readonly (readonly [code: string, status: ScoreStatus])[];
 
-/** The codes of the legend, in the person's language. */
-export function codesOf(language: Language): readonly (readonly [string, Status])[] {
-  return CODES[language];
+const SPANISH: Codes = [["fa", "missing"], ["ta", "late"]];
+/** No score is below this: the range is not this reader's business. A score outside it is kept as typed, and the model warns. */
+const ANY = { result_value_min: "-999999", is_extra_credit: true };
+
+/** The codes of the legend, in the person's language. All of them are read in either. */
+export function codesOf(language: Language): Codes {
+  const own = new Map(language === "es" ? SPANISH.map(([code, status]) => [status, code]) : []);
+  const first = new Map([...CODES].reverse().map(([code, status]) => [status, code]));
+  return [...new Set(CODES.map(([, status]) => status))].map((status) => [own.get(status) ?? first.get(status)!, status]);
 }
 
 export function readerOf(words: GradebookWords): ScoreReader {
-  const codes = new Map([...CODES.en, ...CODES.es]);
-  const written = new Map(codesOf(words.language).map(([code, status]) => [status, code]));
+  const codes = codesOf(words.language);
   return {
-    read: (text) => {
-      const found = /^(-?\d{1,6}(?:[.,]\d{1,4})?)?((?:\s*[a-z]{2})*)$/i.exec(text.trim());
-      const status = (found?.[2] ?? "").toLowerCase().split(/\s+/).filter(Boolean).map((code) => codes.get(code));
-      if (!found || status.includes(undefined)) return { sentence: text };
-      return { score: { ...(found[1] ? { score: found[1].replace(",", ".") } : {}), ...(status.length ? { status: status as Status[] } : {}) } };
+    read: (text, column) => {
+      const found = readScore(text, { ...ANY, result_value_max: column.result_value_max });
+      if ("value" in found) return { score: found.value };
+      return { sentence: words.say(found.reason === "score_out_of_range" ? "entry.score_too_long" : `entry.${found.reason}`, found.params) };
     },
-    write: ({ score, status }) => [score, ...(status ?? []).map((one) => written.get(one))].filter(Boolean).join(" "),
+    write: (score) => writeScore(score, codes),
   };
 }

@@ -24,8 +24,8 @@ test("names are in alphabetical order, accents or not; who has left is muted", (
 test("a column's head has the maximum and the date; hidden columns are reachable", () => {
   const { model } = opened();
   assert.equal(model.columns(), 2);
-  assert.equal(model.columnHead(0).detail, "out of 20 · Nov 4");
-  assert.equal(model.columnHead(1).detail, "out of 10");
+  assert.equal(model.columnHead(0).detail, "of 20 · Nov 4");
+  assert.equal(model.columnHead(1).detail, "of 10");
   model.arrange({ showsHidden: true });
   assert.equal(model.columnHead(2).title, "Old (hidden)");
 });
