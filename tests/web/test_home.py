@@ -1,0 +1,109 @@
+"""The first page: signing in, my sections, signing out; and what the form says when it cannot."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from playwright.async_api import expect
+
+from tests.browsing import ask_axe
+from tests.school import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Page
+
+    from tests.gradebook_school import GradebookSchool
+    from tests.web.conftest import OpenPage
+
+
+async def fill_in(page: Page, username: str, password: str = PASSWORD) -> None:
+    await page.get_by_label("User name").fill(username)
+    await page.get_by_label("Password", exact=True).fill(password)
+    await page.get_by_role("button", name="Sign in").click()
+
+
+async def test_a_teacher_signs_in_and_sees_their_sections(
+    open_page: OpenPage, school: GradebookSchool, shoot: Callable[[Page, str], Awaitable[None]]
+) -> None:
+    page = await open_page(as_user=None)
+    await expect(page.get_by_label("User name")).to_be_focused()
+    await shoot(page, "home-sign-in")
+    assert await ask_axe(page, "sign in") == []
+
+    await fill_in(page, school.teacher_name, "wrong")
+    await expect(page.get_by_role("alert")).to_contain_text("do not belong together")
+    await expect(page.get_by_label("User name")).to_have_value(school.teacher_name)
+
+    await fill_in(page, school.teacher_name)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    first = page.get_by_role("listitem").filter(has_text="12 students")
+    await expect(first.get_by_role("link", name="Attendance")).to_have_attribute(
+        "href", f"/app/sections/{school.section}/attendance"
+    )
+    await shoot(page, "home-sections")
+    assert await ask_axe(page, "sections") == []
+
+    # The page after it opens without asking who is there.
+    await page.reload()
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+
+
+async def test_the_form_is_what_password_managers_look_for(open_page: OpenPage) -> None:
+    page = await open_page(as_user=None)
+    await expect(page.get_by_label("User name")).to_have_attribute("autocomplete", "username")
+    password = page.get_by_label("Password", exact=True)
+    await expect(password).to_have_attribute("autocomplete", "current-password")
+    await expect(password).to_have_attribute("type", "password")
+    await page.get_by_label("Show the password").check()
+    await expect(password).to_have_attribute("type", "text")
+
+
+async def test_who_teaches_nothing_today_is_told_so(open_page: OpenPage, school: GradebookSchool) -> None:
+    page = await open_page(as_user=school.stranger_name)
+    await expect(page.get_by_text("You teach no section today.")).to_be_visible()
+
+
+async def test_the_page_speaks_the_language_that_was_chosen(
+    open_page: OpenPage, school: GradebookSchool, shoot: Callable[[Page, str], Awaitable[None]]
+) -> None:
+    page = await open_page(as_user=school.teacher_name, locale="es-US")
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Secciones de Elena Ruiz")
+    await expect(page.locator("html")).to_have_attribute("lang", "es")
+    await shoot(page, "home-sections-es")
+    assert await ask_axe(page, "Spanish") == []
+    await page.get_by_role("button", name="English").click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
+    await page.reload()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
+
+
+async def test_signing_out_takes_the_sections_from_this_computer(open_page: OpenPage, school: GradebookSchool) -> None:
+    page = await open_page(as_user=school.teacher_name)
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    names = "async () => (await indexedDB.databases()).map(({ name }) => name)"
+    assert f"inkfast-sections-{school.teacher}" in await page.evaluate(names)
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("User name")).to_be_visible()
+    assert f"inkfast-sections-{school.teacher}" not in await page.evaluate(names)
+    await page.reload()
+    await expect(page.get_by_label("User name")).to_be_visible()
+
+
+async def test_a_page_of_somebody_else_says_whose_it_is(open_page: OpenPage, school: GradebookSchool) -> None:
+    page = await open_page(as_user=school.teacher_name)
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    other = await page.context.new_page()
+    await other.goto("/app/")
+    await expect(other.get_by_role("listitem")).to_have_count(2)
+    await other.get_by_role("button", name="Sign out").click()
+    await fill_in(other, school.co_teacher_name)
+    await expect(other.get_by_role("heading", level=1)).to_have_text("Sections of Sam Okafor")
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    await expect(dialog).to_contain_text("Sam Okafor has signed in on this computer.")
+    await expect(dialog).to_contain_text("This page shows the work of Elena Ruiz")
+    await dialog.get_by_role("link", name=re.compile("To the sections of Sam Okafor")).click()
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Sam Okafor")
