@@ -6,12 +6,12 @@ import type { Desk } from "./desk.ts";
 import { inWords } from "./score.ts";
 
 /** The two choices of a conflict. Somebody else's is theirs to decide. */
-function Choices({ desk, concern, onLater }: { desk: Desk; concern: Concern; onLater?: () => void }): VNode {
+function Choices({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
   const { words } = desk;
   const { cell, head, typedBy, author } = concern;
   const say = (value: unknown): string => inWords(cell.kind, value, words);
   if (typedBy === "somebody") return <p class="quiet">{words.say("conflict.others", { name: author ?? words.say("history.somebody") })}</p>;
-  const theirs = head === null ? null : head.author_name === undefined ? words.say("conflict.use_theirs", { value: say(head.value) }) : words.say("conflict.use", { name: nameOf(head, words), value: say(head.value) });
+  const theirs = head && words.say("conflict.use", { name: nameOf(head, desk), value: say(head.value) });
   return (
     <div class="choices">
       <button type="button" class="button button-main" onClick={() => void desk.settle(concern, "mine")}>
@@ -20,11 +20,6 @@ function Choices({ desk, concern, onLater }: { desk: Desk; concern: Concern; onL
       {theirs !== null && (
         <button type="button" class="button" onClick={() => void desk.settle(concern, "theirs")}>
           {theirs}
-        </button>
-      )}
-      {onLater && (
-        <button type="button" class="button button-plain" onClick={onLater}>
-          {words.say("conflict.later")}
         </button>
       )}
     </div>
@@ -55,20 +50,25 @@ export function CellCard({ desk }: { readonly desk: Desk }): VNode | null {
   const title = desk.spoken(active);
   return (
     <section ref={box} class="card cell-card" aria-label={words.say("conflict.title", { where: title })} data-tone={concern && concern.is !== "conflict" ? "bad" : "warn"} onKeyDown={onKeyDown}>
-      <h2>{title}</h2>
+      <div class="card-top">
+        <h2>{title}</h2>
+        <button type="button" class="button button-plain" onClick={later}>
+          {words.say("conflict.later")}
+        </button>
+      </div>
       {concern === undefined && theirs && (
-        <p>{words.say("conflict.waiting", { name: nameOf(theirs, words), value: inWords("score", theirs.value, words), at: words.at(theirs.entered_at, desk.now()) })}</p>
+        <p>{words.say("conflict.waiting", { name: nameOf(theirs, desk), value: inWords("score", theirs.value, words), at: words.at(theirs.entered_at, desk.now()) })}</p>
       )}
       {concern?.is === "conflict" && (
         <>
-          {sidesOf(concern, words, desk.now()).map((side) => (
+          {sidesOf(concern, desk, desk.now()).map((side) => (
             <p key={side}>{side}</p>
           ))}
           <p class="quiet">{words.say("conflict.both_kept")}</p>
-          <Choices desk={desk} concern={concern} onLater={later} />
+          <Choices desk={desk} concern={concern} />
         </>
       )}
-      {concern && concern.is !== "conflict" && <Refused desk={desk} concern={concern} onLater={later} />}
+      {concern && concern.is !== "conflict" && <Refused desk={desk} concern={concern} />}
     </section>
   );
 }
@@ -102,7 +102,7 @@ function keepBeside(box: HTMLElement | null, desk: Desk): (() => void) | undefin
 }
 
 /** What was not accepted: the value as it was typed, why, and what can be done. */
-function Refused({ desk, concern, onLater }: { desk: Desk; concern: Concern; onLater?: () => void }): VNode {
+function Refused({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
   const { words } = desk;
   const { cell, value } = concern;
   const again = (): void => {
@@ -126,11 +126,6 @@ function Refused({ desk, concern, onLater }: { desk: Desk; concern: Concern; onL
         <button type="button" class="button" onClick={() => void desk.dismiss(concern)}>
           {words.say("attention.dismiss")}
         </button>
-        {onLater && (
-          <button type="button" class="button button-plain" onClick={onLater}>
-            {words.say("conflict.later")}
-          </button>
-        )}
       </div>
     </>
   );
@@ -155,7 +150,7 @@ export function Attention({ desk }: { readonly desk: Desk }): VNode {
               </div>
               {concern.is === "conflict" ? (
                 <>
-                  {sidesOf(concern, words, desk.now()).map((side) => (
+                  {sidesOf(concern, desk, desk.now()).map((side) => (
                     <p key={side}>{side}</p>
                   ))}
                   <Choices desk={desk} concern={concern} />

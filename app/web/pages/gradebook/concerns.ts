@@ -20,6 +20,12 @@ export interface Concern {
   readonly params?: Readonly<Record<string, string>>;
 }
 
+/** What sentences about people need. */
+export interface Teller {
+  readonly words: GradebookWords;
+  readonly view: Pick<SectionView, "authorName">;
+}
+
 type ViewOfConcerns = Pick<SectionView, "id" | "conflicts">;
 
 /** All of them, conflicts first; each edit once. */
@@ -77,11 +83,11 @@ export function reasonOf({ code = "rejected", params = {} }: Pick<Concern, "code
 }
 
 /** Both values of a conflict, each with its author and time. */
-export function sidesOf(concern: Concern, words: GradebookWords, now: number): readonly string[] {
+export function sidesOf(concern: Concern, { words, view }: Teller, now: number): readonly string[] {
   const { cell, head, typedBy, author } = concern;
   const value = inWords(cell.kind, concern.value, words);
   const at = words.at(concern.entered_at, now);
-  const name = nameOf(head, words);
+  const name = nameOf(head, { words, view });
   const theirs = head
     ? words.say("conflict.theirs", { name, value: inWords(cell.kind, head.value, words), at: words.at(head.entered_at, now) })
     : words.say("conflict.theirs_unknown");
@@ -89,8 +95,8 @@ export function sidesOf(concern: Concern, words: GradebookWords, now: number): r
   return [theirs, words.say(typedBy === "here" ? "conflict.mine" : "conflict.elsewhere", { value, at })];
 }
 
-/** Whose value stands. */
-export function nameOf(head: Head | null, words: GradebookWords): string {
+/** Who a value is from, as far as is known here. */
+export function nameOf(head: Pick<Head, "author_id" | "author_name"> | null, { words, view }: Teller): string {
   if (head?.author_id === 0) return words.say("history.import");
-  return head?.author_name ?? words.say("history.somebody");
+  return head?.author_name ?? (head && view.authorName(head.author_id)) ?? words.say("history.somebody");
 }

@@ -43,6 +43,8 @@ export class Desk {
   readonly aside = signal<"history" | "attention" | null>(null);
   readonly opened = signal<Opened | null>(null);
   readonly notice = signal<Notice | null>(null);
+  /** What page.tsx shows besides the grid and its bar; null until it is loaded. */
+  readonly parts = signal<typeof import("./parts.tsx") | null>(null);
   /** The conflict card was put off for this cell, until the cell is come to again. */
   readonly isPutOff = signal(false);
   /** Counts what has changed in the section: what is drawn from it is drawn anew. */
@@ -186,8 +188,8 @@ export class Desk {
     const [item, student] = [model.item(column), model.student(row)];
     if (!item || !student) return;
     const { author_id, theirs } = view.cell({ kind: "score", item: item.line_item_id, student: student.student_id });
-    const known = theirs ? nameOf(theirs, words) : author_id === null ? null : view.authorName(author_id);
-    this.say(words.say("entry.theirs", { name: known ?? words.say("history.somebody") }), "warn");
+    const name = nameOf(theirs ?? (author_id === null ? null : { author_id }), this);
+    this.say(words.say("entry.theirs", { name }), "warn");
   }
 
   private sayTurned({ kind, cells, left, hidden }: { kind: "undone" | "redone"; cells: number; left: number; hidden: number }): void {

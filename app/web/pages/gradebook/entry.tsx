@@ -8,10 +8,10 @@ import { loadWords } from "../../words/words.ts";
 import { Desk } from "./desk.ts";
 import { GradebookModel } from "./model.ts";
 import { GradebookPage } from "./page.tsx";
-import { readyToPrint } from "./print.ts";
 import type { GradebookWords } from "./score.ts";
 import { readerOf } from "./typed.ts";
 
+const PARTS_AGAIN_MS = 5_000;
 const PHONE = "(max-width: 599px)";
 
 async function open(page: HTMLElement): Promise<void> {
@@ -31,12 +31,23 @@ async function open(page: HTMLElement): Promise<void> {
       </GradebookPage>,
       page,
     );
-    readyToPrint(desk);
+    void loadParts(desk);
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void view.refresh().catch(() => undefined);
     });
   } catch (error) {
     render(<Unavailable words={words} code={error instanceof SectionUnavailable ? error.code : "unreachable"} />, page);
+  }
+}
+
+/** Once the grid is there. Without a network the service worker has them; if it has not, they are asked for again later. */
+async function loadParts(desk: Desk): Promise<void> {
+  try {
+    const parts = await import("./parts.tsx");
+    desk.parts.value = parts;
+    parts.readyToPrint(desk);
+  } catch {
+    setTimeout(() => void loadParts(desk), PARTS_AGAIN_MS);
   }
 }
 

@@ -3,7 +3,7 @@ import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { keyOf } from "../../section/types.ts";
 import { person } from "../../section/session.ts";
-import { reasonOf } from "./concerns.ts";
+import { nameOf, reasonOf } from "./concerns.ts";
 import type { ActiveCell, Desk } from "./desk.ts";
 import { askHistory, linesOf, stateKey, type Answer, type Line } from "./history.ts";
 import { inWords, isSame } from "./score.ts";
@@ -75,12 +75,8 @@ function Entry({ desk, active, kind, line }: EntryProps): VNode {
   const now = desk.now();
   const cell = { kind, item: active.item.line_item_id, student: active.student.student_id };
   const value = inWords(kind, line.value, words);
-  const name =
-    line.author_id === person.value?.user_id
-      ? words.say("history.you")
-      : line.author_id === 0
-        ? words.say("history.import")
-        : (line.author_name ?? view.authorName(line.author_id) ?? words.say("history.somebody"));
+  const { author_id, author_name } = line;
+  const name = author_id === person.value?.user_id ? words.say("history.you") : nameOf(author_name ? { author_id, author_name } : { author_id }, desk);
   const shown = view.cell(cell).value;
   const isShown = kind === "score" ? isSame(line.value, shown) : JSON.stringify(line.value) === JSON.stringify(shown);
   const restore = (): void => {

@@ -3,21 +3,15 @@ import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Grid } from "../../grid/grid.ts";
 import { Top } from "../../style/top.tsx";
-import { Attention, CellCard } from "./attention.tsx";
-import { ColumnForm, Columns } from "./columns.tsx";
-import { Comment } from "./comment.tsx";
 import type { Desk } from "./desk.ts";
-import { Fill } from "./fill.tsx";
 import { Footer } from "./footer.tsx";
-import { Codes, Help } from "./help.tsx";
-import { History } from "./history.tsx";
-import { PasteBox, Preview } from "./paste.tsx";
 import { QuickBar } from "./quick.tsx";
 import { Toolbar } from "./toolbar.tsx";
 
 export function GradebookPage({ desk, children }: { readonly desk: Desk; readonly children: ComponentChildren }): VNode {
   const { words, view } = desk;
   const isQuick = desk.arrangement.value.only !== null;
+  const parts = desk.parts.value;
   return (
     <div class={isQuick ? "gradebook is-quick" : "gradebook"}>
       <Top words={words} facts={view.facts} page="grades">
@@ -29,12 +23,12 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
         <main class="sheet">
           <GridHost desk={desk} />
           <Emptiness desk={desk} />
-          <CellCard desk={desk} />
+          {parts && <parts.CellCard desk={desk} />}
         </main>
-        {isQuick && desk.aside.value === null && (
+        {isQuick && parts && desk.aside.value === null && (
           <aside class="aside codes" aria-label={words.say("help.codes")}>
             <h2>{words.say("help.codes")}</h2>
-            <Codes desk={desk} />
+            <parts.Codes desk={desk} />
           </aside>
         )}
         <Aside desk={desk} />
@@ -42,7 +36,7 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
       <Footer desk={desk}>
         <NoticeLine desk={desk} />
       </Footer>
-      <Opened desk={desk} />
+      {parts && <parts.Opened desk={desk} />}
     </div>
   );
 }
@@ -115,6 +109,7 @@ function NoticeLine({ desk }: { readonly desk: Desk }): VNode {
 function Aside({ desk }: { readonly desk: Desk }): VNode | null {
   const { words } = desk;
   const which = desk.aside.value;
+  const parts = desk.parts.value;
   const box = useRef<HTMLElement>(null);
   useEffect(() => {
     if (which !== null) box.current?.focus();
@@ -133,29 +128,7 @@ function Aside({ desk }: { readonly desk: Desk }): VNode | null {
           {words.say("dialog.close")}
         </button>
       </div>
-      {which === "history" ? <History desk={desk} /> : <Attention desk={desk} />}
+      {parts && (which === "history" ? <parts.History desk={desk} /> : <parts.Attention desk={desk} />)}
     </aside>
   );
-}
-
-function Opened({ desk }: { readonly desk: Desk }): VNode | null {
-  const opened = desk.opened.value;
-  switch (opened?.is) {
-    case undefined:
-      return null;
-    case "column":
-      return <ColumnForm key={opened.item?.line_item_id} desk={desk} item={opened.item} />;
-    case "columns":
-      return <Columns desk={desk} />;
-    case "fill":
-      return <Fill desk={desk} item={opened.item} />;
-    case "comment":
-      return <Comment desk={desk} item={opened.item} student={opened.student} />;
-    case "help":
-      return <Help desk={desk} />;
-    case "paste":
-      return <PasteBox desk={desk} />;
-    case "preview":
-      return <Preview desk={desk} preview={opened.preview} />;
-  }
 }

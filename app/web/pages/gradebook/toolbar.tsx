@@ -162,7 +162,7 @@ function More({ desk }: { readonly desk: Desk }): VNode {
       )}
       {item(words.say("tool.paste"), () => (desk.opened.value = { is: "paste" }))}
       {item(words.say("tool.download"), () => downloadFile(desk))}
-      {item(words.say("tool.print"), () => void import("./print.ts").then(({ printSection }) => printSection(desk)))}
+      {item(words.say("tool.print"), () => desk.parts.value?.printSection(desk))}
       {item(words.say("tool.help"), () => (desk.opened.value = { is: "help" }))}
     </Menu>
   );

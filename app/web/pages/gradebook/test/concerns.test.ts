@@ -42,12 +42,13 @@ test("conflicts come first; what was refused is there with its value; what goes 
 
 test("both values are told with names and times", () => {
   const words = ENGLISH.inZone("America/Los_Angeles");
+  const view = section();
   const concern = concernsOf({ id: 1, conflicts: () => [{ cell: CELL, mine: kept("a", { state: "conflict" }), head: RUIZ, isOwn: true }] }, { kept: () => [] })[0]!;
-  assert.deepEqual(sidesOf(concern, words, NOW), ["Ms. Ruiz entered 17 at 2:38\u00a0pm.", "You entered 15 at 2:40\u00a0pm."]);
-  assert.equal(sidesOf({ ...concern, head: null }, words, NOW)[0], "Somebody else has changed this cell; what stands there is not known here yet.");
-  const somebody = sidesOf({ ...concern, typedBy: "somebody", author: "Mr. Chen" }, words, NOW);
+  assert.deepEqual(sidesOf(concern, { words, view }, NOW), ["Ms. Ruiz entered 17 at 2:38\u00a0pm.", "You entered 15 at 2:40\u00a0pm."]);
+  assert.equal(sidesOf({ ...concern, head: null }, { words, view }, NOW)[0], "Somebody else has changed this cell; what stands there is not known here yet.");
+  const somebody = sidesOf({ ...concern, typedBy: "somebody", author: "Mr. Chen" }, { words, view }, NOW);
   assert.equal(somebody[1], "Mr. Chen entered 15 at 2:40\u00a0pm.");
-  assert.equal(sidesOf(concern, SPANISH.inZone("America/Los_Angeles"), NOW)[0], "Ms. Ruiz anotó 17 a las 2:38\u00a0p.m.");
+  assert.equal(sidesOf(concern, { words: SPANISH.inZone("America/Los_Angeles"), view }, NOW)[0], "Ms. Ruiz anotó 17 a las 2:38\u00a0p.m.");
 });
 
 test("every code of the protocol has a sentence in both languages", () => {
