@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 EVENTS_WAITING_MAX = 256  # of one listener; above it the oldest are dropped
 RECONNECT_S = 0.5
-_DRAFTED, _RECORDED = 1, 2
+_RECORDED = 255  # an entry, which is the other event, begins with its format
 
 
 class Drafted(NamedTuple):
@@ -161,7 +161,7 @@ class EventHub:
         if not isinstance(push, list) or push[0] != b"smessage":
             return  # confirmations of subscriptions
         raw: bytes = push[2]
-        if raw[0] == _DRAFTED:
+        if raw[0] != _RECORDED:
             # The section stands at a fixed place: nothing is decoded for sections that nobody watches.
             listeners = self._listeners.get(int.from_bytes(raw[1:5], "big"))
             event: Event | None = _drafted(raw) if listeners else None
@@ -207,8 +207,8 @@ def publish_direct(topology: Topology, entry: Entry, heads: Mapping[bytes, Head]
 def _drafted(raw: bytes) -> Drafted | None:
     try:
         entry = unpack_entry(b"", raw)
-    except UnknownFormatError:
-        return None
+    except (UnknownFormatError, ValueError):
+        return None  # of another release, beside this one while it is deployed
     author = entry.user_id
     heads = [
         (edit.cell, Head(edit.cell_version, edit.edit_id, author, edit.entered_ms, edit.value, is_drafted=True))

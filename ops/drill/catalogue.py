@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ops.cluster.drills import both_failover, journal_cluster_failover, journal_sentinel_failover, records_failover
-from ops.drill.faults import clocks, corruption, disks, network, processes, stores
+from ops.drill.faults import clocks, corruption, disks, network, processes, releases, stores
 from ops.drill.scene import AS_QUIET, FAILOVER, ClusterDrill
 
 if TYPE_CHECKING:
     from ops.drill.scene import Drill
 
 DRILLS: dict[str, Drill] = {
-    drill.name: drill for module in (processes, stores, network, corruption, clocks, disks) for drill in module.DRILLS
+    drill.name: drill
+    for module in (processes, stores, network, corruption, clocks, disks, releases)
+    for drill in module.DRILLS
 }
 
 # Failovers of several machines' worth of servers; for the long command.

@@ -71,7 +71,7 @@ def run(
     unknown = sorted(set(names) - DRILLS.keys() - CLUSTER_DRILLS.keys())
     if unknown or not (names or all_drills):
         raise click.UsageError(f"no such drill: {', '.join(unknown)}" if unknown else "name drills, or say --all")
-    wanted = [one for name, one in DRILLS.items() if all_drills or name in names]
+    wanted = [one for name, one in DRILLS.items() if name in names or (all_drills and (one.fits_short or not short))]
     clusters = [c for name, c in CLUSTER_DRILLS.items() if name in names or (all_drills and not short)]
     limits = [one.limit for one in wanted] + [cluster.limit for cluster in clusters]
     if any(limit.seconds is None for limit in limits) and DRILLS[QUIET] not in wanted:

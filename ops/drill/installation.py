@@ -44,7 +44,12 @@ _TEACHERS = Path(__file__).parent / "sql" / "teachers.sql"
 
 
 class DrillInstallation:
-    """Use as a context: `inkfast up` with every durable setting, two API processes, and a small demo district."""
+    """Use as a context: `inkfast up` with every durable setting, two API processes, and a small demo district.
+
+    `root`: the folder whose code it runs, this one unless it is set before the start.
+    """
+
+    root = ROOT
 
     def __init__(
         self,
@@ -52,11 +57,14 @@ class DrillInstallation:
         teachers: int,
         settings: Mapping[str, str] | None = None,
         stores: DrillStores | None = None,
+        *,
+        workers: int = 2,
     ) -> None:
         self.data_dir = data_dir
         self.installation = Installation(data_dir)
         self.output = data_dir.with_suffix(".out")
         self._teachers = teachers
+        self._workers = workers
         self.stores = stores
         self._given = dict(settings or {}) | (stores.proxied() if stores is not None else {})
         self._up: subprocess.Popen[bytes] | None = None
@@ -77,10 +85,10 @@ class DrillInstallation:
         """Return when it serves; after the first time on the same port."""
         port = self.url.rpartition(":")[2] or "0"
         command = [sys.executable, "-m", "ops.cli", "up", "--data-dir", str(self.data_dir), "--port", port]
-        command += ["--demo-teachers", str(self._teachers), "--workers", "2"]
+        command += ["--demo-teachers", str(self._teachers), "--workers", str(self._workers)]
         with self.output.open("wb") as output:
             self._up = subprocess.Popen(
-                command, cwd=ROOT, env=self._environment(), stdout=output, stderr=subprocess.STDOUT
+                command, cwd=self.root, env=self._environment(), stdout=output, stderr=subprocess.STDOUT
             )
         try:
             wait_until(self._is_ready, START_S_MAX, "the installation")

@@ -53,3 +53,20 @@ async def _busy(settings: Settings) -> list[int]:
     finally:
         topology.close()
     return found
+
+
+def count_entries(settings: Settings, format_: int | None = None) -> int:
+    """Return how many entries wait that are of this format, or of any."""
+    return asyncio.run(_count(settings, format_))
+
+
+async def _count(settings: Settings, format_: int | None) -> int:
+    topology = Topology(settings.redis_url)
+    try:
+        found = 0
+        for partition in range(PARTITIONS):
+            entries = await topology.call(partition, "XRANGE", STREAM[partition], "-", "+")
+            found += sum(format_ in {None, fields[1][0]} for _, fields in entries)
+        return found
+    finally:
+        topology.close()

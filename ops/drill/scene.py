@@ -34,6 +34,7 @@ class Stand(enum.Enum):
     STEPPED = "as WIRED, and Valkey's clock can be set"
     RECORDED = "as WIRED, and it is recorded how much of Valkey's file was fsynced"
     SMALL_DISKS = "as WIRED, each store on a small disk of its own"
+    RELEASES = "as WHOLE, from a copy of the code that a deploy replaces"
 
 
 class Limit(NamedTuple):
@@ -112,8 +113,8 @@ def _content(_scene: Scene, _facts: Facts) -> None:
 class Drill(NamedTuple):
     """One fault. `inject` breaks, holds and heals, and returns when it is healed.
 
-    `hold_s`: of the full run. `require` raises MissingError where the machine lacks something; `examine` looks at what
-    the clients saw, after the audit.
+    `hold_s`: of the full run. `fits_short`: it can be done within 20 s. `require` raises MissingError where the machine
+    lacks something; `examine` looks at what the clients saw, after the audit.
     """
 
     name: str
@@ -126,6 +127,7 @@ class Drill(NamedTuple):
     require: Callable[[], None] = _ready
     examine: Callable[[Scene, Facts], None] = _content
     leaves_whole: bool = True
+    fits_short: bool = True
 
 
 class ClusterDrill(NamedTuple):

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, NamedTuple, Self
 from ops.drill.faults.clocks import stepped_server
 from ops.drill.faults.corruption import recorded_server
 from ops.drill.faults.disks import JOURNAL_DISK_MIB, RECORDS_DISK_MIB, small_disk
+from ops.drill.faults.releases import copy_release
 from ops.drill.installation import DrillInstallation
 from ops.drill.scene import Stand
 from ops.drill.stores import SMALL_WAL, DrillStores
@@ -18,6 +19,9 @@ from ops.servers import valkey_bin
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+
+
+OWN_SERVERS = (Stand.WHOLE, Stand.RELEASES)  # those of `inkfast up`
 
 
 class Standing(NamedTuple):
@@ -62,8 +66,10 @@ class Stands:
             folder = Path(tempfile.mkdtemp(prefix="inkfast-drill-"))
             folder.chmod(0o711)
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
-            stores = stack.enter_context(_stores(kind, folder)) if kind is not Stand.WHOLE else None
+            stores = stack.enter_context(_stores(kind, folder)) if kind not in OWN_SERVERS else None
             installation = DrillInstallation(folder / "data", self._teachers, self._settings, stores)
+            if kind is Stand.RELEASES:
+                installation.root = copy_release(folder / "release")
             stack.callback(self._keep_logs, kind, folder)
             stack.enter_context(installation)
             installation.write_tokens(folder / "tokens.jsonl")

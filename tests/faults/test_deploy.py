@@ -12,6 +12,7 @@ import pytest
 
 import app.main
 from ops.audit.checks import audit_stores
+from ops.drill.faults.releases import NEXT, copy_release, make_former, make_next
 from ops.drill.installation import DrillInstallation
 from ops.installation import Installation
 from tests.faults.typists import ROOT, Typists
@@ -26,7 +27,9 @@ TEACHERS = 4
 
 @pytest.fixture(scope="module")
 def running(server_dir: Path) -> Iterator[DrillInstallation]:
-    with DrillInstallation(server_dir / "deploy", TEACHERS) as installation:
+    installation = DrillInstallation(server_dir / "deploy", TEACHERS)
+    installation.root = copy_release(server_dir / "deploy-release")
+    with installation:
         yield installation
 
 
@@ -35,11 +38,15 @@ def _deploy(data_dir: Path) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=180)
 
 
-def test_a_deploy_under_load_fails_no_save_and_loses_nothing(running: DrillInstallation, tmp_path: Path) -> None:
+def test_the_next_release_is_deployed_under_load_and_fails_no_save_and_loses_nothing(
+    running: DrillInstallation, tmp_path: Path
+) -> None:
+    """Its API writes entries that the old flusher, still beside it, cannot read."""
     running.write_tokens(tmp_path / "tokens.jsonl")
     before = {name: running.pid(name) for name in NAMES}
     ledger = tmp_path / "ledger.jsonl"
     typists = Typists(running.url, tmp_path / "tokens.jsonl", ledger, rate=100, teachers=TEACHERS)
+    make_next(running.root)
     with typists:
         done = _deploy(running.data_dir)
         assert done.returncode == 0, done
@@ -47,6 +54,8 @@ def test_a_deploy_under_load_fails_no_save_and_loses_nothing(running: DrillInsta
     assert done.stdout.endswith("done\n")
     after = {name: running.pid(name) for name in NAMES}
     assert all(after[name] not in {None, before[name]} for name in NAMES)
+    log = (running.installation.log_dir / "api-1.log").read_text()
+    assert re.findall(r'"version":"(next-)?', log) == ["", "next-"], "two versions, one after the other"
     report = asyncio.run(audit_stores(running.settings, [ledger], 60, lambda _: None))
     assert report.holds, report
     assert report.counts["acknowledged"] > 100
@@ -54,6 +63,14 @@ def test_a_deploy_under_load_fails_no_save_and_loses_nothing(running: DrillInsta
     # A connection that was idle when its process ended may be met by the next request; that is sent again. No answer
     # from the service was a refusal.
     assert set(refused) <= {"no answer"}, refused
+
+
+def test_the_former_release_can_be_put_back(tmp_path: Path) -> None:
+    folder = copy_release(tmp_path / "release")
+    make_next(folder)
+    assert all((folder / change.path).read_bytes() != (ROOT / change.path).read_bytes() for change in NEXT)
+    make_former(folder)
+    assert all((folder / change.path).read_bytes() == (ROOT / change.path).read_bytes() for change in NEXT)
 
 
 def test_without_an_installation_it_says_so(server_dir: Path, running: DrillInstallation) -> None:

@@ -254,6 +254,10 @@ def test_there_are_enough_drills_and_each_is_short_when_asked() -> None:
     assert ordered(list(DRILLS.values()))[0].name == "quiet"
     short = plan(None, None, 1, 1, short=True)
     assert short.hold_s_max + short.before_s + short.after_s < SHORT_S_MAX / 2
+    assert {one.name for one in DRILLS.values() if not one.fits_short} == {
+        "deploy-next-release",
+        "roll-back-over-newer-entries",
+    }
     listed = CliRunner().invoke(drill, ["list"]).output
     assert all(name in listed for name in DRILLS)
 

@@ -13,6 +13,7 @@ local FIRST_EDIT_ID = FIRST_EDIT + 5 + 14
 local HAS_HOLE, AS_JOURNALED = 1, 2
 local APPLIED = 65
 local NONE = string.rep('\0', 16)
+local RECORDED = '\255' -- what the event is; the other one is an entry, and begins with its format
 local stream, channel = KEYS[1], ARGV[1]
 
 local function read_head(raw)
@@ -141,7 +142,7 @@ local function drain(key, a)
   end
   redis.call('HDEL', key, unpack(gone))
   redis.call('HSET', key, unpack(writes))
-  redis.call('SPUBLISH', channel, '\2' .. string.match(key, '(%d+)$') .. ':' .. client .. pack('>I4', recorded_seq))
+  redis.call('SPUBLISH', channel, RECORDED .. string.match(key, '(%d+)$') .. ':' .. client .. pack('>I4', recorded_seq))
   return id
 end
 
