@@ -6,12 +6,14 @@ only when nothing failed.
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 from xml.etree import ElementTree as ET
@@ -149,22 +151,31 @@ def _scripts(limit_s: float) -> Count:
 
 def _node_tests(node: Path, limit_s: float) -> Count:
     click.echo("--- node test.mjs")
-    command = [node, WEB / "test.mjs"]
+    runner = subprocess.Popen(
+        [node, WEB / "test.mjs"],
+        cwd=ROOT,
+        env=_clean_environment(),
+        stdout=subprocess.PIPE,
+        text=True,
+        start_new_session=True,  # a test that hangs is the grandchild of the process that is stopped
+    )
     try:
-        done = subprocess.run(
-            command, cwd=ROOT, env=_clean_environment(), timeout=limit_s, check=False, stdout=subprocess.PIPE, text=True
-        )
+        said, _ = runner.communicate(timeout=limit_s)
     except subprocess.TimeoutExpired:
         click.echo(f"node test.mjs: stopped after {limit_s:.0f} s")
         return FAILURE
-    count = read_node_totals(done.stdout)
-    click.echo(done.stdout if count.failed or done.returncode else f"    {count.passed} tests")
-    return count if done.returncode == 0 or count.failed else count.plus(FAILURE)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(runner.pid, signal.SIGKILL)
+        runner.wait()
+    count = read_node_totals(said)
+    click.echo(said if count.failed or runner.returncode else f"    {count.passed} tests")
+    return count if runner.returncode == 0 or count.failed else count.plus(FAILURE)
 
 
 def read_node_totals(said: str) -> Count:
     """Return what node's test runner counted, whichever of its two ways of saying it; nothing counted has failed."""
-    totals = {name: int(number) for name, number in re.findall(r"^(?:#|ℹ) (\w+) (\d+)$", said, re.MULTILINE)}
+    totals = {name: int(number) for name, number in re.findall(r"^\S (\w+) (\d+)$", said, re.MULTILINE)}
     if "pass" not in totals:
         return FAILURE
     # A skipped test shows nothing, so it counts as failed: there are none.

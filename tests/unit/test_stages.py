@@ -22,7 +22,7 @@ def test_every_folder_of_tests_belongs_to_a_stage() -> None:
     ("said", "count"),
     [
         ("ok 1 - a\n# tests 3\n# pass 3\n# fail 0\n# cancelled 0\n# skipped 0\n# todo 0\n# duration_ms 12.5\n", (3, 0)),
-        ("✔ a\nℹ tests 4\nℹ pass 2\nℹ fail 1\nℹ cancelled 0\nℹ skipped 1\nℹ todo 0\n", (2, 2)),
+        ("✔ a\n\u2139 tests 4\n\u2139 pass 2\n\u2139 fail 1\n\u2139 skipped 1\n\u2139 todo 0\n", (2, 2)),
         ("no test matches\n", (0, 1)),
         ("", (0, 1)),
     ],
