@@ -20,6 +20,7 @@ export class SectionUnavailable extends Error {
 /** How long the disk may take before the network is asked without knowing what the disk has. */
 const DISK_MS_MAX = 500;
 const SOON_MS = 8_000;
+const STREAM_MS_MAX = 700;
 
 interface Read {
   readonly text: string;
@@ -50,7 +51,7 @@ export async function openSection(id: number): Promise<SectionView> {
     if (read === null) throw new SectionUnavailable("unreachable");
     section.show(new SectionOfPage(id, read.snapshot, [], false, around), read);
   }
-  return section.watched();
+  return section.watched((client_id, recorded_seq) => outbox.recorded(id, client_id, recorded_seq));
 }
 
 function parsed(kept: KeptSnapshot): { readonly snapshot: Snapshot; readonly etag: string } | undefined {
@@ -89,6 +90,7 @@ class OpenSection {
   private refreshing: Promise<void> | undefined;
   private isAskedAgain = false;
   private timer: ReturnType<typeof setTimeout> | undefined;
+  private opening: ReturnType<typeof setTimeout> | undefined;
   private unwatch: (() => void) | undefined;
 
   constructor(id: number, snapshots: Snapshots, etag: string | null) {
@@ -102,14 +104,24 @@ class OpenSection {
     if (read !== undefined) this.keep(read, []);
   }
 
-  watched(): SectionView {
+  watched(recorded: (client_id: string, recorded_seq: number) => void): SectionView {
     this.unwatch = watchSection(this.id, {
       cells: (columns) => this.view.learn(columns, learntFrom(columns, Date.now())),
       presence: (users) => this.view.meet(users),
-      missed: () => void this.refresh().catch(() => undefined),
+      recorded,
+      missed: (isAtOnce) => this.missed(isAtOnce),
     });
-    if (this.view.isFromDisk) void this.refresh().catch(() => undefined);
+    // Read once, when the stream is there: nothing falls between them. If it does not come, without it.
+    if (this.view.isFromDisk) this.opening = setTimeout(() => this.missed(true), STREAM_MS_MAX);
     return this.view;
+  }
+
+  private missed(isAtOnce: boolean): void {
+    // A whole district may lose its stream at once, and does not come back at once.
+    if (this.opening === undefined) return this.refreshSoon(isAtOnce ? 1_000 : SOON_MS);
+    clearTimeout(this.opening);
+    this.opening = undefined;
+    void this.refresh().catch(() => undefined);
   }
 
   async refresh(): Promise<void> {
@@ -134,6 +146,7 @@ class OpenSection {
 
   close(): void {
     clearTimeout(this.timer);
+    clearTimeout(this.opening);
     this.unwatch?.();
   }
 
