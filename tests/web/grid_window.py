@@ -4,28 +4,14 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from contextlib import asynccontextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
-
-from playwright.async_api import async_playwright
-
-from ops.environment import environment
+from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Page
 
 WEB = Path(__file__).resolve().parents[2] / "app" / "web"
 PAGE = WEB / "grid" / "test"
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-]
 
 
 def build_page(out: Path) -> str:
@@ -37,17 +23,29 @@ def build_page(out: Path) -> str:
     return (out / "page.html").as_uri()
 
 
-@asynccontextmanager
-async def open_browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium, closed at the end."""
-    async with async_playwright() as playwright:
-        path = environment().get("INKFAST_CHROMIUM", "/usr/bin/chromium")
-        browser = await playwright.chromium.launch(executable_path=path, args=FLAGS)
-        yield browser
-        await browser.close()
-
-
 async def throttle(page: Page, rate: int) -> None:
     """Slow the page's processor down by this factor."""
     client = await page.context.new_cdp_session(page)
     await client.send("Emulation.setCPUThrottlingRate", {"rate": rate})
+
+
+class ProcessorTime:
+    """How long the page's main thread had the processor; what other programs do on the machine does not count."""
+
+    def __init__(self, page: Page) -> None:
+        self.page = page
+        self.ms = 0.0
+
+    async def __aenter__(self) -> Self:
+        self.client = await self.page.context.new_cdp_session(self.page)
+        await self.client.send("Performance.enable", {"timeDomain": "threadTicks"})
+        self.before = await self._task_ms()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.ms = await self._task_ms() - self.before
+        await self.client.detach()
+
+    async def _task_ms(self) -> float:
+        found = await self.client.send("Performance.getMetrics")
+        return next(metric["value"] * 1000 for metric in found["metrics"] if metric["name"] == "TaskDuration")

@@ -8,11 +8,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.web.grid_twin import Cell, Twin
-from tests.web.grid_window import build_page, open_browser
+from tests.web.grid_window import build_page
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
-
     from playwright.async_api import Browser, Page, ViewportSize
 
 ROW_PX, HEAD_PX, NAME_PX = 30, 58, 210
@@ -20,12 +18,6 @@ SEEDS = [1, 2, 3]
 STEPS = 80
 ARROWS = {"ArrowUp": (-1, 0), "ArrowDown": (1, 0), "ArrowLeft": (0, -1), "ArrowRight": (0, 1)}
 TYPED = ["17", "8.5", "ex", "100", "0", "abc", "1,5", "17x"]
-
-
-@pytest.fixture(scope="module")
-async def browser() -> AsyncIterator[Browser]:
-    async with open_browser() as browser:
-        yield browser
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +38,8 @@ class Player:
     async def step(self) -> str:
         doings = [
             self.type_value, self.type_value, self.arrow, self.arrow, self.jump, self.page_key, self.extend,
-            self.scroll, self.paste, self.arrive, self.reorder, self.undo, self.clear, self.fill, self.tab, self.click, self.escape,
+            self.scroll, self.paste, self.arrive, self.reorder, self.undo, self.clear, self.fill, self.tab,
+            self.click, self.escape,
         ]  # fmt: skip
         doing = self.chance.choice(doings)
         self.is_seen = doing not in (

@@ -142,7 +142,8 @@ export class Entry {
     } else {
       this.#refusals.delete(nameOf(this.key));
       this.#hasEntered = true;
-      this.#seen = undefined;
+      // Who types on in the cell has seen what was entered just now, and nothing that comes later.
+      this.#seen = isLeft ? undefined : this.#model.seen?.(rowNow, columnNow);
       if (verdict?.warning) this.#tell({ kind: "warned", row: rowNow, column: columnNow, sentence: verdict.warning });
     }
     this.#redraw(rowNow, columnNow);

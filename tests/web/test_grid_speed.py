@@ -1,0 +1,127 @@
+"""From a key to its paint, 200 students by 60 columns, on this machine and on one six times slower.
+
+Machines that run tests are shared and jitter, and jitter only ever adds: a budget holds for the best of five tries.
+Beside it the floor is measured, an input that moves over an empty page. A machine on which the floor is above that of a
+quiet one has no time to give: there the budget is longer by the same factor, and the figures are printed. What a page
+costs otherwise is told in time on the processor, which other programs do not change.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import pytest
+
+from tests.web.grid_window import ProcessorTime, build_page, throttle
+
+if TYPE_CHECKING:
+    from playwright.async_api import Browser, Page, ViewportSize
+
+ROWS, COLUMNS, VALUES, TRIES = 200, 60, 60, 5
+KEY_TO_PAINT_P95_MS_MAX = {1: 30, 6: 120}
+# p95 of the floor on two quiet cores; the sketch of the grid found 19 and 30.
+QUIET_FLOOR_MS = {1: 19, 6: 40}
+SLOWER = 6
+FIRST_PAINT_MS_MAX = 500
+PASTE_MS_MAX = 1500
+WHEEL_MS_MAX = 200
+VIEW: ViewportSize = {"width": 1366, "height": 768}
+BLOCK = "\n".join("\t".join(str((row + column) % 100) for column in range(COLUMNS)) for row in range(ROWS))
+BUILD = f"bench.build({ROWS}, {COLUMNS})"
+
+
+@pytest.fixture(scope="module")
+def url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    return build_page(tmp_path_factory.mktemp("grid"))
+
+
+async def open_page(browser: Browser, url: str) -> Page:
+    page = await browser.new_page(viewport=VIEW)
+    await page.goto(url)
+    return page
+
+
+async def type_down(page: Page) -> float:
+    """Type values and Enter, each key once the last one is painted; p95 of all of them, or of Enter if that is more."""
+    await page.evaluate("bench.times.length = 0")
+    keys = [key for value in range(VALUES) for key in (*str(value), "Enter")]
+    for count, key in enumerate(keys, 1):
+        await page.keyboard.press(key)
+        await page.wait_for_function("count => bench.times.length >= count", arg=count)
+    times = await page.evaluate("bench.times")
+    return max(p95([time["ms"] for time in times]), p95([time["ms"] for time in times if time["key"] == "Enter"]))
+
+
+def p95(times: list[float]) -> float:
+    return sorted(times)[int(len(times) * 0.95)]
+
+
+@pytest.mark.parametrize("rate", [1, 6])
+async def test_a_key_is_painted_in_time(browser: Browser, url: str, rate: int) -> None:
+    page = await open_page(browser, url)
+    await throttle(page, rate)
+    tries: list[tuple[float, float]] = []
+    said = ""
+    for _ in range(TRIES):
+        await page.evaluate(BUILD)
+        typed = await type_down(page)
+        assert await page.evaluate("document.getElementById('host').scrollTop") > 1000
+        await page.evaluate("bench.buildFloor()")
+        tries.append((typed, await type_down(page)))
+        floor = min(floor for _, floor in tries)
+        budget = KEY_TO_PAINT_P95_MS_MAX[rate] * max(1, floor / QUIET_FLOOR_MS[rate])
+        said = f"{rate}x: p95 (grid, floor) in ms {[(round(a), round(b)) for a, b in tries]}, budget {budget:.0f}"
+        if min(typed for typed, _ in tries) <= budget:
+            break
+    else:
+        pytest.fail(said)
+    sys.stdout.write(f"{said}\n")
+    await page.close()
+
+
+async def test_the_first_cell_can_be_typed_in_soon(browser: Browser, url: str) -> None:
+    found = []
+    for _ in range(3):
+        page = await open_page(browser, url)
+        async with ProcessorTime(page) as spent:
+            await page.evaluate(BUILD)
+        found.append(spent.ms * SLOWER)
+        await page.close()
+    assert min(found) <= FIRST_PAINT_MS_MAX, found
+
+
+async def test_a_whole_gradebook_is_pasted_in_time(browser: Browser, url: str) -> None:
+    page = await open_page(browser, url)
+    found = []
+    for _ in range(3):
+        await page.evaluate(f"bench.build({ROWS}, {COLUMNS}, false)")
+        async with ProcessorTime(page) as spent:
+            await page.evaluate("text => bench.paste(text)", BLOCK)
+        found.append(spent.ms * SLOWER)
+        assert await page.evaluate("bench.model.texts[199][58]") == str((199 + 58) % 100)
+    await page.close()
+    assert min(found) <= PASTE_MS_MAX, found
+
+
+async def test_the_wheel_never_waits_long(browser: Browser, url: str) -> None:
+    page = await open_page(browser, url)
+    await page.evaluate(BUILD)
+    found = []
+    for top in range(0, ROWS * 30, 300):
+        async with ProcessorTime(page) as spent:
+            await page.evaluate("top => bench.scroll(top, top / 2)", top)
+        found.append(spent.ms * SLOWER)
+    await page.close()
+    assert p95(found) <= WHEEL_MS_MAX, sorted(found)[-5:]
+
+
+async def test_enter_costs_little(browser: Browser, url: str) -> None:
+    page = await open_page(browser, url)
+    await page.evaluate(BUILD)
+    await page.evaluate("bench.grid.go(20, 2)")
+    async with ProcessorTime(page) as spent:
+        await type_down(page)
+    await page.close()
+    # A digit or two and Enter, with three paints and what this test asks for in between; 12 ms when it was written.
+    assert spent.ms / VALUES <= 30, spent.ms / VALUES
