@@ -34,7 +34,7 @@ export function listenToPointer(grid: Grid, host: HTMLElement, on: On): void {
     if (event.target === entry.input && entry.isWaitingForTap) openKeyboard(grid);
   });
   on(host, "dblclick", (event: MouseEvent) => {
-    if (event.target === entry.input) entry.caret();
+    if (event.target === entry.input && !isTouch) entry.caret();
   });
   on(host, "contextmenu", (event: MouseEvent) => {
     const target = event.target as Element;
