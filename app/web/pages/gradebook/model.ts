@@ -24,7 +24,7 @@ const MARKS: Readonly<Record<Place, Mark>> = {
   quarantined: "rejected",
 };
 /** A column is as wide as its head needs, within limits: 60 columns are many, and a score is four digits. */
-const COLUMN_PX = { least: 84, most: 160, quick: 200, title: 7.8, detail: 6.4, picture: 46, beside: 18 } as const;
+const COLUMN_PX = { least: 84, most: 160, quick: 150, title: 7.8, detail: 6.4, picture: 46, beside: 18 } as const;
 
 export class GradebookModel implements GridModel {
   arrangement: Arrangement = PLAIN;

@@ -46,7 +46,10 @@ function addSheet(paper: Element, desk: Desk, first: number, of: number): void {
 export function layPaper(desk: Desk): HTMLElement {
   const { view, words, model, outbox } = desk;
   document.getElementById("paper")?.remove();
-  const paper = add(document.body, "section", "", { id: "paper" });
+  const paper = document.createElement("section");
+  paper.id = "paper";
+  // Before the page: where there is paper, it alone is printed.
+  document.body.prepend(paper);
   const { queued, sending, storing } = outbox.status(view.id);
   const unsent = queued + sending + storing;
   add(paper, "h1", `${view.facts.title} · ${view.facts.org_name}`);
