@@ -16,7 +16,7 @@ from ops.audit.journal import JournalReader
 from ops.audit.ledger import LedgerLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Mapping, Sequence
 
     from app.records.pool import Connection
     from app.settings import Settings
@@ -156,11 +156,16 @@ def statement(name: str) -> str:
 
 
 async def audit_stores(
-    settings: Settings, ledgers: Sequence[Path], wait_s: float, say: Callable[[str], None]
+    settings: Settings,
+    ledgers: Sequence[Path],
+    wait_s: float,
+    say: Callable[[str], None],
+    also: Callable[[Connection], Awaitable[None]] | None = None,
 ) -> Report:
     """Compare ledgers, journal and PostgreSQL. The journal is read first, so that what it hands over is not missed.
 
-    Writes temporary tables only. Raises InkfastError when a store is away, LedgerError when a ledger is unreadable.
+    `also` may ask more of the filled tables, in the same look at PostgreSQL. Writes temporary tables only. Raises
+    InkfastError when a store is away, LedgerError when a ledger is unreadable.
     """
     topology = Topology(settings.redis_url)
     connection = await connect(settings.database_url, application_name="inkfast-audit", **SERVER_SETTINGS)
@@ -179,7 +184,10 @@ async def audit_stores(
         await reader.load()
         say("comparing")
         async with connection.transaction():
-            return await _compare(connection, reader, waiting, has_ledger=bool(ledgers))
+            report = await _compare(connection, reader, waiting, has_ledger=bool(ledgers))
+            if also is not None:
+                await also(connection)
+            return report
     finally:
         await connection.close()
         topology.close()

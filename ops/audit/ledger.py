@@ -8,6 +8,7 @@ from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
 from app.model.kinds import KIND_OF_NAME, ValueRejectedError, as_sent, canonical, parse_value
+from ops.audit.compact import CompactReader
 from ops.processes import ServerError
 
 if TYPE_CHECKING:
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
     from app.records.pool import Connection
 
-FORMAT = 1
+FORMATS = (1, 2)  # 2: compact (compact.py)
 ROWS_PER_COPY = 10_000
 
 
@@ -30,19 +31,24 @@ class LedgerLoader:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
+        self._compact = CompactReader(self._rows)
         self._reads = 0
         self.lines = 0
         self.cut = 0
 
     async def load(self, path: Path) -> None:
         """Copy one file. A last line without its end was cut off by a crash and is left out; all others are whole."""
+        self._compact.begin()
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
                     self.cut += 1
                     break
                 try:
-                    self._take(json.loads(line))
+                    if line.startswith(b"["):
+                        self._compact.take(line)
+                    else:
+                        self._take(json.loads(line))
                 except (ValueError, KeyError, TypeError) as error:
                     raise LedgerError(f"{path}, line {number}: {type(error).__name__} {error}") from None
                 self.lines += 1
@@ -69,8 +75,8 @@ class LedgerLoader:
             case "read":
                 self._read(event)
             case "run":
-                if event["format"] != FORMAT:
-                    raise ValueError(f"format {event['format']}, and this release reads {FORMAT}")
+                if event["format"] not in FORMATS:
+                    raise ValueError(f"format {event['format']}, and this release reads {FORMATS}")
             case "failed" | "end":
                 pass
             case other:

@@ -1,0 +1,183 @@
+"""The generator's parts: timers, histogram, profiles, habits, ledger."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from loadtests.rehearsal.figures import Second, Totals
+from loadtests.rehearsal.grants import Grants, GrantsError
+from loadtests.rehearsal.habits import Habits, draw_burst, edits_per_s
+from loadtests.rehearsal.histogram import Histogram
+from loadtests.rehearsal.ledger import CompactLedger
+from loadtests.rehearsal.profiles import PROFILES
+from loadtests.rehearsal.sockets import Reply, address_of
+from loadtests.rehearsal.wheel import TimerWheel
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+def fire(wheel: TimerWheel, now: float) -> list[float]:
+    fired = []
+    for _, due, call in wheel.due(now):
+        fired.append(due)
+        call(due)
+    return fired
+
+
+@given(st.lists(st.floats(0, 30, allow_nan=False), max_size=60), st.lists(st.floats(0.001, 3), min_size=1, max_size=60))
+def test_every_timer_fires_once_and_none_early(dues: list[float], steps: list[float]) -> None:
+    wheel = TimerWheel(100.0, tick_s=0.01, slots=64)  # one turn is 0.64 s: most wait for several
+    for due in dues:
+        wheel.add(100.0 + due, lambda _: None)
+    now, fired = 100.0, []
+    for step in [*steps, 40.0]:
+        now += step
+        for due in fire(wheel, now):
+            assert due <= now
+            fired.append(due)
+    assert sorted(fired) == sorted(100.0 + due for due in dues)
+    assert wheel.pending == 0
+
+
+def test_a_late_turn_catches_up_with_a_chain_of_timers() -> None:
+    wheel = TimerWheel(0.0)
+    fired = []
+
+    def again(due: float) -> None:
+        fired.append(due)
+        wheel.add(due + 0.01, again)
+
+    wheel.add(0.01, again)
+    fire(wheel, 0.1)
+    assert fired == pytest.approx([0.01 * n for n in range(1, len(fired) + 1)])
+    assert 8 <= len(fired) <= 10
+    assert wheel.overdue(0.1 - 0.02) == 0
+    assert wheel.overdue(10.0) == 1
+
+
+def test_the_wheel_says_for_how_long_nothing_comes() -> None:
+    wheel = TimerWheel(0.0, tick_s=0.01)
+    assert wheel.idle_s(0.0, 0.1) == 0.1
+    wheel.add(0.04, lambda _: None)
+    assert 0.04 <= wheel.idle_s(0.0, 0.1) <= 0.06
+
+
+@given(st.lists(st.floats(0, 100, allow_nan=False), min_size=1, max_size=300), st.sampled_from([50, 95, 99, 100]))
+def test_a_percentile_is_never_flattered_and_exact_to_a_hundredth(seconds: list[float], percent: int) -> None:
+    histogram = Histogram()
+    for value in seconds:
+        histogram.record(value)
+    exact_us = sorted(int(value * 1_000_000) for value in seconds)[-(-len(seconds) * percent // 100) - 1]
+    found_us = (histogram.percentile_ms(percent) or 0) * 1000
+    assert exact_us - 1 <= found_us <= exact_us * 1.01 + 1
+
+
+@given(st.lists(st.floats(0, 10), max_size=80), st.lists(st.floats(0, 10), max_size=80))
+def test_histograms_of_two_processes_add_to_that_of_one(first: list[float], second: list[float]) -> None:
+    one, two, both = Histogram(), Histogram(), Histogram()
+    for histogram, values in ((one, first), (two, second), (both, [*first, *second])):
+        for value in values:
+            histogram.record(value)
+    one.merge(Histogram.of_plain(json.loads(json.dumps(two.as_plain()))))
+    assert one.summary() == both.summary()
+    assert one.mean_ms() == both.mean_ms()
+
+
+def test_nothing_counted_has_no_percentile() -> None:
+    assert Histogram().summary() == {"p50": None, "p95": None, "p99": None, "max": None}
+
+
+def test_seconds_of_processes_add_up() -> None:
+    totals = Totals()
+    for process in (0, 1):
+        second = Second()
+        second.counts["offered"] = 5
+        second.errors["save: 503"] = 1
+        second.gauges = {"teachers": 10, "cpu": 0.2 + process}
+        second.request.record(0.1)
+        totals.add(json.loads(json.dumps(second.as_plain(1, process))))
+    assert totals.counts["offered"] == 10
+    assert totals.errors["save: 503"] == 2
+    assert totals.gauges["teachers"] == 20
+    assert totals.cpu_max == 1.2
+    assert totals.histograms["request"].count == 2
+
+
+def test_an_active_teacher_types_as_the_model_says() -> None:
+    assert 11.0 < edits_per_s(Habits()) * 60 < 12.6
+
+
+def test_the_same_seed_types_the_same_and_another_does_not() -> None:
+    drawn = [draw_burst(Habits(), seed, 17, 3, 30) for seed in (1, 1, 2)]
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert all(len(burst.gaps_s) <= 30 for burst in drawn)
+
+
+def test_a_pasted_column_comes_at_once() -> None:
+    burst = draw_burst(Habits(paste_share=1.0), 1, 1, 1, 30)
+    assert burst.is_paste
+    assert set(burst.gaps_s) == {0.0}
+
+
+@pytest.mark.parametrize("profile", PROFILES.values(), ids=lambda profile: profile.name)
+def test_a_profile_says_where_its_figures_are_from_and_its_curve_stays_in_bounds(profile) -> None:  # noqa: ANN001
+    assert len(profile.source) > 20
+    moments = [at for at, _ in profile.curve]
+    assert moments == sorted(moments)
+    assert (moments[0], moments[-1]) == (0.0, 1.0)
+    shares = [profile.active_share(at / 100) for at in range(101)]
+    assert all(0 <= share <= 1 for share in shares)
+    assert max(shares) == 1.0
+
+
+def test_the_design_load_is_what_everyone_types_at_once() -> None:
+    profile = PROFILES["everyone-at-once"]
+    assert 4_700 < profile.teachers * edits_per_s(profile.habits) < 5_500
+
+
+def test_the_busiest_minute_of_the_bell_has_a_seventh_of_the_rolls() -> None:
+    profile = PROFILES["attendance-bell"]
+    minutes = [profile.active_share((m + 1) / 10) - profile.active_share(m / 10) for m in range(10)]
+    assert 0.14 <= max(minutes) <= 0.16
+
+
+def test_the_ledger_is_written_only_when_it_is_told_to_and_whole(tmp_path: Path) -> None:
+    path = tmp_path / "ledger.jsonl"
+    ledger = CompactLedger(path)
+    number = ledger.client("0199f3a0-2f6e-7c11-9a44-6f1f7c1a2b3c", 7, 4001)
+    ledger.sent(1.0, number, 1, 1, [(0.5, b'{"edit_id":"x"}')])
+    assert path.read_bytes() == b""
+    ledger.write()
+    lines = [json.loads(line) for line in path.read_text().splitlines()]
+    assert lines[0] == ["c", 1, "0199f3a0-2f6e-7c11-9a44-6f1f7c1a2b3c", 7, 4001]
+    assert lines[1][0] == "s"
+    assert lines[1][5][0][0] == lines[1][1] - 500_000
+    ledger.close()
+
+
+def test_an_address_is_http_and_a_header_is_found_whatever_stands_before_it() -> None:
+    assert address_of("http://127.0.0.1:8000").header == b"127.0.0.1:8000"
+    with pytest.raises(ValueError, match="http"):
+        address_of("https://127.0.0.1")
+    reply = Reply(503, b"http/1.1 503\r\nx-retry-after: 9\r\nretry-after: 2\r\n", b"", 0.0)
+    assert reply.header(b"retry-after") == b"2"
+    assert reply.header(b"etag") == b""
+
+
+def test_a_file_of_grants_that_cannot_be_used_says_why(tmp_path: Path) -> None:
+    path = tmp_path / "grants.jsonl"
+    with pytest.raises(GrantsError, match="No such file"):
+        Grants(path)
+    path.write_text("\n")
+    with pytest.raises(GrantsError, match="empty"):
+        Grants(path)
+    path.write_text('{"user": 1, "token": "t", "sections": []}\n')
+    with pytest.raises(GrantsError, match="line 1: no sections"):
+        Grants(path).of(random.randrange(5))
