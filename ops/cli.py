@@ -27,6 +27,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "maintenance": ("ops.maintenance", "Prepare hours without PostgreSQL, and tell teachers."),
     "drill": ("ops.drill.command", "Kill things on purpose, and audit afterwards."),
+    "rehearse": ("ops.rehearse.command", "Let a district type at the service; go or no-go."),
+    "compare": ("ops.rehearse.compare", "What differs between rehearsals, and whether that is noise."),
     "bench": ("ops.bench.command", "Measure the save path on this machine."),
     "disk-guard": ("ops.disk_guard", "Close a journal to new edits before its disk is full."),
     "cluster": ("ops.cluster.command", "Start the stores on several servers, and make them fail over."),
