@@ -1,12 +1,12 @@
 /** The state of the page around the grid, and what a teacher can do there. Components read its signals and call its methods. */
-import type { CellName, Outbox } from "@inkfast/outbox";
+import type { CellName, KeptEdit, Outbox } from "@inkfast/outbox";
 import { computed, signal } from "@preact/signals";
 import type { Grid } from "../../grid/grid.ts";
 import type { GridEvent, PastePreview } from "../../grid/model.ts";
 import { serverNow } from "../../section/server_clock.ts";
 import type { LineItem, SectionView, Student } from "../../section/types.ts";
 import { PLAIN, spokenName, type Arrangement } from "./arrangement.ts";
-import { concernsOf, dayOf, nameOf, type Concern } from "./concerns.ts";
+import { concernsOf, dayOf, nameOf, reasonOf, whereOf, type Concern } from "./concerns.ts";
 import type { GradebookModel } from "./model.ts";
 import type { GradebookWords } from "./score.ts";
 
@@ -14,6 +14,7 @@ export type Opened =
   | { readonly is: "column"; readonly item: LineItem | null }
   | { readonly is: "columns" | "help" | "paste" }
   | { readonly is: "fill"; readonly item: LineItem }
+  | { readonly is: "menu"; readonly x: number; readonly y: number }
   | { readonly is: "comment"; readonly item: LineItem; readonly student: Student }
   | { readonly is: "preview"; readonly preview: PastePreview };
 
@@ -61,6 +62,7 @@ export class Desk {
     this.words = words;
     this.model = model;
     model.onFailure = () => this.say(words.say("entry.failed"), "warn", true);
+    outbox.on("refused", ({ edit }) => edit.section === view.id && this.sayRefused(edit));
     view.onChange(() => {
       this.timer ??= setTimeout(() => {
         this.timer = undefined;
@@ -172,6 +174,8 @@ export class Desk {
         this.sortBy(event.column);
         break;
       case "menu":
+        this.opened.value = { is: "menu", x: event.x, y: event.y };
+        break;
       case "readOnly":
         break;
     }
@@ -181,6 +185,14 @@ export class Desk {
     const [item, student] = [this.model.item(column), this.model.student(row)];
     this.isPutOff.value = false;
     this.active.value = item && student ? { item, student } : null;
+  }
+
+  /** An edit ended otherwise than it was meant: never silently, wherever the teacher is by now. */
+  private sayRefused(edit: KeptEdit): void {
+    const { view, words } = this;
+    const where = whereOf(edit, view, words);
+    if (edit.state === "conflict") this.say(words.say("attention.new.conflict", { where }), "warn");
+    else this.say(words.say("attention.new.refused", { where, reason: reasonOf(edit, words) }), "warn");
   }
 
   private sayTheirs(row: number, column: number): void {

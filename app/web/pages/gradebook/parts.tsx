@@ -1,5 +1,6 @@
 /** What is not needed for the first typed score: dialogs, panels, the card of a cell. Loaded when the grid can be typed into. */
 import type { VNode } from "preact";
+import { CellMenu } from "./cell_menu.tsx";
 import { ColumnForm, Columns } from "./columns.tsx";
 import { Comment } from "./comment.tsx";
 import type { Desk } from "./desk.ts";
@@ -25,6 +26,8 @@ export function Opened({ desk }: { readonly desk: Desk }): VNode | null {
       return <Fill desk={desk} item={opened.item} />;
     case "comment":
       return <Comment desk={desk} item={opened.item} student={opened.student} />;
+    case "menu":
+      return <CellMenu desk={desk} x={opened.x} y={opened.y} />;
     case "help":
       return <Help desk={desk} />;
     case "paste":
