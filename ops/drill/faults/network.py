@@ -171,7 +171,7 @@ DRILLS = (
     _wire("valkey", "delay", "every piece takes 50 ms longer", SLOW_STORE, FROZEN),
     _wire("valkey", "cut", "half of the answers are lost", CUT, JOURNAL_AWAY),
     _wire("valkey", "refuse", "connections are refused", REFUSE, JOURNAL_AWAY),
-    _wire("valkey", "partition", "no byte passes", HANG, Limit(6.0)),
+    _wire("valkey", "partition", "no byte passes", HANG, JOURNAL_AWAY),
     _wire("postgres", "delay", "every piece takes 50 ms longer", SLOW_STORE, FROZEN_RECORDS),
     _wire("postgres", "cut", "half of the answers are lost", CUT, NEVER_FAILS),
     _wire("postgres", "partition", "no byte passes", HANG, FROZEN_RECORDS),
