@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture(scope="module")
+def built() -> None:
+    """The bare page is bundled by itself: nothing else has to be built."""
+
+
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build_page(tmp_path_factory.mktemp("grid"))
 

@@ -21,6 +21,11 @@ TYPED = ["17", "8.5", "ex", "100", "0", "abc", "1,5", "17x"]
 
 
 @pytest.fixture(scope="module")
+def built() -> None:
+    """The bare page is bundled by itself: nothing else has to be built."""
+
+
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build_page(tmp_path_factory.mktemp("grid"))
 

@@ -32,6 +32,11 @@ BUILD = f"bench.build({ROWS}, {COLUMNS})"
 
 
 @pytest.fixture(scope="module")
+def built() -> None:
+    """The bare page is bundled by itself: nothing else has to be built."""
+
+
+@pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return build_page(tmp_path_factory.mktemp("grid"))
 
