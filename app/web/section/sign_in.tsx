@@ -78,13 +78,39 @@ function problemOf(said: SignInAnswer | null, seconds: number, words: SharedWord
   return said?.is === "wait" && seconds > 0 ? words.say("sign_in.wait", { n: said.seconds }) : "";
 }
 
-/** Over the page while somebody has to sign in; nothing otherwise. */
+/**
+ * While somebody has to sign in; nothing otherwise. Where a sign-in has just run out, the page goes on, for a form that came up
+ * by itself would get the next keys: a line says it, and the form comes when it is wanted. What is not for who sits there now is
+ * covered at once.
+ */
 export function SignInOverlay({ words }: { readonly words: SharedWords }): VNode | null {
   const why = signInNeeded.value;
-  return why === null ? null : <Overlay key={why} why={why} words={words} />;
+  const [isWanted, setWanted] = useState(false);
+  useEffect(() => {
+    if (why === null) setWanted(false);
+  }, [why]);
+  if (why === null) return null;
+  if (why !== "ended") return <Overlay key={why} why={why} words={words} />;
+  return (
+    <>
+      <p class="notice at-foot" data-tone="warn" role="status">
+        {words.say("sign_in.ended")}
+        <button type="button" class="button button-main" onClick={() => setWanted(true)}>
+          {words.say("nav.sign_in")}
+        </button>
+      </p>
+      {isWanted && <Overlay why={why} words={words} onLater={() => setWanted(false)} />}
+    </>
+  );
 }
 
-function Overlay({ why, words }: { readonly why: SignInReason; readonly words: SharedWords }): VNode {
+interface OverlayProps {
+  readonly why: SignInReason;
+  readonly words: SharedWords;
+  readonly onLater?: () => void;
+}
+
+function Overlay({ why, words, onLater }: OverlayProps): VNode {
   const frame = useRef<HTMLDivElement>(null);
   useEffect(() => (frame.current === null ? undefined : guardFocus(frame.current)), []);
   const name = person.value?.name ?? "";
@@ -93,11 +119,21 @@ function Overlay({ why, words }: { readonly why: SignInReason; readonly words: S
   const n = status === null ? 0 : status.queued + status.sending + status.storing;
   // What somebody else may not read is not behind the form, but gone from the screen.
   const isCovered = why === "signed_out" || why === "other_person";
+  const onKeyDown = (event: KeyboardEvent): void => {
+    event.stopPropagation();
+    if (event.key === "Escape") onLater?.();
+  };
   return (
     <div class={isCovered ? "veil veil-full" : "veil"}>
-      <div ref={frame} class="dialog" role="dialog" aria-modal="true" aria-labelledby="sign-in-title" tabIndex={-1}>
-        <h2 id="sign-in-title">{words.say(why === "nobody" ? "sign_in.title" : "sign_in.title.again")}</h2>
-        {why === "ended" && <p>{words.say("sign_in.ended")}</p>}
+      <div ref={frame} class="dialog" role="dialog" aria-modal="true" aria-labelledby="sign-in-title" tabIndex={-1} onKeyDown={onKeyDown}>
+        <div class="dialog-top">
+          <h2 id="sign-in-title">{words.say(why === "nobody" ? "sign_in.title" : "sign_in.title.again")}</h2>
+          {onLater !== undefined && (
+            <button type="button" class="button" onClick={onLater}>
+              {words.say("sign_in.later")}
+            </button>
+          )}
+        </div>
         {why === "signed_out" && <p>{words.say("sign_in.signed_out", { name })}</p>}
         {why === "other_person" && <p>{words.say("sign_in.other", { name, other: other?.name ?? "" })}</p>}
         {n > 0 && name !== "" && <p>{words.say(why === "other_person" ? "sign_in.other.kept" : "sign_in.kept", { n, name })}</p>}

@@ -27,7 +27,7 @@ export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}
 function NewVersion({ words }: { readonly words: SharedWords }): VNode | null {
   if (!isNewVersionThere.value) return null;
   return (
-    <p class="notice new-version" role="status">
+    <p class="notice at-foot" role="status">
       {words.say("version.new")}
       <button type="button" class="button" onClick={() => location.reload()}>
         {words.say("version.reload")}

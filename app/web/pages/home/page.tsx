@@ -1,9 +1,9 @@
 /** Who is not signed in sees the form; who is sees their sections, also without a network. */
 import type { VNode } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect } from "preact/hooks";
 import { leftWork } from "../../section/left_work.ts";
 import { outboxStatus } from "../../section/outbox.ts";
-import { otherPerson, person, signInNeeded } from "../../section/session.ts";
+import { person, signInNeeded } from "../../section/session.ts";
 import { listProblem, loadList, sectionList } from "../../section/section_list.ts";
 import { SignInForm, SignInOverlay } from "../../section/sign_in.tsx";
 import { StatusLine } from "../../section/status_line.tsx";
@@ -84,7 +84,7 @@ function Signed({ words, name }: { readonly words: HomeWords; readonly name: str
         <OtherWork words={words} />
         <Links words={words} />
       </main>
-      {otherPerson.value === null && signInNeeded.value !== "signed_out" ? <EndedNotice words={words} /> : <SignInOverlay words={words} />}
+      <SignInOverlay words={words} />
     </>
   );
 }
@@ -107,21 +107,6 @@ function List({ words }: { readonly words: HomeWords }): VNode {
         ))}
       </ul>
     </>
-  );
-}
-
-/** The sign-in has ended, and the list stays: it is opened when a person wants to. */
-function EndedNotice({ words }: { readonly words: HomeWords }): VNode | null {
-  const [isOpen, setOpen] = useState(false);
-  if (signInNeeded.value === null) return null;
-  if (isOpen) return <SignInOverlay words={words} />;
-  return (
-    <p class="notice ended" data-tone="warn" role="status">
-      {words.say("home.ended")}
-      <button type="button" class="button button-main" onClick={() => setOpen(true)}>
-        {words.say("nav.sign_in")}
-      </button>
-    </p>
   );
 }
 
