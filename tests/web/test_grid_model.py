@@ -222,6 +222,12 @@ def check(look: dict[str, Any], twin: Twin, *, is_seen: bool) -> None:
         assert row["top"] == pytest.approx(origin + row["row"] * ROW_PX, abs=0.5)
         assert [cell["column"] for cell in row["cells"]] == columns
         assert [cell["text"] for cell in row["cells"]] == [twin.shown(Cell(row["row"], c)) for c in columns]
+    heads = look["heads"]
+    assert [head["text"] for head in heads] == ["Student", *(f"Quiz {column}" for column in columns)]
+    assert [head["left"] for head in heads[1:]] == [cell["left"] for cell in rows[0]["cells"]]
+    # The names and the heads stay where they are.
+    assert heads[0]["left"] == look["nameLeft"] == clip["left"]
+    assert look["headTop"] == clip["top"]
     # Nothing that is in sight is missing.
     assert first == 0 or rows[0]["top"] <= clip["top"] + HEAD_PX
     assert rows[-1]["row"] == twin.last.row or rows[-1]["top"] + ROW_PX >= clip["bottom"]

@@ -186,6 +186,9 @@ const bench = {
     const clip = { top: view.top, left: view.left, bottom: view.top + host.clientHeight, right: view.left + host.clientWidth };
     return {
       rows,
+      heads: [...host.querySelectorAll("thead th")].map((th) => ({ text: th.firstChild?.textContent, left: th.getBoundingClientRect().left })),
+      nameLeft: host.querySelector("tbody th")?.getBoundingClientRect().left,
+      headTop: host.querySelector("thead")?.getBoundingClientRect().top,
       texts: model.order.map((row) => model.texts[row]),
       order: model.order,
       active: { row: grid.active.row, column: grid.active.column },
