@@ -2,12 +2,12 @@
  * Sending: when, what, and what becomes of the answer. For each section one request at a time, a fixed window from the first
  * change on, full jitter where nobody answers, and `Retry-After` where somebody does.
  */
-import type { Answer, Save, State } from "./edits.ts";
-import { BYTES_MAX, EDITS_MAX, answered, fit, fits, gap, isUnsent, markSent, ofSection, take, wire, workOf } from "./edits.ts";
+import type { Answer, Save } from "./edits.ts";
+import { BYTES_MAX, EDITS_MAX, answered, fit, fits, gap, isUnsent, markSent, openOf, take, wire, workOf } from "./edits.ts";
 import type { Disk } from "./disk.ts";
 import { uuid7 } from "./ids.ts";
 import { alone } from "./tabs.ts";
-import type { Acknowledgement } from "./types.ts";
+import type { Acknowledgement, OutboxStatus } from "./types.ts";
 
 const ANSWER_MS_MAX = 15_000;
 const HOLDER_MS_MAX = 30_000; // then a tab that holds the lock is taken to be frozen
@@ -20,216 +20,176 @@ export interface Lane {
   readonly section: number;
   timer: ReturnType<typeof setTimeout> | undefined;
   isBusy: boolean;
-  /** To be sent as soon as the request that is on its way is answered. */
-  isUrgent: boolean;
+  /** Nothing is sent before: a window after an answer, or what a failure costs. */
+  due: number;
   /** When the first change came that is not sent. */
   since: number;
-  answeredAt: number;
   windowMs: number;
   editsMax: number;
-  polls: number;
   tries: number;
-  retryAt: number;
-  /** Until then the server has asked to be left alone. */
-  closedUntil: number;
+  /** The server has asked to be left alone until `due`. */
+  isClosed: boolean;
+  /** Since when another tab holds the lock. */
   blockedSince: number;
   offlineSince: number;
   isSignedOut: boolean;
-  stuck: { readonly status: number; readonly code: string } | null;
+  stuck: OutboxStatus["stuck"];
 }
 
-export interface Wire {
-  readonly url: string;
-  readonly headers: () => Record<string, string>;
-  readonly fetch: typeof fetch;
-  readonly now: () => number;
-  readonly random: () => number;
-  readonly name: string;
-}
-
-export interface Told {
-  acknowledged(ack: Acknowledgement): void;
-  status(): void;
-}
-
-export function openDrain(disk: Disk, wired: Wire, told: Told) {
-  const { now, random } = wired;
+export function openDrain(
+  disk: Disk, name: string, url: string, headers: () => Record<string, string>, ask: typeof fetch, now: () => number, random: () => number,
+  acknowledged: (ack: Acknowledgement) => void, changed: () => void,
+) {
   const lanes = new Map<number, Lane>();
   const sending = new Set<string>();
   const clients = new Set<string>();
-  let left = new Set<string>(); // sent on leaving, since the page was last seen
-  let leavingBytes = 0;
+  const left = new Set<string>(); // sent on leaving, since the page was last seen
+  let keepaliveBytes = KEEPALIVE_BYTES_MAX;
   let clockOffset = 0;
   let acknowledgedAt = 0;
-  let isClosed = false;
+  let isOver = false;
 
   function lane(section: number): Lane {
-    let found = lanes.get(section);
-    if (!found) {
-      found = {
-        section, timer: undefined, isBusy: false, isUrgent: false, since: 0, answeredAt: 0, windowMs: 5_000, editsMax: EDITS_MAX,
-        polls: 0, tries: 0, retryAt: 0, closedUntil: 0, blockedSince: 0, offlineSince: 0, isSignedOut: false, stuck: null,
-      };
-      lanes.set(section, found);
+    if (!lanes.has(section)) {
+      lanes.set(section, {
+        section, timer: undefined, isBusy: false, due: 0, since: 0, windowMs: 5_000, editsMax: EDITS_MAX, tries: 0, isClosed: false,
+        blockedSince: 0, offlineSince: 0, isSignedOut: false, stuck: null,
+      });
     }
-    return found;
+    return lanes.get(section)!;
   }
-
-  const isHeld = (of: Lane): boolean => isClosed || of.isBusy || of.isSignedOut || !!of.stuck;
 
   function schedule(of: Lane): void {
     clearTimeout(of.timer);
     const work = workOf(disk.kept(), of.section);
-    if (isHeld(of) || !work) return;
-    const window = work === 1 ? Math.min(of.windowMs * 2 ** of.polls, Math.max(of.windowMs, BACKOFF_MS_MAX)) : of.windowMs;
-    const due = Math.max(work === 2 ? of.since + window : 0, of.answeredAt + window, of.retryAt);
-    of.timer = setTimeout(() => drain(of), Math.max(0, (of.isUrgent && work === 2 ? of.closedUntil : due) - now()));
+    if (isOver || of.isBusy || of.isSignedOut || of.stuck || !work) return;
+    of.timer = setTimeout(() => drain(of), Math.max(of.due, work > 1 ? of.since + of.windowMs : 0) - now());
   }
 
   async function drain(of: Lane): Promise<void> {
-    if (isHeld(of)) return;
     of.isBusy = true;
     const isForced = of.blockedSince > 0 && now() - of.blockedSince >= HOLDER_MS_MAX;
-    const isDone = await alone(`${wired.name}/${of.section}`, isForced, () => save(of));
-    of.isBusy = false;
-    if (isDone) of.blockedSince = 0;
+    if (await alone(`${name}/${of.section}`, isForced, () => save(of))) of.blockedSince = 0;
     else {
       of.blockedSince ||= now();
-      of.retryAt = now() + 500 + random() * 1_000;
+      of.due = now() + 500 + random() * 1_000;
     }
+    of.isBusy = false;
     schedule(of);
-    told.status();
+    changed();
   }
 
   async function save(of: Lane): Promise<void> {
-    of.isUrgent = false;
-    const asked = await disk.run((state) => (workOf(state, of.section) ? take(state, of.section, of.editsMax, uuid7(now())) : null));
-    if (!asked || isClosed) return;
+    const asked = await disk.run((state) => take(state, of.section, of.editsMax, uuid7(now())));
     of.since = 0;
     for (const { edit_id } of asked.edits) sending.add(edit_id);
-    told.status();
+    changed();
     const stop = new AbortController();
     const timer = setTimeout(() => stop.abort(), ANSWER_MS_MAX);
     try {
-      await take_in(of, asked, await post(asked, { signal: stop.signal }));
+      await post(of, asked, { signal: stop.signal });
     } catch {
-      failed(of, true);
-    } finally {
-      clearTimeout(timer);
-      for (const { edit_id } of asked.edits) sending.delete(edit_id);
+      of.offlineSince ||= now();
+      failed(of, "");
+    }
+    clearTimeout(timer);
+    for (const { edit_id } of asked.edits) sending.delete(edit_id);
+  }
+
+  /** Send a request, and take its answer in; rejects where there is none. */
+  async function post(of: Lane, asked: Save, how: RequestInit): Promise<void> {
+    const { section, client_id, seen_seq, edits } = asked;
+    clients.add(client_id);
+    const body = JSON.stringify({ client_id, sent_at: new Date(now()).toISOString(), exceptions_seen_seq: seen_seq, edits });
+    const type = "application/json";
+    const to = `${url}/sections/${section}/edits`;
+    if (how.keepalive && !("keepalive" in Request.prototype)) {
+      navigator.sendBeacon(to, new Blob([body], { type }));
+      return;
+    }
+    const response = await ask(to, { method: "POST", credentials: "same-origin", headers: { "Content-Type": type, ...headers() }, body, ...how });
+    const { status } = response;
+    const answer: Answer & { code?: string; params?: { expected_seq: number } } = await response.json().catch(() => null);
+    const at = Date.parse(response.headers.get("Date")!);
+    if (at) clockOffset = at + 500 - now(); // it is cut to seconds
+    if (status === 200) {
+      if (!fits(asked, answer)) throw new TypeError();
+      acknowledgedAt = now() + clockOffset;
+      const ack = await disk.run((state) => answered(state, asked, answer, acknowledgedAt));
+      if (answer.next_save_ms >= 0) of.windowMs = answer.next_save_ms;
+      of.due = now() + of.windowMs;
+      of.isClosed = false;
+      of.tries = of.offlineSince = 0;
+      if (ack) acknowledged(ack);
+      return;
+    }
+    if (how.keepalive) return; // it was an extra
+    of.offlineSince = 0;
+    const { code, params } = answer ?? {};
+    if (status === 401 || status === 403) of.isSignedOut = true;
+    else if (code && (/400|415|422/.test(`${status}`) || (status === 413 && !asked.edits[1]))) of.stuck = { status, code };
+    else {
+      if (status === 409 && params) await disk.run((state) => gap(state, asked, params.expected_seq));
+      if (status === 413) {
+        of.editsMax = (asked.edits.length + 1) >> 1;
+        of.tries = 0;
+      }
+      failed(of, response.headers.get("Retry-After"));
     }
   }
 
-  const address = (section: number): string => `${wired.url}/sections/${section}/edits`;
-
-  function bodyOf({ client_id, seen_seq, edits }: Save): string {
-    clients.add(client_id);
-    return JSON.stringify({ client_id, sent_at: new Date(now()).toISOString(), exceptions_seen_seq: seen_seq, edits });
-  }
-
-  const post = (asked: Save, more: RequestInit): Promise<Response> =>
-    wired.fetch(address(asked.section), {
-      method: "POST", credentials: "same-origin", headers: { "Content-Type": "application/json", ...wired.headers() }, body: bodyOf(asked), ...more,
-    });
-
-  async function take_in(of: Lane, asked: Save, response: Response): Promise<void> {
-    const at = Date.parse(response.headers.get("Date") ?? "");
-    if (at) clockOffset = at + 500 - now(); // it is cut to seconds
-    const { status } = response;
-    const answer: unknown = await response.json().catch(() => null);
-    if (status === 200 && fits(asked, answer)) return accepted(of, asked, answer);
-    of.offlineSince = 0;
-    const { code, params } = (answer ?? {}) as { code?: string; params?: { expected_seq?: number } };
-    if (status === 401 || status === 403) of.isSignedOut = true;
-    else if (status === 409 && params?.expected_seq) {
-      const { expected_seq } = params;
-      await disk.run((state) => gap(state, asked, expected_seq));
-      again(of);
-    } else if (status === 413 && asked.edits.length > 1) {
-      of.editsMax = asked.edits.length >> 1;
-      again(of);
-    } else if (code && [400, 413, 415, 422].includes(status)) of.stuck = { status, code };
-    else failed(of, status === 200, response.headers.get("Retry-After"));
-  }
-
-  /** Send at once, the first time; with patience where that goes on. */
-  function again(of: Lane): void {
-    if (of.tries) failed(of, false);
-    else of.tries = of.isUrgent = 1 as never;
-  }
-
-  async function accepted(of: Lane, asked: Save, answer: Answer): Promise<void> {
-    const at = now() + clockOffset;
-    const before = disk.kept();
-    const ack = await disk.run((state) => answered(state, asked, answer, at));
-    const isNews = asked.edits.length > 0 || disk.kept() !== before;
-    of.answeredAt = now();
-    of.polls = isNews ? 0 : of.polls + 1;
-    if (answer.next_save_ms >= 0) of.windowMs = Math.min(answer.next_save_ms, 600_000);
-    of.tries = of.retryAt = of.closedUntil = of.offlineSince = 0;
-    acknowledgedAt = at;
-    if (ack) told.acknowledged(ack);
-  }
-
-  function failed(of: Lane, isSilent: boolean, retryAfter?: string | null): void {
-    const asked = Number(retryAfter ?? NaN) * 1_000 || Date.parse(retryAfter ?? "") - now() - clockOffset;
-    if (asked > 0) of.closedUntil = now() + Math.min(asked, RETRY_AFTER_MS_MAX);
-    of.retryAt = asked > 0 ? of.closedUntil : now() + random() * Math.min(BACKOFF_MS_MAX, 1_000 * 2 ** of.tries);
+  function failed(of: Lane, retryAfter: string | null): void {
+    const ms = Number(retryAfter) * 1_000;
+    of.isClosed = ms > 0;
+    of.due = now() + (of.isClosed ? Math.min(ms, RETRY_AFTER_MS_MAX) : random() * Math.min(BACKOFF_MS_MAX, 1_000 * 2 ** of.tries));
     of.tries++;
-    if (isSilent) of.offlineSince ||= now();
   }
 
   /**
-   * The page may be gone in a moment: say everything that is unsent now, from memory, as a client of its own that only does
-   * this, since numbers are given on disk and that takes time. An edit is known by its id alone, so all of it may come again.
+   * The page may be gone in a moment: say everything that is unrecorded now, from memory, as a client of its own that only
+   * does this, since numbers are given on disk and that takes time. From the oldest unrecorded edit on, as nothing of this
+   * client is known to be held and a gap would go unnoticed. An edit is known by its id alone, so all of it may come again.
    */
   function leave(): void {
-    const state: State = disk.kept();
     for (const of of lanes.values()) {
-      if (isClosed || of.isSignedOut || of.stuck || of.closedUntil > now()) continue;
-      const unsent = ofSection(state, of.section).filter((row) => isUnsent(state, row) && !left.has(row.edit_id));
-      const rows = fit(unsent, EDITS_MAX, Math.min(BYTES_MAX, KEEPALIVE_BYTES_MAX - leavingBytes));
-      if (!rows.length || leavingBytes > KEEPALIVE_BYTES_MAX / 2) continue;
-      const asked = { section: of.section, client_id: uuid7(now()), seen_seq: 0, edits: rows.map((row, i) => wire(row, i + 1)) };
-      for (const { edit_id } of asked.edits) left.add(edit_id);
-      void disk.run((kept) => markSent(kept, [...left]), []);
-      if (typeof Request === "function" && !("keepalive" in Request.prototype)) {
-        navigator.sendBeacon?.(address(of.section), new Blob([bodyOf(asked)], { type: "application/json" }));
-        continue;
-      }
-      const bytes = JSON.stringify(asked).length;
-      leavingBytes += bytes;
-      post(asked, { keepalive: true })
-        .then((response) => (response.ok ? take_in(of, asked, response) : undefined))
+      const state = disk.view();
+      const open = openOf(disk.kept(), of.section).filter((row) => state.rows.has(row.edit_id)); // on disk, and not about to be replaced
+      const rows = fit(open, EDITS_MAX, Math.min(BYTES_MAX, keepaliveBytes));
+      const isNews = rows.some((row) => isUnsent(state, row) && !left.has(row.edit_id));
+      const edits = rows.map((row, i) => wire(row, i + 1));
+      const bytes = JSON.stringify(edits).length;
+      if (isOver || !isNews || of.isSignedOut || of.stuck || of.isClosed || bytes > keepaliveBytes) continue;
+      keepaliveBytes -= bytes;
+      for (const { edit_id } of rows) left.add(edit_id);
+      void disk.run((state) => markSent(state, rows), []);
+      void post(of, { section: of.section, client_id: uuid7(now()), seen_seq: 0, edits }, { keepalive: true })
         .catch(() => {})
-        .finally(() => (leavingBytes -= bytes));
+        .then(() => (keepaliveBytes += bytes));
     }
   }
 
   return {
-    lanes, lane, sending, clients, leave, schedule,
+    lanes, lane, sending, clients, schedule, leave,
     clockOffset: () => clockOffset,
     acknowledgedAt: () => acknowledgedAt,
-    /** Look at every section that keeps something. `typedAt`: when the first change of it came, where that is new. */
+    /** Look at every section that keeps something. */
     wake(): void {
       for (const { section } of disk.kept().rows.values()) lane(section);
-      for (const of of lanes.values()) schedule(of);
+      lanes.forEach(schedule);
     },
-    flush(of: Lane): void {
-      of.isUrgent = true;
-      schedule(of);
-    },
-    back(): void {
-      left = new Set();
+    /** Try at once, unless the server has asked for patience. `isSignedIn`: also where it had asked for a sign-in. */
+    hurry(isSignedIn: boolean): void {
+      left.clear();
       for (const of of lanes.values()) {
-        of.isSignedOut = false;
-        of.retryAt = of.closedUntil;
+        if (isSignedIn) of.isSignedOut = false;
+        if (!of.isClosed) of.due = 0;
+        of.since = 0;
         schedule(of);
       }
     },
     close(): void {
-      isClosed = true;
-      for (const of of lanes.values()) clearTimeout(of.timer);
+      isOver = true;
+      lanes.forEach((of) => clearTimeout(of.timer));
     },
   };
 }

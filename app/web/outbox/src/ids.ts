@@ -1,7 +1,7 @@
 /** A UUID that sorts by the time it was made (version 7, RFC 9562); `crypto.randomUUID` is missing in older browsers. */
 export function uuid7(now: number): string {
   const random = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte + 256).toString(16).slice(1));
-  const hex = now.toString(16).padStart(12, "0") + random.join("");
+  const hex = Math.floor(now).toString(16).padStart(12, "0") + random.join("");
   return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-7$3-8$4-$5");
 }
 

@@ -4,240 +4,200 @@ import type { Row, State } from "./edits.ts";
 import { openDisk } from "./disk.ts";
 import { openDrain } from "./drain.ts";
 import { uuid7 } from "./ids.ts";
-import { rescueFile, takeIn } from "./rescue.ts";
+import { checked, rescueFile, takeIn } from "./rescue.ts";
 import { channel } from "./tabs.ts";
-import type { Acknowledgement, CellName, Change, Head, KeptEdit, Outbox, OutboxEvents, OutboxOptions, OutboxStatus } from "./types.ts";
-
-type Listener = (detail: never) => void;
+import type { Change, KeptEdit, Outbox, OutboxEvents, OutboxOptions } from "./types.ts";
 
 /** Open the outbox of a user. What an earlier opening left is taken over, and sent. */
 export function openOutbox(options: OutboxOptions): Outbox {
-  const now = options.now ?? Date.now;
-  const user = String(options.user);
-  const name = `${options.name ?? "inkfast"}-${user}`;
-  const listeners = new Map<string, Set<Listener>>();
+  const { now = Date.now, random = Math.random, name: prefix = "inkfast" } = options;
+  const user = `${options.user}`;
+  const name = `${prefix}-${user}`;
+  const listeners: [string, (detail: never) => void][] = [];
   let recordedAt = 0;
   let isOpened = false;
-  let persisted: boolean | undefined;
-  let isAnnounced = false;
+  let isPersisted: boolean | undefined;
+  let isStatusDue = false;
 
   function say<K extends keyof OutboxEvents>(event: K, detail: OutboxEvents[K]): void {
-    for (const listener of listeners.get(event) ?? []) (listener as (detail: OutboxEvents[K]) => void)(detail);
+    for (const [of, listener] of [...listeners]) if (of === event) listener(detail as never);
   }
 
   /** Many things change the status at once: it is said once for all of them. */
-  function sayStatus(): void {
-    if (isAnnounced) return;
-    isAnnounced = true;
-    void Promise.resolve().then(() => {
-      isAnnounced = false;
-      say("status", outbox.status());
-    });
+  async function sayStatus(): Promise<void> {
+    if (isStatusDue) return;
+    isStatusDue = true;
+    await undefined;
+    isStatusDue = false;
+    say("status", outbox.status());
+  }
+
+  function changed(old: State, next: State, isOurs: boolean): void {
+    const touched = grouped([...next.rows.values()].filter((row) => old.rows.get(row.edit_id) !== row));
+    const gone = [...old.rows.values()].filter((row) => !next.rows.has(row.edit_id));
+    const recorded = grouped(gone.filter((row) => row.sent && !isRefused(row)));
+    for (const { client_id } of next.positions.values()) drain.clients.add(client_id);
+    if (recorded.size) recordedAt = now() + drain.clockOffset();
+    for (const [section, edits] of recorded) say("recorded", { section, edits });
+    for (const [section, cells] of grouped([...[...touched.values()].flat(), ...gone])) say("cells", { section, cells });
+    for (const edit of isOpened ? [...touched.values()].flat() : []) {
+      if (isRefused(edit) && !edit.over && old.rows.get(edit.edit_id)?.state !== edit.state) say("refused", { edit });
+    }
+    if (isOurs) tabs.tell("rows");
+    drain.wake();
+    void sayStatus();
   }
 
   let factory = options.indexedDB;
   try {
-    factory ??= globalThis.indexedDB; // reading it throws where storage is forbidden
+    factory ??= indexedDB;
   } catch {
-    // in memory, then
+    // forbidden, or missing: in memory, then
   }
-  const disk = openDisk(name, factory, now, options.makeRoom, (old, next) => {
-    const touched = new Map<number, CellName[]>();
-    const gone = new Map<number, Row[]>();
-    const refused: Row[] = [];
-    const note = <T>(of: Map<number, T[]>, section: number, what: T) => of.set(section, [...(of.get(section) ?? []), what]);
-    for (const row of next.rows.values()) {
-      const was = old.rows.get(row.edit_id);
-      if (was === row) continue;
-      note(touched, row.section, row);
-      if (isRefused(row) && !row.over && was?.state !== row.state) refused.push(row);
-    }
-    for (const row of old.rows.values()) {
-      if (next.rows.has(row.edit_id)) continue;
-      note(touched, row.section, row);
-      if (row.sent && !isRefused(row)) note(gone, row.section, row);
-    }
-    views = new WeakMap();
-    if (gone.size) recordedAt = now() + drain.clockOffset();
-    for (const [section, edits] of gone) say("recorded", { section, edits });
-    for (const [section, cells] of touched) say("cells", { section, cells });
-    if (isOpened) for (const edit of refused) say("refused", { edit });
-    if (touched.size) tabs.tell("rows");
-    drain.wake();
-    sayStatus();
-  });
+  const disk = openDisk(name, factory, now, options.makeRoom, changed);
   const drain = openDrain(
-    disk,
-    {
-      url: options.url ?? "/api/v1", headers: options.headers ?? (() => ({})), fetch: options.fetch ?? ((...args) => fetch(...args)), now,
-      random: options.random ?? Math.random, name,
-    },
-    { acknowledged: (ack: Acknowledgement) => say("acknowledged", ack), status: sayStatus },
+    disk, name, options.url ?? "/api/v1", options.headers ?? (() => ({})), options.fetch ?? ((...args) => fetch(...args)), now, random,
+    (ack) => say("acknowledged", ack), sayStatus,
   );
-  const tabs = channel(name, (word) => {
-    if (word === "in") drain.back();
-    else void look();
-  });
   const look = () => disk.run(() => {});
+  const tabs = channel(name, (word) => (word === "in" ? drain.hurry(true) : look()));
   const opened = look().then(() => {
     isOpened = true;
   });
 
-  // What is shown of a section, made anew when something has changed.
-  let views = new WeakMap<State, Map<number, { list: KeptEdit[]; newest: Map<string, KeptEdit> }>>();
-  function viewOf(section: number) {
+  // What is shown, found by cell; made anew when something has changed.
+  let seen: State | undefined;
+  let newest = new Map<string, Row>();
+  const keyIn = (section: number, cell: Parameters<typeof cellKey>[0]) => `${section}/${cellKey(cell)}`;
+  function view(): Row[] {
     const state = disk.view();
-    let sections = views.get(state);
-    if (!sections) views.set(state, (sections = new Map()));
-    let view = sections.get(section);
-    if (!view) {
-      const list = [...state.rows.values()].filter((row) => row.section === section && !row.over);
-      sections.set(section, (view = { list, newest: new Map(list.map((row) => [cellKey(row), row])) }));
-    }
-    return view;
+    const rows = [...state.rows.values()].filter((row) => !row.over);
+    if (state !== seen) newest = new Map(rows.map((row) => [keyIn(row.section, row), row]));
+    seen = state;
+    return rows;
   }
-  const shown = (edit: KeptEdit): KeptEdit =>
-    edit.state === "queued" && drain.sending.has(edit.edit_id) ? { ...edit, state: "sending" } : edit;
+  const shown = (edit: KeptEdit): KeptEdit => (edit.state === "queued" && drain.sending.has(edit.edit_id) ? { ...edit, state: "sending" } : edit);
 
-  const onHidden = () => {
-    if (document.visibilityState === "hidden") {
-      for (const lane of drain.lanes.values()) drain.flush(lane);
-      drain.leave();
-    } else {
-      drain.back();
+  function onPage(event: Event): void {
+    const { type } = event;
+    if (type === "beforeunload") {
+      if (disk.storing().length) event.preventDefault();
+    } else if (type === "pagehide" || (type[0] === "v" && document.visibilityState === "hidden")) drain.leave();
+    else {
+      drain.hurry(true);
       void look();
     }
-  };
-  const onLeaving = () => drain.leave();
-  const onOnline = () => drain.back();
-  const onUnload = (event: Event) => {
-    if (disk.storing().length) event.preventDefault();
-  };
-  const page = globalThis.document;
-  const hear = (how: "addEventListener" | "removeEventListener") => {
-    page?.[how]("visibilitychange", onHidden);
-    globalThis[how]?.("pagehide", onLeaving);
-    globalThis[how]?.("online", onOnline);
-  };
-  hear("addEventListener");
+  }
+  const heard = ["visibilitychange", "pagehide", "online", "beforeunload"];
+  for (const type of heard) globalThis.addEventListener?.(type, onPage);
 
   async function persist(): Promise<void> {
-    if (persisted !== undefined) return;
-    persisted = false;
-    const storage = globalThis.navigator?.storage;
-    persisted = (await storage?.persisted?.()) || (await storage?.persist?.()) || false;
-    sayStatus();
+    if (isPersisted !== undefined) return;
+    isPersisted = false;
+    const { storage } = navigator;
+    isPersisted = (await storage.persisted()) || (await storage.persist());
+    void sayStatus();
   }
 
   async function enter(section: number, changes: readonly Change[]): Promise<readonly KeptEdit[]> {
-    const typed = changes.map((change) => ({
-      ...change, value: JSON.parse(JSON.stringify(change.value)), edit_id: uuid7(now()), entered_at: new Date(now()).toISOString(),
-    }));
-    const lane = drain.lane(section);
-    lane.since ||= now();
+    const entered_at = new Date(now()).toISOString();
+    const typed = changes.map((change) => JSON.parse(JSON.stringify({ ...change, edit_id: uuid7(now()), entered_at })));
+    drain.lane(section).since ||= now();
     const kept = disk.run((state) => put(state, section, typed), typed.map((change) => ({ ...change, section })));
-    globalThis.addEventListener?.("beforeunload", onUnload);
     say("cells", { section, cells: changes });
-    sayStatus();
+    void sayStatus();
     const rows = await kept;
-    if (!disk.storing().length) globalThis.removeEventListener?.("beforeunload", onUnload);
-    void persist().catch(() => {});
+    persist().catch(() => {}); // where there is no such thing
     return rows;
   }
 
   const outbox: Outbox = {
     put: enter,
-    kept: (section) => viewOf(section).list.map(shown),
-    newest: (section, cell) => {
-      const edit = viewOf(section).newest.get(cellKey(cell));
+    kept: (section) => view().filter((row) => row.section === section).map(shown),
+    newest(section, cell) {
+      if (disk.view() !== seen) view();
+      const edit = newest.get(keyIn(section, cell));
       return edit && shown(edit);
     },
-    isStoring: (section, cell) => disk.storing().some((one) => one.section === section && cellKey(one) === cellKey(cell)),
+    isStoring: (section, cell) => disk.storing().some((one) => keyIn(one.section, one) === keyIn(section, cell)),
     async settle(edit_id, choice, head) {
       const row = disk.view().rows.get(edit_id);
-      const stands: Head | null | undefined = head === undefined ? row?.head : head;
-      if (row?.state !== "conflict" || row.over) throw new Error("not an open conflict");
-      if (choice === "theirs" && !stands) throw new Error("what stands in the cell is not known");
-      const { kind, item, student } = row;
+      const stands = head === undefined ? row?.head : head;
+      if (row?.state !== "conflict" || row.over || (choice === "theirs" && !stands)) throw new Error("not an open conflict, or nobody knows theirs");
+      const { kind, item, student, value, resolves = [] } = row;
       await enter(row.section, [{
-        kind, item, student, value: choice === "mine" ? row.value : stands!.value, base: stands?.edit_id ?? null,
-        resolves: [edit_id, ...(row.resolves ?? [])],
+        kind, item, student, value: choice === "mine" ? value : stands!.value, base: stands ? stands.edit_id : null, resolves: [edit_id, ...resolves],
       }]);
     },
     async dismiss(edit_id) {
-      const row = disk.kept().rows.get(edit_id);
       await disk.run((state) => {
-        const seen = state.rows.get(edit_id);
-        if (seen && isRefused(seen)) decide(state, seen);
-      }, row && [row]);
+        const row = state.rows.get(edit_id);
+        if (row && isRefused(row)) decide(state, row);
+      }, []);
     },
     async open(section) {
+      drain.lane(section);
       await opened;
-      drain.schedule(drain.lane(section));
     },
-    recorded(section, client_id, recorded_seq) {
+    recorded(section, client_id) {
       const lane = drain.lane(section);
-      const isNews = outbox.isOwn(client_id) && (disk.kept().positions.get(section)?.recorded_seq ?? 0) < recorded_seq;
-      if (!isNews) return;
-      lane.polls = 0;
-      lane.answeredAt = Math.min(lane.answeredAt, now() - lane.windowMs);
+      if (!outbox.isOwn(client_id) || lane.tries) return;
+      lane.due = 0;
       drain.schedule(lane);
     },
-    isOwn: (client_id) => drain.clients.has(client_id) || [...disk.kept().positions.values()].some((one) => one.client_id === client_id),
-    flush() {
-      for (const lane of drain.lanes.values()) drain.flush(lane);
-    },
+    isOwn: (client_id) => drain.clients.has(client_id),
+    flush: () => drain.hurry(false),
     signedIn() {
-      drain.back();
+      drain.hurry(true);
       tabs.tell("in");
     },
-    status: (section) => statusOf(section),
+    status(section) {
+      const isMeant = (one: { section: number }) => !section || one.section === section;
+      const count = { queued: 0, sending: 0, drafted: 0, recorded: 0, conflict: 0, rejected: 0, quarantined: 0 };
+      let oldestUnsent = Infinity;
+      for (const row of view().filter(isMeant)) {
+        count[shown(row).state]++;
+        if (row.state === "queued") oldestUnsent = Math.min(oldestUnsent, Date.parse(row.entered_at));
+      }
+      const storing = disk.storing().filter(isMeant).length;
+      const lanes = [...drain.lanes.values()].filter(isMeant);
+      const first = (...moments: number[]) => {
+        const moment = Math.min(...moments.map((one) => one || Infinity));
+        return moment < Infinity ? moment : null;
+      };
+      const { queued, sending, drafted, conflict: conflicts, rejected, quarantined } = count;
+      return {
+        storing, queued: Math.max(0, queued - storing), sending, drafted, conflicts, rejected, quarantined, oldestUnsent: first(oldestUnsent),
+        lastAcknowledged: first(drain.acknowledgedAt()), lastRecorded: first(recordedAt),
+        offlineSince: first(...lanes.map((lane) => lane.offlineSince)), retryAt: first(...lanes.map((lane) => lane.tries && lane.due)),
+        signInRequired: lanes.some((lane) => lane.isSignedOut), stuck: lanes.map((lane) => lane.stuck).find(Boolean) ?? null,
+        storage: disk.isMemory() ? "memory" : isPersisted ? "persistent" : "best-effort",
+      };
+    },
     on(event, listener) {
-      const all = listeners.get(event) ?? new Set();
-      listeners.set(event, all.add(listener as Listener));
-      return () => void all.delete(listener as Listener);
+      const one: (typeof listeners)[0] = [event, listener];
+      listeners.push(one);
+      return () => void listeners.splice(listeners.indexOf(one) >>> 0, 1);
     },
-    acknowledgements: async () => {
-      await opened;
-      return disk.acks();
+    acknowledgements: () => opened.then(disk.acks),
+    rescue: () => look().then(() => rescueFile(disk.view(), user, now() + drain.clockOffset())),
+    async restore(file) {
+      const sections = checked(file, user);
+      return disk.run((state) => takeIn(state, sections));
     },
-    rescue: async () => {
-      await opened;
-      return rescueFile(disk.view(), user, now() + drain.clockOffset());
-    },
-    restore: (file) => disk.run((state) => takeIn(state, file, user)),
     clockOffset: drain.clockOffset,
     async close() {
       drain.close();
-      hear("removeEventListener");
-      globalThis.removeEventListener?.("beforeunload", onUnload);
+      for (const type of heard) globalThis.removeEventListener?.(type, onPage);
       tabs.close();
       await disk.close();
     },
   };
-
-  function statusOf(section?: number): OutboxStatus {
-    const isMeant = (one: { section: number }) => section === undefined || one.section === section;
-    const count = new Map<string, number>();
-    let oldestUnsent: number | null = null;
-    for (const row of disk.view().rows.values()) {
-      if (!isMeant(row) || row.over) continue;
-      const { state } = shown(row);
-      count.set(state, (count.get(state) ?? 0) + 1);
-      if (row.state === "queued") oldestUnsent = Math.min(oldestUnsent ?? Infinity, Date.parse(row.entered_at));
-    }
-    const storing = disk.storing().filter(isMeant).length;
-    const lanes = [...drain.lanes.values()].filter(isMeant);
-    const of = (state: string) => count.get(state) ?? 0;
-    const earliest = (key: "offlineSince" | "retryAt") => Math.min(...lanes.map((lane) => lane[key] || Infinity));
-    const finite = (moment: number) => (moment < Infinity ? moment : null);
-    return {
-      storing, queued: Math.max(0, of("queued") - storing), sending: of("sending"), drafted: of("drafted"), conflicts: of("conflict"),
-      rejected: of("rejected"), quarantined: of("quarantined"), oldestUnsent, lastAcknowledged: drain.acknowledgedAt() || null,
-      lastRecorded: recordedAt || null, offlineSince: finite(earliest("offlineSince")), retryAt: finite(earliest("retryAt")),
-      signInRequired: lanes.some((lane) => lane.isSignedOut), stuck: lanes.map((lane) => lane.stuck).find(Boolean) ?? null,
-      storage: disk.isMemory() ? "memory" : persisted ? "persistent" : "best-effort",
-    };
-  }
   return outbox;
 }
+
+const grouped = <T extends { section: number }>(rows: T[]): Map<number, T[]> => {
+  const sections = new Map<number, T[]>();
+  for (const row of rows) sections.set(row.section, [...(sections.get(row.section) ?? []), row]);
+  return sections;
+};

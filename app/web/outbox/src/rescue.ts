@@ -1,44 +1,42 @@
 /** The rescue file: everything that no server has recorded yet. */
 import type { State } from "./edits.ts";
-import { wire } from "./edits.ts";
+import { openOf, sort, wire } from "./edits.ts";
 import type { RescueFile } from "./types.ts";
 
-type Section = { section: number; edits: RescueFile["sections"][number]["edits"][number][] };
+type Sections = RescueFile["sections"];
 
 /** Everything of this state that no server has recorded yet, in its order. */
 export function rescueFile(state: State, user: string, now: number): RescueFile {
-  const sections = new Map<number, Section>();
-  for (const row of state.rows.values()) {
-    if (row.done) continue;
-    const { seq: _, ...edit } = wire(row, 0);
-    if (!sections.has(row.section)) sections.set(row.section, { section: row.section, edits: [] });
-    sections.get(row.section)!.edits.push({ ...edit, state: row.state });
-  }
-  return { format: "inkfast-rescue", version: 1, user, made_at: new Date(now).toISOString(), sections: [...sections.values()] };
+  const sections = [...new Set([...state.rows.values()].map((row) => row.section))].map((section) => ({
+    section, edits: openOf(state, section).map((row) => ({ ...wire(row, 0), seq: undefined, state: row.state })),
+  }));
+  return JSON.parse(JSON.stringify({ format: "inkfast-rescue", version: 1, user, made_at: new Date(now).toISOString(), sections }));
 }
 
-const isId = (id: unknown): boolean => typeof id === "string" && /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id);
-const isNumber = (number: unknown): boolean => Number.isInteger(number) && (number as number) >= 0;
-
-/** Take in a file, or throw an Error with a sentence for developers, and leave the state as it is. Returns how many are new. */
-export function takeIn(state: State, file: unknown, user: string): number {
-  const { format, version, user: whose, sections } = (file ?? {}) as RescueFile;
-  if (format !== "inkfast-rescue" || version !== 1 || !Array.isArray(sections)) throw new Error("not a rescue file");
-  if (whose !== user) throw new Error("the rescue file of another user");
-  for (const { section, edits } of sections as RescueFile["sections"]) {
-    const isWhole = isNumber(section) && Array.isArray(edits) && edits.every((edit) =>
-      isId(edit.edit_id) && (edit.base === null || isId(edit.base)) && typeof edit.kind === "string" && isNumber(edit.item) &&
-      isNumber(edit.student) && edit.value !== undefined && Date.parse(edit.entered_at) > 0 && (edit.resolves ?? []).every(isId));
-    if (!isWhole) throw new Error("a rescue file with damage");
-  }
-  let n = 0;
-  for (const row of state.rows.values()) n = row.n;
-  const before = n;
-  for (const { section, edits } of sections as RescueFile["sections"]) {
+/** The sections of a rescue file of this user; throws an Error for everything else. */
+export function checked(file: unknown, owner: string): Sections {
+  const { format, version, user, sections } = Object(file) as RescueFile;
+  const isId = (id: unknown) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id as string);
+  const isNumber = (...numbers: unknown[]) => numbers.every((number) => Number.isInteger(number) && (number as number) >= 0);
+  if (format !== "inkfast-rescue" || version !== 1 || user !== owner) throw new Error("not a rescue file of this user");
+  for (const { section, edits } of sections) {
     for (const edit of edits) {
-      if (state.rows.has(edit.edit_id)) continue;
-      const { seq: _, ...typed } = wire({ ...edit, section, n }, 0);
-      state.rows.set(edit.edit_id, { ...typed, section, n: ++n, state: "queued", sent: true });
+      const { edit_id, base, kind, item, student, value, entered_at, resolves = [] } = edit;
+      const isWhole = [edit_id, base ?? edit_id, ...resolves].every(isId) && isNumber(section, item, student) && kind + "" === kind;
+      if (!isWhole || value === undefined || !Date.parse(entered_at)) throw new Error("damaged");
+    }
+  }
+  return sections;
+}
+
+/** Take in what is not here yet; returns how much that was. */
+export function takeIn(state: State, sections: Sections): number {
+  let n = sort(state);
+  const before = n;
+  for (const { section, edits } of sections) {
+    for (const edit of edits) {
+      const { seq: _, ...typed } = wire({ ...edit, section }, 0);
+      if (!state.rows.has(edit.edit_id)) state.rows.set(edit.edit_id, { ...typed, section, n: ++n, state: "queued", sent: true } as never);
     }
   }
   return n - before;
