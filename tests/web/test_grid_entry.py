@@ -296,6 +296,21 @@ async def test_dragging_chooses_a_block_and_delete_empties_it(page: Page) -> Non
     assert await text(page, 1, 1) == "8"
 
 
+async def test_a_head_tells_anew_of_its_cells_a_moment_after_they_changed(page: Page) -> None:
+    await page.evaluate(
+        "bench.model.columnHead = () => ({ title: 'Quiz 0', detail: bench.model.text(0, 0), width: 72 })"
+    )
+    await keys(page, "8", "Enter")
+    detail = page.locator('thead th[aria-colindex="2"] small')
+    await detail.filter(has_text="8").wait_for(timeout=5000)
+
+
+async def test_redo_does_it_again(page: Page) -> None:
+    await keys(page, "8", "Enter", "Control+z", "Control+Shift+z")
+    assert await text(page, 0, 0) == "8"
+    assert (await events(page, "redone"))[0]["cells"] == 1
+
+
 async def test_fill_down_copies_the_first_row_of_the_range(page: Page) -> None:
     await keys(page, "Shift+ArrowRight", "Shift+ArrowDown", "Shift+ArrowDown", "Control+d")
     assert [await text(page, row, column) for row in (1, 2) for column in (0, 1)] == ["0", "1"] * 2

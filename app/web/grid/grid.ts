@@ -1,10 +1,11 @@
 /** The grid: a table of a model's cells, and one input that is laid over the active one. Knows nothing of what the cells mean. */
 import { type Range, copyOf, entriesOf, fillDown, planPaste, whereIs } from "./blocks.ts";
+import { listenToClipboard } from "./clipboard.ts";
 import { Entry } from "./entry.ts";
 import { indexAt, scrollTo } from "./geometry.ts";
 import { onKey } from "./keys.ts";
 import type { GridCell, GridEntry, GridEvent, GridModel, GridVerdict, GridWords } from "./model.ts";
-import { listenToPointer } from "./pointer.ts";
+import { type On, listenToPointer } from "./pointer.ts";
 import { GridTable, dress, element, saysOf } from "./table.ts";
 import { UndoStack } from "./undo.ts";
 
@@ -14,6 +15,7 @@ const HEAD_PX = 58;
 const NAME_PX = 210;
 /** The names may take this part of a narrow window. */
 const NAME_SHARE_MAX = 0.42;
+const HEADS_AFTER_MS = 500;
 
 export class Grid {
   readonly model: GridModel;
@@ -33,6 +35,8 @@ export class Grid {
   #name = NAME_PX;
   #head = HEAD_PX;
   #changes = 0;
+  readonly #staleHeads = new Set<number>();
+  #headTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Take over `host`, which scrolls, and must have a height. */
   constructor(host: HTMLElement, model: GridModel, words: GridWords, tell: (event: GridEvent) => void = () => undefined) {
@@ -228,6 +232,7 @@ export class Grid {
   destroy(): void {
     this.entry.commit(true);
     this.entry.stop();
+    clearTimeout(this.#headTimer);
     for (const stop of this.#stops) stop();
     this.#sheet.remove();
     this.#host.classList.remove("grid");
@@ -292,6 +297,13 @@ export class Grid {
     this.#show();
   }
 
+  /** What a head tells of its cells is worked out again when the typing has had its turn. */
+  #redrawHeads(): void {
+    this.#headTimer = undefined;
+    for (const column of this.#staleHeads) if (column <= this.lastColumn) this.table.redrawHead(column);
+    this.#staleHeads.clear();
+  }
+
   #rowPx(): number {
     return this.table.rowEdges[1] ?? ROW_PX;
   }
@@ -342,7 +354,7 @@ export class Grid {
 
   #listen(): void {
     const host = this.#host;
-    const on = (target: EventTarget, type: string, listener: (event: never) => void, options?: AddEventListenerOptions) => {
+    const on: On = (target, type, listener, options) => {
       target.addEventListener(type, listener as EventListener, options);
       this.#stops.push(() => target.removeEventListener(type, listener as EventListener, options));
     };
@@ -360,7 +372,7 @@ export class Grid {
     on(document, "visibilitychange", () => document.hidden && this.commit());
     on(window, "beforeprint", () => this.#show(true));
     on(window, "afterprint", () => this.#show());
-    this.#listenToClipboard(on);
+    listenToClipboard(this, host, on);
     listenToPointer(this, host, on);
     const sizes = new ResizeObserver(() => {
       if (host.clientHeight === this.#view.height && host.clientWidth === this.#view.width) return;
@@ -369,26 +381,13 @@ export class Grid {
     sizes.observe(host);
     this.#stops.push(() => sizes.disconnect());
     this.#stops.push(this.model.onChange((cells) => {
-      if (cells) for (const { row, column } of cells) this.#redrawCell(row, column);
-      else this.#refresh();
+      if (!cells) return this.#refresh();
+      for (const { row, column } of cells) {
+        this.#redrawCell(row, column);
+        this.#staleHeads.add(column);
+      }
+      this.#headTimer ||= setTimeout(() => this.#redrawHeads(), HEADS_AFTER_MS);
     }));
-  }
-
-  #listenToClipboard(on: (target: EventTarget, type: string, listener: (event: never) => void) => void): void {
-    const copy = (event: ClipboardEvent) => {
-      if (!this.isRange && this.entry.mode !== "ready") return false;
-      event.clipboardData?.setData("text/plain", this.copy());
-      event.preventDefault();
-      return true;
-    };
-    on(this.#host, "copy", copy);
-    on(this.#host, "cut", (event: ClipboardEvent) => copy(event) && this.clear());
-    on(this.#host, "paste", (event: ClipboardEvent) => {
-      const text = event.clipboardData?.getData("text/plain") ?? "";
-      if (this.entry.mode !== "ready" && !/[\t\r\n]/.test(text)) return;
-      event.preventDefault();
-      this.paste(text);
-    });
   }
 }
 

@@ -16,7 +16,11 @@ export interface GridModel {
   columnOf(key: string): number;
   /** The fixed first column: a person's name; `note` is shown small beside it. */
   rowHead(row: number): { readonly text: string; readonly note?: string; readonly isMuted?: boolean };
-  /** A column's head: a title, a second line, whether its cells can be typed in, and a small picture (an SVG element's markup made by us). */
+  /**
+   * A column's head: a title, a second line, whether its cells can be typed in, and a small picture. All heads are asked for at the start,
+   * and that of a column whose cells have changed half a second later; `picture` is looked at only in those that are drawn, so
+   * a getter may work it out then.
+   */
   columnHead(column: number): ColumnHead;
   cell(row: number, column: number): GridCell;
   /** A cell's name for those who hear it: "Ana García, Quiz 3, out of 20". */

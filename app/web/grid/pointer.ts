@@ -1,7 +1,8 @@
 /** Mouse and touch. A finger's first tap chooses a cell, its second opens the keyboard; moving it scrolls. */
 import type { Grid } from "./grid.ts";
 
-type On = (target: EventTarget, type: string, listener: (event: never) => void) => void;
+/** Listen until the grid is destroyed. */
+export type On = (target: EventTarget, type: string, listener: (event: never) => void, options?: AddEventListenerOptions) => void;
 
 export function listenToPointer(grid: Grid, host: HTMLElement, on: On): void {
   const { entry } = grid;

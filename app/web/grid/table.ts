@@ -46,7 +46,7 @@ export class GridTable {
   /** Where rows and columns begin, in px, counted from the first. */
   rowEdges: number[] = [0];
   edges: number[] = [0];
-  heads: readonly ColumnHead[] = [];
+  heads: ColumnHead[] = [];
   isWhole = false;
   readonly #head = element("thead", "rowgroup");
   readonly #body = element("tbody", "rowgroup");
@@ -123,6 +123,13 @@ export class GridTable {
     const columns = this.#columns;
     this.#headSlots.forEach((slot, i) => this.#fillHead(slot, columns.first + i));
     for (const line of this.#lines) this.#fillLine(line, line.row);
+  }
+
+  /** Ask the model for a column's head again; its width stays until `measure`. */
+  redrawHead(column: number): void {
+    const slot = this.#headSlots[column - this.#columns.first];
+    this.heads[column] = this.#model.columnHead(column);
+    if (slot) this.#fillHead(slot, column);
   }
 
   /** Draw a cell anew, where it is shown. */
