@@ -107,3 +107,32 @@ async def test_a_page_of_somebody_else_says_whose_it_is(open_page: OpenPage, sch
     await expect(dialog).to_contain_text("This page shows the work of Elena Ruiz")
     await dialog.get_by_role("link", name=re.compile("To the sections of Sam Okafor")).click()
     await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Sam Okafor")
+
+
+async def test_a_sign_in_that_has_ended_leaves_the_list_and_asks_when_a_person_wants_to(
+    open_page: OpenPage, school: GradebookSchool
+) -> None:
+    page = await open_page(as_user=school.teacher_name)
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    await page.context.clear_cookies()
+    await page.evaluate("window.dispatchEvent(new Event('online'))")
+    await expect(page.get_by_text("Your sign-in has ended. You can go on")).to_be_visible()
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    assert await ask_axe(page, "sign-in has ended") == []
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    await expect(dialog.get_by_label("User name")).to_be_focused()
+    assert await ask_axe(page, "sign in again") == []
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await page.get_by_role("button", name="Sign in", exact=True).click()
+    await fill_in_dialog(page, school.teacher_name)
+    await expect(dialog).to_have_count(0)
+    await expect(page.get_by_text("Your sign-in has ended")).to_have_count(0)
+
+
+async def fill_in_dialog(page: Page, username: str) -> None:
+    dialog = page.get_by_role("dialog", name="Sign in again")
+    await dialog.get_by_label("User name").fill(username)
+    await dialog.get_by_label("Password", exact=True).fill(PASSWORD)
+    await dialog.get_by_role("button", name="Sign in").click()

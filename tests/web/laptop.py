@@ -1,0 +1,67 @@
+"""A laptop: a browser whose disk outlives it."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from playwright.async_api import async_playwright, expect
+
+from ops.environment import environment
+from tests.browsing import CHROMIUM, FLAGS
+from tests.school import PASSWORD
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from pathlib import Path
+
+    from playwright.async_api import BrowserContext, Page
+
+HAS_WORKER = "async () => !!(await navigator.serviceWorker.ready).active && navigator.serviceWorker.controller !== null"
+
+
+@asynccontextmanager
+async def opened(disk: Path, url: str, *flags: str) -> AsyncIterator[BrowserContext]:
+    """Open the laptop with what is on this disk; closed as a person closes a browser."""
+    async with async_playwright() as playwright:
+        context = await playwright.chromium.launch_persistent_context(
+            disk,
+            executable_path=environment().get("INKFAST_CHROMIUM", CHROMIUM),
+            args=[*FLAGS, *flags],
+            base_url=url,
+            viewport={"width": 1366, "height": 768},
+        )
+        try:
+            yield context
+        finally:
+            await context.close()
+
+
+async def sign_in_by_form(page: Page, username: str) -> None:
+    """Sign in as a person does, and wait for the sections."""
+    await page.goto("/app/")
+    await page.get_by_label("User name").fill(username)
+    await page.get_by_label("Password", exact=True).fill(PASSWORD)
+    await page.get_by_role("button", name="Sign in").click()
+    await expect(page.get_by_role("listitem").first).to_be_visible()
+
+
+async def wait_for_worker(page: Page) -> None:
+    """Wait until the pages are on the disk: the service worker has them all, and serves this page."""
+    await page.wait_for_function(HAS_WORKER)
+
+
+async def type_down(page: Page, rows: int, column: int, first: int = 0) -> None:
+    """Type the numbers from `first` on, downwards, one a row, into a column of the grid; counted from 0."""
+    await go_to_cell(page, column)
+    for row in range(rows):
+        await page.keyboard.type(str((first + row) % 10))
+        await page.keyboard.press("Enter")
+
+
+async def go_to_cell(page: Page, column: int) -> None:
+    """Make the first row's cell of a column the active one."""
+    await page.locator(".grid-input").click()
+    await page.keyboard.press("Control+Home")
+    for _ in range(column):
+        await page.keyboard.press("ArrowRight")

@@ -1,0 +1,133 @@
+"""What a colleague enters arrives while one types; one stream a browser, whichever of its tabs is alive."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.web.conftest import sign_in
+from tests.web.sizes import sized
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Locator, Page
+
+    from tests.browsing import Service
+    from tests.gradebook_school import GradebookSchool
+    from tests.web.conftest import OpenPage
+
+    Colleague = Callable[[int, str], Awaitable[None]]
+
+SMALL = sized(5, 3, filled=0)
+
+
+def streams_of(page: Page) -> list[str]:
+    """The streams that a tab asks for from now on."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/api/v1/events" in request.url else None)
+    return asked
+
+
+@pytest.fixture
+async def colleague(service: Service, school: GradebookSchool, open_page: OpenPage) -> Colleague:
+    """`await colleague(row, "17")`: the co-teacher enters a score into the first column, in a browser of their own."""
+    page = await open_page("/app/compatibility", as_user=None)
+    await sign_in(page, service, school.co_teacher_name)
+    client, made = str(uuid.uuid4()), iter(range(1, 100))
+
+    async def enter(row: int, score: str) -> None:
+        seq = next(made)
+        edit: dict[str, Any] = {
+            "edit_id": str(uuid.uuid4()),
+            "seq": seq,
+            "kind": "score",
+            "item": school.columns[0],
+            "student": school.students[row],
+            "base": None,
+            "value": {"score": score},
+            "entered_at": "2026-11-06T22:00:00Z",
+        }
+        answer = await page.context.request.post(
+            f"{service.url}/api/v1/sections/{school.section}/edits",
+            data={"client_id": client, "sent_at": "2026-11-06T22:00:00Z", "edits": [edit]},
+            headers={"origin": service.url},
+        )
+        assert answer.ok, await answer.text()
+        assert [outcome["outcome"] for outcome in (await answer.json())["outcomes"]] == ["drafted"]
+
+    return enter
+
+
+async def two_tabs(open_page: OpenPage, school: GradebookSchool) -> tuple[Page, Page, list[str]]:
+    """The gradebook in two tabs of one browser, the first of which has the stream; and the streams of the second."""
+    first = await open_page("/app/compatibility")
+    streams = streams_of(first)
+    async with first.expect_response(lambda response: "/api/v1/events" in response.url):
+        await first.goto(f"/app/sections/{school.section}")
+    assert len(streams) == 1
+    second = await first.context.new_page()
+    others = streams_of(second)
+    await second.goto(f"/app/sections/{school.section}")
+    await expect(second.get_by_role("grid")).to_be_visible()
+    return first, second, others
+
+
+def row(page: Page, number: int) -> Locator:
+    return page.get_by_role("row").filter(has=page.get_by_role("rowheader")).nth(number)
+
+
+@SMALL
+async def test_two_tabs_share_one_stream(open_page: OpenPage, school: GradebookSchool, colleague: Colleague) -> None:
+    first, second, others = await two_tabs(open_page, school)
+    await colleague(0, "7")
+    await expect(row(first, 0)).to_contain_text("7", timeout=3_000)
+    await expect(row(second, 0)).to_contain_text("7", timeout=3_000)
+    assert others == []
+
+
+@SMALL
+async def test_a_tab_that_is_closed_hands_the_stream_over(
+    open_page: OpenPage, school: GradebookSchool, colleague: Colleague
+) -> None:
+    first, second, others = await two_tabs(open_page, school)
+    async with second.expect_response(lambda response: "/api/v1/events" in response.url, timeout=5_000):
+        await first.close(run_before_unload=False)
+    assert len(others) == 1
+    await colleague(1, "8")
+    await expect(row(second, 1)).to_contain_text("8", timeout=3_000)
+
+
+@SMALL
+async def test_a_frozen_tab_does_not_leave_the_others_blind(
+    open_page: OpenPage, school: GradebookSchool, colleague: Colleague
+) -> None:
+    first, second, others = await two_tabs(open_page, school)
+    # Not a line of its script runs from now on, and nobody has told it: it keeps what it has.
+    devtools = await first.context.new_cdp_session(first)
+    await devtools.send("Debugger.enable")
+    async with second.expect_response(lambda response: "/api/v1/events" in response.url, timeout=30_000):
+        await devtools.send("Debugger.pause")
+    assert len(others) == 1
+    await colleague(2, "9")
+    await expect(row(second, 2)).to_contain_text("9", timeout=3_000)
+    # It comes back, and is a tab like any other.
+    await devtools.send("Debugger.resume")
+    await colleague(3, "4")
+    await expect(row(first, 3)).to_contain_text("4", timeout=10_000)
+    assert len(others) == 1
+
+
+@SMALL
+async def test_a_browser_without_locks_or_channels_has_a_stream_in_each_tab(
+    open_page: OpenPage, school: GradebookSchool, colleague: Colleague
+) -> None:
+    page = await open_page("/app/compatibility")
+    await page.context.add_init_script("delete Navigator.prototype.locks; delete window.BroadcastChannel")
+    async with page.expect_response(lambda response: "/api/v1/events" in response.url):
+        await page.goto(f"/app/sections/{school.section}")
+    await colleague(3, "6")
+    await expect(row(page, 3)).to_contain_text("6", timeout=3_000)
