@@ -23,7 +23,9 @@ export class World {
   factory = new Factory();
   /** Transactions and openings that have not ended. */
   busy = 0;
+  /** Those that live. */
   readonly tabs: Tab[] = [];
+  private readonly all: Tab[] = [];
   readonly held = new Map<string, object>();
   readonly listeners = new Map<string, Set<(event: unknown) => void>>();
   visibility: "visible" | "hidden" = "visible";
@@ -105,7 +107,13 @@ export class World {
   open(fetch: typeof globalThis.fetch, more: Partial<OutboxOptions> = {}): Tab {
     const tab = new Tab(this, fetch, more);
     this.tabs.push(tab);
+    this.all.push(tab);
     return tab;
+  }
+
+  /** Nothing of it goes on in the next world, which has the same globals. */
+  end(): void {
+    for (const tab of this.all) void tab.outbox.close();
   }
 }
 

@@ -1,0 +1,591 @@
+/** Each rule of docs/protocol.md, "What a client does", and each promise of the outbox beyond it, by name. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import type { Change, KeptEdit } from "../src/index.ts";
+import { shortForm, uuid7 } from "../src/ids.ts";
+import { Server } from "./server.ts";
+import type { Sent } from "./server.ts";
+import type { Tab } from "./world.ts";
+import { World } from "./world.ts";
+
+let world: World;
+let server: Server;
+beforeEach(() => {
+  world = new World(5);
+  server = new Server(world);
+});
+
+afterEach(() => world.end());
+
+const score = (student: number, value: string, base: string | null = null): Change => ({ kind: "score", item: 5, student, base, value: { score: value } });
+const scoreOf = ({ value }: { value: unknown }): string => (value as { score: string }).score;
+
+async function type(tab: Tab, ...changes: Change[]): Promise<readonly KeptEdit[]> {
+  const kept = tab.outbox.put(1, changes);
+  await world.settle();
+  return kept;
+}
+
+async function opened(): Promise<Tab> {
+  const tab = world.open(server.fetch);
+  await world.settle();
+  return tab;
+}
+
+const scores = (edits: readonly { value: unknown }[]): string[] => edits.map(scoreOf);
+const lastSent = (): Sent[] => server.requests[server.requests.length - 1]!.body.edits;
+
+test("rule 1: an opening has a client id of its own, numbers from 1, and sends the old edits as they were", async () => {
+  server.mode = "cut";
+  const first = await opened();
+  const [edit] = await type(first, score(1, "4", "01a1b2e0-3300-7c17-8e45-5ce19f304b32"));
+  await world.pass(6_000);
+  first.kill();
+  server.mode = "ok";
+  await opened();
+  await world.pass(6_000);
+  const [before, after] = [server.requests[0]!.body, server.requests[server.requests.length - 1]!.body];
+  assert.notEqual(after.client_id, before.client_id);
+  assert.deepEqual(after.edits, before.edits);
+  assert.equal(after.edits[0]!.edit_id, edit!.edit_id);
+});
+
+test("rule 2: an edit is on disk, strictly, before put resolves and before it is sent", async () => {
+  const tab = await opened();
+  const kept = tab.outbox.put(1, [score(1, "4")]);
+  assert.equal(tab.outbox.status().storing, 1);
+  assert.ok(tab.outbox.isStoring(1, score(1, "")));
+  assert.deepEqual(scores(tab.outbox.kept(1)), ["4"]);
+  await world.settle();
+  await kept;
+  assert.equal(tab.outbox.status().storing, 0);
+  assert.equal(tab.outbox.status().queued, 1);
+  assert.ok(tab.durabilities.every((durability) => durability === "strict"));
+  assert.equal(server.requests.length, 0);
+});
+
+test("rule 2: while a transaction runs edits collect, and the next one takes all", async () => {
+  const tab = await opened();
+  const before = tab.durabilities.length;
+  const all = [1, 2, 3, 4, 5, 6, 7, 8].map(async (student) => {
+    if (student > 2) await new Promise((resolve) => setImmediate(resolve));
+    return tab.outbox.put(1, [score(student, "9")]);
+  });
+  await world.settle();
+  await Promise.all(all);
+  assert.ok(tab.durabilities.length - before <= 3, `${tab.durabilities.length - before} transactions`);
+  assert.equal(tab.outbox.kept(1).length, 8);
+});
+
+test("rule 2: an unsent edit is replaced, keeping the first base; a sent one is not", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1", "01a1b2e0-3300-7c17-8e45-5ce19f304b32"));
+  const [second] = await type(tab, score(1, "2", "01a1b2e0-3300-7c17-8e45-5ce19f304b33"));
+  assert.deepEqual(scores(tab.outbox.kept(1)), ["2"]);
+  assert.equal(second!.base, "01a1b2e0-3300-7c17-8e45-5ce19f304b32");
+  server.mode = "lost";
+  await world.pass(5_100);
+  const [third] = await type(tab, score(1, "3"));
+  assert.deepEqual(scores(tab.outbox.kept(1)), ["2", "3"]);
+  assert.equal(third!.base, second!.edit_id);
+});
+
+test("rule 3: the window counts from the first change, and next_save_ms sets the next one", async () => {
+  server.nextSaveMs = 20_000;
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(3_000);
+  await type(tab, score(2, "2"));
+  await world.pass(1_900);
+  assert.equal(server.requests.length, 0);
+  await world.pass(200);
+  assert.deepEqual(scores(lastSent()), ["1", "2"]);
+  await type(tab, score(3, "3"));
+  await world.pass(19_500);
+  assert.equal(server.requests.length, 1);
+  await world.pass(600);
+  assert.deepEqual(scores(lastSent()), ["3"]);
+});
+
+test("rule 3: one request at a time, each from the oldest unacknowledged edit, up to 200 edits and 60 KB", async () => {
+  const tab = await opened();
+  await type(tab, ...Array.from({ length: 250 }, (_, i) => score(i + 1, "1")));
+  await world.pass(5_100);
+  assert.equal(lastSent().length, 200);
+  await world.pass(5_100);
+  assert.deepEqual([lastSent()[0]!.seq, lastSent().length], [201, 50]);
+  await type(tab, ...Array.from({ length: 60 }, (_, i) => ({ ...score(i + 1, ""), kind: "comment", value: { text: "é".repeat(1_000) } })));
+  await world.pass(5_100);
+  const bytes = new TextEncoder().encode(JSON.stringify(server.requests[server.requests.length - 1]!.body)).length;
+  assert.ok(bytes > 50_000 && bytes < 60_000, `${bytes} bytes`);
+});
+
+test("rule 3: a request on its way is waited for", async () => {
+  const tab = await opened();
+  server.modes = ["hang"];
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  assert.equal(tab.outbox.status().sending, 1);
+  await type(tab, score(2, "2"));
+  await world.pass(9_000);
+  assert.equal(server.requests.length, 1);
+  await world.pass(7_500);
+  assert.deepEqual(scores(lastSent()), ["1", "2"]);
+});
+
+test("rule 3: hiding the page sends at once, from memory, as a client that only does this", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"), score(2, "2"));
+  world.look("hidden");
+  assert.equal(server.requests.length, 1);
+  assert.deepEqual([server.requests[0]!.keepalive, scores(lastSent())], [true, ["1", "2"]]);
+  world.say("pagehide");
+  assert.equal(server.requests.length, 1, "once is enough");
+  await world.settle();
+  assert.equal(tab.outbox.status().drafted, 2);
+  const [third] = await type(tab, score(1, "3"));
+  assert.equal(third!.base, lastSent()[0]!.edit_id, "what has left is not replaced");
+  await world.pass(5_100);
+  assert.deepEqual(lastSent().map(({ seq }) => seq), [1, 2, 3]);
+});
+
+test("rule 3: without keepalive the beacon carries it, as JSON", async () => {
+  const sent: Blob[] = [];
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  const real = globalThis.Request;
+  Object.defineProperty(globalThis, "Request", { value: class {}, configurable: true });
+  Object.assign(navigator, { sendBeacon: (_: string, blob: Blob) => sent.push(blob) });
+  world.look("hidden");
+  Object.defineProperty(globalThis, "Request", { value: real, configurable: true });
+  assert.equal(sent[0]!.type, "application/json");
+  assert.deepEqual(scores((JSON.parse(await sent[0]!.text()) as { edits: Sent[] }).edits), ["1"]);
+});
+
+test("rule 4: drafted_seq falls when a journal was lost, and what it held is sent again", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"), score(2, "2"));
+  await world.pass(5_100);
+  assert.equal(tab.outbox.status().drafted, 2);
+  server.loseJournal();
+  await world.pass(5_100);
+  assert.equal(tab.outbox.status().queued, 2, "nobody says drafted of what nobody holds");
+  await world.pass(5_100);
+  assert.deepEqual(scores(lastSent()), ["1", "2"]);
+  assert.equal(tab.outbox.status().drafted, 2);
+});
+
+test("rule 4: no position passes an edit whose answer got lost: it may have said rejected", async () => {
+  server.isBad = (edit) => scoreOf(edit) === "99";
+  const tab = await opened();
+  server.modes = ["cut"];
+  await type(tab, score(1, "99"));
+  await world.pass(5_100);
+  server.flush();
+  await world.pass(5_100);
+  assert.equal(tab.outbox.status().rejected, 1);
+  assert.equal(tab.outbox.kept(1)[0]!.code, "score_out_of_range");
+});
+
+test("rule 4: an edit is kept until it is recorded, polled for, and then said to be gone", async () => {
+  const tab = await opened();
+  const recorded = tab.heard("recorded");
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  assert.deepEqual([tab.outbox.status().drafted, recorded.length], [1, 0]);
+  server.flush();
+  await world.pass(5_100);
+  assert.deepEqual(lastSent(), [], "a poll");
+  assert.deepEqual([tab.outbox.kept(1).length, scores(recorded[0]!.edits)], [0, ["1"]]);
+  const { length } = server.requests;
+  await world.pass(60_000);
+  assert.equal(server.requests.length, length, "nothing to ask for");
+});
+
+test("rule 4: an exception is taken in, told once, and sent back as seen", async () => {
+  server.isLateBad = () => true;
+  const tab = await opened();
+  const refused = tab.heard("refused");
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  server.flush();
+  await world.pass(5_100);
+  assert.deepEqual([refused.length, refused[0]!.edit.state, refused[0]!.edit.code], [1, "rejected", "enrollment_ended"]);
+  await type(tab, score(2, "2"));
+  await world.pass(5_100);
+  assert.equal(server.requests[server.requests.length - 1]!.body.exceptions_seen_seq, 1);
+  assert.equal(refused.filter(({ edit }) => edit.student === 1).length, 1);
+});
+
+test("rule 5: after a gap it goes on where the server says", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  server.loseJournal();
+  await type(tab, score(2, "2"));
+  await world.pass(7_000);
+  assert.deepEqual(scores(lastSent()), ["1", "2"]);
+});
+
+test("rule 5: where that edit has left the outbox, a fresh client goes on", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  server.flush();
+  await world.pass(5_100);
+  const before = server.requests[0]!.body.client_id;
+  server.records.clear(); // a backup was restored
+  await type(tab, score(2, "2"));
+  await world.pass(9_000);
+  const last = server.requests[server.requests.length - 1]!.body;
+  assert.notEqual(last.client_id, before);
+  assert.equal(tab.outbox.status().drafted, 1);
+});
+
+test("rule 6: 413 halves the batch", async () => {
+  const limit = (async (url: string, init: RequestInit) => {
+    const { edits } = JSON.parse(init.body as string) as { edits: Sent[] };
+    return edits.length > 3 ? server.answer(413, { code: "request_too_large" }) : server.fetch(url, init);
+  }) as typeof fetch;
+  const tab = world.open(limit);
+  await type(tab, ...Array.from({ length: 10 }, (_, i) => score(i + 1, "1")));
+  await world.pass(40_000);
+  assert.ok(server.requests.every(({ body }) => body.edits.length <= 3));
+  assert.equal(tab.outbox.status().drafted, 10);
+});
+
+test("rule 7: Retry-After is waited for, also by flush", async () => {
+  server.modes = ["503"];
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  assert.equal(tab.outbox.status().offlineSince, null, "it did answer");
+  assert.ok(tab.outbox.status().retryAt);
+  tab.outbox.flush();
+  await world.pass(6_800);
+  assert.equal(server.requests.length, 1);
+  await world.pass(300);
+  assert.equal(server.requests.length, 2);
+  assert.equal(tab.outbox.status().retryAt, null);
+});
+
+test("rule 7: no answer: full jitter up to a minute, then the same edits again", async () => {
+  server.mode = "lost";
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(3_600_000);
+  const waits = server.requests.slice(1).map(({ at }, i) => at - server.requests[i]!.at);
+  assert.ok(Math.max(...waits) <= 60_100 && Math.max(...waits) > 40_000, `${Math.max(...waits)}`);
+  assert.ok(waits[0]! <= 1_100);
+  assert.equal(new Set(server.requests.map(({ body }) => body.edits[0]!.edit_id)).size, 1);
+  assert.ok(tab.outbox.status().offlineSince! < world.now - 3_500_000);
+});
+
+test("rule 7: what a captive portal answers is no answer", async () => {
+  server.modes = ["portal"];
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  assert.equal(tab.outbox.status().queued, 1);
+  await world.pass(3_000);
+  assert.equal(tab.outbox.status().drafted, 1);
+});
+
+test("rule 8: 401 keeps everything, waits for the person, and goes on in every tab", async () => {
+  server.mode = "401";
+  const tab = await opened();
+  const other = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(60_000);
+  assert.ok(tab.outbox.status().signInRequired);
+  const { length } = server.requests;
+  await world.pass(600_000);
+  assert.equal(server.requests.length, length, "it does not knock on and on");
+  server.mode = "ok";
+  other.outbox.signedIn();
+  await world.pass(3_000);
+  assert.deepEqual([tab.outbox.status().drafted, tab.outbox.status(1).signInRequired], [1, false]);
+});
+
+test("rule 9: a malformed request is not repeated; the rest of it is in the rescue file", async () => {
+  const bad = (async () => server.answer(422, { code: "malformed_request" })) as never;
+  let asked = 0;
+  const tab = world.open(((...args: never[]) => (asked++, (bad as (...all: never[]) => unknown)(...args))) as never);
+  await type(tab, score(1, "1"));
+  await world.pass(600_000);
+  assert.equal(asked, 1);
+  assert.deepEqual(tab.outbox.status().stuck, { status: 422, code: "malformed_request" });
+  const file = tab.outbox.rescue();
+  await world.settle();
+  assert.deepEqual(scores((await file).sections[0]!.edits), ["1"]);
+});
+
+test("rule 10: the states are counted apart, and each edit once", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  await type(tab, score(2, "2"));
+  void tab.outbox.put(1, [score(3, "3")]);
+  const { storing, queued, sending, drafted } = tab.outbox.status();
+  assert.deepEqual({ storing, queued, sending, drafted }, { storing: 1, queued: 1, sending: 0, drafted: 1 });
+  assert.equal(tab.outbox.status(2).queued, 0);
+});
+
+test("rule 11: the newest edit of a cell is known at once, whatever the server says of it", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  void tab.outbox.put(1, [score(1, "2")]);
+  assert.equal(scoreOf(tab.outbox.newest(1, score(1, ""))!), "2");
+  assert.equal(tab.outbox.newest(1, score(9, "")), undefined);
+});
+
+test("conflict: keep mine and take theirs are edits on the head that was shown", async () => {
+  const tab = await opened();
+  server.colleague(1, score(1, ""), { score: "7" });
+  server.colleague(1, score(2, ""), { score: "8" });
+  const [first, second] = await type(tab, score(1, "1"), score(2, "2"));
+  await world.pass(5_100);
+  assert.equal(tab.outbox.status().conflicts, 2);
+  const head = tab.outbox.newest(1, first!)!.head!;
+  assert.equal(scoreOf(head), "7");
+  void tab.outbox.settle(first!.edit_id, "mine");
+  void tab.outbox.settle(second!.edit_id, "theirs");
+  await world.settle();
+  assert.equal(tab.outbox.status().conflicts, 0);
+  await world.pass(6_000);
+  assert.deepEqual(lastSent().map((edit) => [scoreOf(edit), edit.resolves]), [["1", [first!.edit_id]], ["8", [second!.edit_id]]]);
+  assert.equal(lastSent()[0]!.base, head.edit_id);
+  server.flush();
+  await world.pass(6_000);
+  assert.equal(tab.outbox.kept(1).length, 0);
+});
+
+test("conflict: typing on before choosing replaces one's own", async () => {
+  const tab = await opened();
+  server.colleague(1, score(1, ""), { score: "7" });
+  const [first] = await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  const [second] = await type(tab, score(1, "2"));
+  assert.equal(second!.base, first!.edit_id);
+  assert.deepEqual(scores(tab.outbox.kept(1)), ["2"]);
+  await assert.rejects(tab.outbox.settle(first!.edit_id, "mine"));
+});
+
+test("conflict: where the cell has changed again, the newer choice also decides the first one", async () => {
+  const tab = await opened();
+  server.colleague(1, score(1, ""), { score: "7" });
+  const [first] = await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  server.colleague(1, score(1, ""), { score: "8" });
+  void tab.outbox.settle(first!.edit_id, "mine");
+  await world.pass(6_000);
+  const again = tab.outbox.newest(1, first!)!;
+  assert.equal(again.state, "conflict");
+  void tab.outbox.settle(again.edit_id, "mine");
+  await world.pass(6_000);
+  assert.deepEqual(lastSent()[lastSent().length - 1]!.resolves, [again.edit_id, first!.edit_id]);
+});
+
+test("rejected: the value stays until it is dismissed, over closing and opening, and in all tabs", async () => {
+  server.isBad = () => true;
+  const tab = await opened();
+  const [edit] = await type(tab, score(1, "99"));
+  await world.pass(5_100);
+  server.flush();
+  await world.pass(5_100);
+  tab.kill();
+  const [one, two] = [await opened(), await opened()];
+  assert.deepEqual([one.outbox.status().rejected, scoreOf(two.outbox.newest(1, edit!)!)], [1, "99"]);
+  void one.outbox.dismiss(edit!.edit_id);
+  await world.settle();
+  assert.deepEqual([one.outbox.kept(1).length, two.outbox.kept(1).length], [0, 0]);
+});
+
+test("tabs: one tab's edits are seen and sent by the other", async () => {
+  const [one, two] = [await opened(), await opened()];
+  await type(one, score(1, "1"));
+  assert.deepEqual(scores(two.outbox.kept(1)), ["1"]);
+  one.kill();
+  await world.pass(7_000);
+  assert.deepEqual(scores(lastSent()), ["1"]);
+  assert.equal(two.outbox.status().drafted, 1);
+});
+
+test("tabs: a frozen holder of the lock is waited for half a minute, and no longer", async () => {
+  const one = await opened();
+  server.modes = ["hang"];
+  await type(one, score(1, "1"));
+  await world.pass(5_100);
+  const two = await opened();
+  one.kill({ keepsLocks: true }); // a frozen tab: nothing moves, and the lock is held
+  await world.pass(20_000);
+  assert.equal(server.requests.length, 1);
+  await world.pass(20_000);
+  assert.equal(two.outbox.status().drafted, 1);
+});
+
+test("tabs: without locks and channels all works, and a look at the disk tells of the others", async () => {
+  Object.defineProperty(globalThis, "navigator", { value: {}, configurable: true, writable: true });
+  Object.defineProperty(globalThis, "BroadcastChannel", { value: undefined, configurable: true, writable: true });
+  const [one, two] = [await opened(), await opened()];
+  await type(one, score(1, "1"));
+  world.look("visible");
+  await world.settle();
+  assert.deepEqual(scores(two.outbox.kept(1)), ["1"]);
+  await world.pass(7_000);
+  assert.equal(one.outbox.status().drafted, 1);
+});
+
+test("disk: a killed connection is opened again", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  tab.terminate();
+  await type(tab, score(2, "2"));
+  assert.deepEqual([tab.outbox.status().queued, tab.outbox.status().storage], [2, "best-effort"]);
+  tab.kill();
+  const again = await opened();
+  assert.deepEqual(scores(again.outbox.kept(1)), ["1", "2"]);
+});
+
+test("disk: after two retries memory, said plainly, and the disk again when it is back", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  tab.diskFaults = 3;
+  await type(tab, score(2, "2"));
+  assert.equal(tab.outbox.status().storage, "memory");
+  await world.pass(31_000);
+  await type(tab, score(3, "3"));
+  assert.equal(tab.outbox.status().storage, "best-effort");
+  await world.pass(6_000);
+  assert.equal(tab.outbox.status().drafted, 3);
+});
+
+test("disk: one that does not answer is given up after five seconds", async () => {
+  const tab = world.open(server.fetch);
+  tab.isDiskGone = true;
+  tab.terminate();
+  await world.settle();
+  const kept = tab.outbox.put(1, [score(1, "1")]);
+  await world.pass(21_000);
+  await kept;
+  assert.equal(tab.outbox.status().storage, "memory");
+  assert.equal(tab.outbox.status().drafted, 1);
+});
+
+test("disk: none at all (a private window): in memory, and sent", async () => {
+  const real = globalThis.indexedDB;
+  Object.defineProperty(globalThis, "indexedDB", { get: () => { throw new DOMException("", "SecurityError"); }, configurable: true });
+  const tab = world.open(server.fetch, { indexedDB: undefined as never });
+  await type(tab, score(1, "1"));
+  Object.defineProperty(globalThis, "indexedDB", { value: real, configurable: true, writable: true });
+  assert.equal(tab.outbox.status().storage, "memory");
+  await world.pass(6_000);
+  assert.equal(tab.outbox.status().drafted, 1);
+});
+
+test("disk: a full one is made room on", async () => {
+  let asked = 0;
+  const makeRoom = async () => { asked++; };
+  const tab = world.open(server.fetch, { makeRoom });
+  await world.settle();
+  void tab.outbox.put(1, [score(1, "1")]);
+  await Promise.resolve();
+  await Promise.resolve();
+  tab.abort();
+  await world.settle();
+  assert.deepEqual([asked, tab.outbox.status().storage, tab.outbox.status().queued], [1, "best-effort", 1]);
+});
+
+test("disk: a database that is deleted under the page loses nothing that the page knows", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  tab.terminate();
+  const gone = world.factory.deleteDatabase("inkfast-7");
+  await new Promise((resolve) => gone.addEventListener("success", resolve));
+  await type(tab, score(2, "2"));
+  tab.kill();
+  const again = await opened();
+  assert.deepEqual(scores(again.outbox.kept(1)), ["1", "2"]);
+});
+
+test("leaving with something that is not on disk asks first", async () => {
+  const tab = await opened();
+  let asked = 0;
+  const leave = () => world.say("beforeunload", { preventDefault: () => asked++ });
+  leave();
+  const kept = tab.outbox.put(1, [score(1, "1")]);
+  leave();
+  await world.settle();
+  await kept;
+  leave();
+  assert.equal(asked, 1);
+});
+
+test("an event never drops anything: the outbox asks, and hears what was refused", async () => {
+  server.isLateBad = () => true;
+  server.nextSaveMs = 60_000;
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  server.flush();
+  const { client_id } = server.requests[0]!.body;
+  assert.ok(tab.outbox.isOwn(client_id));
+  tab.outbox.recorded(1, client_id, 1);
+  assert.equal(tab.outbox.kept(1).length, 1);
+  await world.pass(100);
+  assert.equal(tab.outbox.status().rejected, 1);
+});
+
+test("acknowledgements: the last 50 are kept, newest first, with a short form of the receipt", async () => {
+  const tab = await opened();
+  for (let i = 1; i <= 53; i++) {
+    await type(tab, score(i, String(i)));
+    await world.pass(5_100);
+  }
+  const all = tab.outbox.acknowledgements();
+  await world.settle();
+  const acks = await all;
+  assert.deepEqual([acks.length, scoreOf(acks[0]!.edits[0]!), acks[0]!.edits[0]!.outcome], [50, "53", "drafted"]);
+  const mark = [..."r1.".padEnd(3)].join("") + Buffer.concat([Buffer.alloc(60), Buffer.from([0xff, 0, 1, 0x10, 0x1f]), Buffer.alloc(11)]).toString("base64url");
+  assert.equal(shortForm(mark), "ZW00-240Z");
+  assert.equal(shortForm("r1.x"), "");
+});
+
+test("rescue: a file of one computer is taken in on another, once, and only by its user", async () => {
+  server.mode = "lost";
+  const tab = await opened();
+  await type(tab, score(1, "1"), score(2, "2"));
+  const made = tab.outbox.rescue();
+  await world.settle();
+  const file = JSON.parse(JSON.stringify(await made)) as object;
+  world.factory = new (world.factory.constructor as new () => typeof world.factory)();
+  const other = await opened();
+  const stranger = world.open(server.fetch, { user: 8 });
+  for (const bad of [null, "x", {}, { ...file, version: 2 }, { ...file, sections: [{ section: 1, edits: [{ edit_id: "1" }] }] }]) {
+    await assert.rejects(other.outbox.restore(bad));
+  }
+  await assert.rejects(stranger.outbox.restore(file));
+  const counts = [other.outbox.restore(file), other.outbox.restore(file)];
+  await world.settle();
+  assert.deepEqual(await Promise.all(counts), [2, 0]);
+  server.mode = "ok";
+  await world.pass(7_000);
+  assert.deepEqual([scores(lastSent()), other.outbox.status().drafted], [["1", "2"], 2]);
+});
+
+test("the clock of the server is known from its answers", async () => {
+  const tab = await opened();
+  assert.equal(tab.outbox.clockOffset(), 0);
+  const real = server.answer.bind(server);
+  server.answer = (status, body, headers) => real(status, body, { ...headers, Date: new Date(world.now - 3_600_000).toUTCString() });
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  assert.ok(Math.abs(tab.outbox.clockOffset() + 3_600_000) <= 1_500);
+});
+
+test("edit ids are UUIDs of version 7 that sort by time", () => {
+  const [one, two] = [uuid7(1_795_000_000_000.7), uuid7(1_795_000_000_001)];
+  assert.match(one, /^[\da-f]{8}-[\da-f]{4}-7[\da-f]{3}-8[\da-f]{3}-[\da-f]{12}$/);
+  assert.ok(one < two);
+});
