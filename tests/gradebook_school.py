@@ -79,7 +79,8 @@ async def make_gradebook_school(
     for where, who in ((section, teacher), (section, co_teacher), (other, teacher)):
         await enroll(connection, where, who)
     ids = await _add_students(connection, section, students, suffix)
-    await enroll(connection, other, ids[0], "student")
+    for student in ids[:1]:
+        await enroll(connection, other, student, "student")
     made, maxima = await _add_columns(connection, section, columns, suffix)
     school = GradebookSchool(org, teacher, co_teacher, stranger, section, other, ids, made, maxima, suffix)
     await _fill(connection, school, filled, random.Random(seed))
