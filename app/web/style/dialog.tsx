@@ -1,6 +1,6 @@
 /** A dialog that works in every browser of the floor, where <dialog> does not: focus stays inside, Escape closes, focus returns. */
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 
 const FOCUSABLE = "a[href],button:not([disabled]),input:not([disabled]),select:not([disabled]),textarea:not([disabled]),[tabindex='0']";
 
@@ -24,20 +24,6 @@ export function Dialog({ title, closeLabel, onClose, isWide = false, children }:
   const frame = useRef<HTMLDivElement>(null);
   const id = useRef("");
   if (id.current === "") id.current = `dialog-${++opened}`;
-  useEffect(() => {
-    const dialog = frame.current;
-    if (dialog === null) return undefined;
-    const before = document.activeElement;
-    (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog).focus();
-    const keepInside = (event: FocusEvent): void => {
-      if (event.target instanceof Node && !dialog.contains(event.target)) dialog.focus();
-    };
-    document.addEventListener("focusin", keepInside);
-    return () => {
-      document.removeEventListener("focusin", keepInside);
-      if (before instanceof HTMLElement && before.isConnected) before.focus();
-    };
-  }, []);
   const onKeyDown = (event: KeyboardEvent): void => {
     event.stopPropagation();
     if (event.key === "Escape") {
@@ -45,6 +31,29 @@ export function Dialog({ title, closeLabel, onClose, isWide = false, children }:
       onClose();
     } else if (event.key === "Tab" && frame.current !== null) turnAround(event, frame.current);
   };
+  const latest = useRef(onKeyDown);
+  latest.current = onKeyDown;
+  // Before the next key: what is typed right after the dialog was asked for belongs into it.
+  useLayoutEffect(() => {
+    const dialog = frame.current;
+    if (dialog === null) return undefined;
+    const before = document.activeElement;
+    (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog).focus();
+    const keepInside = (event: FocusEvent): void => {
+      if (event.target instanceof Node && !dialog.contains(event.target)) dialog.focus();
+    };
+    // What had focus may have gone from the page: the keys are the dialog's all the same.
+    const takeLost = (event: KeyboardEvent): void => {
+      if (event.target === document.body) latest.current(event);
+    };
+    document.addEventListener("focusin", keepInside);
+    document.addEventListener("keydown", takeLost);
+    return () => {
+      document.removeEventListener("focusin", keepInside);
+      document.removeEventListener("keydown", takeLost);
+      if (before instanceof HTMLElement && before.isConnected) before.focus();
+    };
+  }, []);
   return (
     <div class="veil" onMouseDown={(event) => event.target === event.currentTarget && onClose()}>
       <div

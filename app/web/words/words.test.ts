@@ -72,6 +72,11 @@ test("a sentence is filled; what was not given stays visible", () => {
   assert.equal(words.say("b.key" as never), "b.key");
 });
 
+test("a time that ends with a period ends its sentence with the same one", () => {
+  const words = new Words("es", { "a.key": "Fue {at}. Ya…" });
+  assert.equal(words.say("a.key" as never, { at: "a las 2:41 p. m." }), "Fue a las 2:41 p. m. Ya…");
+});
+
 test("plural forms are chosen by n; a form that the dictionary lacks is other", () => {
   const words = new Words("es", { "a.key": { one: "{n} marca", other: "{n} marcas" } });
   assert.equal(words.say("a.key" as never, { n: 1 }), "1 marca");

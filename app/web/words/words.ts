@@ -79,10 +79,12 @@ export class Words<K extends string> extends Calendar {
   private fill(sentence: Sentence | undefined, key: string, values: Values): string {
     if (sentence === undefined) return key;
     const text = typeof sentence === "string" ? sentence : (sentence[this.plural.select(Number(values["n"]))] ?? sentence["other"] ?? key);
-    return text.replace(/\{(\w+)\}/g, (whole, name: string) => {
+    const filled = text.replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = values[name];
       return value === undefined ? whole : typeof value === "number" ? this.digits.format(value) : value;
     });
+    // "a las 2:41 p. m." ends a sentence with the period that it has already.
+    return filled.replace(/\.\.(?=\s|$)/g, ".");
   }
 }
 

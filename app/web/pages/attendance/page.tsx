@@ -37,12 +37,12 @@ export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
       <Top words={words} facts={call.view.facts} page="attendance">
         <StatusLine words={words} view={call.view} title={`${words.say("attendance.title")} · ${call.view.facts.course_title}`} />
       </Top>
-      <DayBar call={call} goTo={goTo} />
-      <Needs call={call} goTo={goTo} />
       <main id="content" tabIndex={-1}>
+        <DayBar call={call} goTo={goTo} />
+        <Needs call={call} goTo={goTo} />
         {isRoll ? <RollOfDay call={call} /> : <WeekTable call={call} goTo={goTo} />}
+        {isRoll && <RollFoot call={call} />}
       </main>
-      {isRoll && <RollFoot call={call} />}
       <Opened call={call} />
     </>
   );

@@ -21,6 +21,10 @@ export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
     const student = students[at];
     return student === undefined ? "" : call.nameOf({ student });
   };
+  const take = (student_id: number | null, focused: number | undefined): void => {
+    toFocus.current = `[data-seat="${focused}"] .seat-move`;
+    hold(student_id);
+  };
   const move = (from: number, to: number, focused: string): void => {
     const order = moved(students.map(({ student_id }) => student_id), from, to);
     toFocus.current = `[data-seat="${students[from]?.student_id}"] ${focused}`;
@@ -49,12 +53,12 @@ export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
           <li key={student_id} data-seat={student_id} data-held={student_id === held ? "" : undefined}>
             <span class="name">{nameOf(at)}</span>
             {held === null ? (
-              <SeatButtons name={nameOf(at)} at={at} last={students.length - 1} call={call} move={move} hold={() => hold(student_id)} />
+              <SeatButtons name={nameOf(at)} at={at} last={students.length - 1} call={call} move={move} hold={() => take(student_id, student_id)} />
             ) : (
               <button
                 type="button"
                 class="button seat-move"
-                onClick={() => (at === from ? hold(null) : move(from, at > from ? at - 1 : at, ".seat-move"))}
+                onClick={() => (at === from ? take(null, student_id) : move(from, at > from ? at - 1 : at, ".seat-move"))}
               >
                 {words.say(at === from ? "seats.stop" : "seats.here", { name: nameOf(at) })}
               </button>

@@ -19,7 +19,7 @@ export function WeekTable({ call, goTo }: WeekTableProps): VNode {
     <div class="week scroll" tabIndex={0} role="region" aria-label={words.say("view.week")}>
       <table class="table">
         <caption class="hint">
-          {words.say("week.caption", { day: words.day(monday) })} {words.say("week.how")}
+          {words.say("week.caption", { day: words.day(monday) })} · {words.say("week.how")}
         </caption>
         <thead>
           <tr>

@@ -1,0 +1,193 @@
+"""The roll for everybody: axe in every state, light and dark, in both languages; pictures of each; Spanish; forced colours."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from playwright.async_api import expect
+
+from tests.browsing import ask_axe
+from tests.web.conftest import PHONE
+from tests.web.roll_page import PRESENT, open_roll
+from tests.web.sizes import EMPTY, SMALL, sized
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from playwright.async_api import Page, Route
+
+    from tests.browsing import Service
+    from tests.gradebook_school import GradebookSchool
+    from tests.web.conftest import OpenPage
+    from tests.web.roll_page import RollPage
+
+    Shoot = Callable[[Page, str], Awaitable[None]]
+
+NAMES = ["Alvarez, Mateo", "Baker, Tanisha", "Castillo, Ana", "Chen, Wei", "Cruz, Daniela", "Davis, Jordan"]
+LOOKS = pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("es", "dark")])
+CLASS = sized(34, 3)
+
+
+class Look:
+    """What axe finds in each state, which gets a picture as well."""
+
+    def __init__(self, page: Page, shoot: Shoot, name: str) -> None:
+        self.page = page
+        self.shoot = shoot
+        self.name = name
+        self.faults: list[str] = []
+
+    async def at(self, state: str, *, is_over_others: bool = False) -> None:
+        """Look at the page as it stands.
+
+        On a phone as high as the page: what lies under the foot is measured as if it were all that there is to tap. So
+        is what lies under an open menu, which is looked at on a desk only.
+        """
+        await self.shoot(self.page, f"attendance-{state}-{self.name}")
+        self.faults += await ask_axe(self.page, state)
+        if is_over_others:
+            return
+        size = self.page.viewport_size
+        await self.page.set_viewport_size({"width": PHONE["width"], "height": 3_000})
+        self.faults += await ask_axe(self.page, f"{state} on a phone")
+        assert size is not None
+        await self.page.set_viewport_size(size)
+
+
+async def _opened(
+    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, look: tuple[str, str], **window: Any
+) -> tuple[RollPage, Look]:
+    language, scheme = look
+    locale = {"en": "en-US", "es": "es-MX"}[language]
+    roll = await open_roll(open_page, service, school, locale=locale, color_scheme=scheme, **window)
+    assert await roll.page.evaluate("document.documentElement.lang") == language
+    return roll, Look(roll.page, shoot, f"{language}-{scheme}")
+
+
+@CLASS
+@LOOKS
+async def test_a_roll_from_beginning_to_end(
+    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, language: str, scheme: str
+) -> None:
+    roll, look = await _opened(open_page, service, school, shoot, (language, scheme))
+    await look.at("new")
+    for name, category in zip(NAMES[1:6], MARKS, strict=True):
+        await roll.row(name).locator("button").first.click()
+        await roll.page.locator(".one-mark").nth(MARKS[category]).locator("input").click()
+        if category == "tardy":
+            await roll.page.locator("dialog, [role=dialog]").locator("input[type=time]").fill("08:07")
+            await roll.page.get_by_role("dialog").locator("textarea").fill("El autobús llegó tarde")
+            await look.at("details")
+        await roll.page.get_by_role("dialog").get_by_role("button").click()
+    await look.at("marked")
+    await roll.page.locator(".take").click()
+    await expect(roll.page.locator("[data-taken]")).to_have_count(1)
+    await roll.mark("Flores, Luis", "unexcused_absence")
+    await roll.is_recorded(await _all_present(roll) | MARKED | {"Flores, Luis": {"category": "unexcused_absence"}})
+    await expect(roll.page.locator("[data-mark=queued]")).to_have_count(0)
+    await look.at("taken")
+    await roll.page.locator(".menu button").first.click()
+    await look.at("menu", is_over_others=True)
+    await roll.page.locator(".menu-list button").nth(2).click()
+    await roll.page.locator(".seat-move").nth(3).click()
+    await look.at("seats")
+    await roll.page.keyboard.press("Escape")
+    await roll.page.locator(".bar [aria-pressed=false]").first.click()
+    await look.at("week")
+    assert look.faults == [], "\n".join(look.faults)
+
+
+MARKS = {"unexcused_absence": 1, "tardy": 2, "excused_absence": 3, "early_departure": 4, "partial": 5}
+MARKED = dict(zip(NAMES[1:6], ({"category": category} for category in MARKS), strict=True)) | {
+    NAMES[2]: {"category": "tardy", "arrival_time": "08:07", "note": "El autobús llegó tarde"}
+}
+
+
+async def _all_present(roll: RollPage) -> dict[str, Any]:
+    return dict.fromkeys(await roll.page.locator(".student .name").all_inner_texts(), PRESENT)
+
+
+@SMALL
+@LOOKS
+async def test_what_needs_a_person(
+    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, language: str, scheme: str
+) -> None:
+    roll, look = await _opened(open_page, service, school, shoot, (language, scheme))
+    head = {"edit_id": "0199f3a0-3b52-7d0e-8a7b-0c5a9a6f4e21", "value": {"category": "tardy", "arrival_time": "08:07"},
+            "author_id": school.co_teacher, "author_name": "Sam Okafor", "entered_at": "2026-11-06T22:01:10.000Z"}  # fmt: skip
+    verdicts = [
+        {"outcome": "conflict", "head": head, "cell_version": 2},
+        {"outcome": "rejected", "code": "unknown_student"},
+    ]
+
+    async def judge(route: Route) -> None:
+        answer = await route.fetch()
+        told: dict[str, Any] = await answer.json()
+        told["outcomes"] = [{"edit_id": one["edit_id"], **verdict} for one, verdict in zip(told["outcomes"], verdicts, strict=False)]
+        await route.fulfill(response=answer, body=json.dumps(told))
+
+    await roll.page.route("**/edits", judge)
+    await roll.mark(NAMES[0], "unexcused_absence")
+    await roll.mark(NAMES[1], "unexcused_absence")
+    await expect(roll.page.locator(".needs")).to_have_count(2, timeout=30_000)
+    await look.at("needs")
+    await roll.page.context.set_offline(offline=True)
+    await roll.mark(NAMES[2], "tardy")
+    await roll.page.locator(".take").click()
+    await expect(roll.page.locator("[data-mark=queued]").first).to_be_visible()
+    await look.at("offline")
+    await roll.page.unroute_all(behavior="ignoreErrors")
+    assert look.faults == [], "\n".join(look.faults)
+
+
+@EMPTY
+async def test_nobody_is_enrolled(
+    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
+) -> None:
+    roll, look = await _opened(open_page, service, school, shoot, ("en", "light"))
+    await expect(roll.page.get_by_text("Nobody is enrolled")).to_be_visible()
+    await expect(roll.page.get_by_role("button", name="Roll taken")).to_have_count(0)
+    await look.at("empty")
+    assert look.faults == [], "\n".join(look.faults)
+
+
+@SMALL
+async def test_not_ones_own_section(
+    open_page: OpenPage, school: GradebookSchool, shoot: Shoot
+) -> None:
+    page = await open_page(f"/app/sections/{school.section}/attendance", as_user=school.stranger_name)
+    await expect(page.get_by_text("This is not one of your sections.")).to_be_visible()
+    look = Look(page, shoot, "en-light")
+    await look.at("not-yours")
+    assert look.faults == [], "\n".join(look.faults)
+
+
+@SMALL
+async def test_in_spanish_by_keys(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll = await open_roll(open_page, service, school)
+    await roll.page.get_by_role("button", name="Español").click()
+    await expect(roll.page.get_by_text("Todavía no se ha pasado lista")).to_be_visible()
+    assert await roll.page.evaluate("document.documentElement.lang") == "es"
+    await roll.radio(NAMES[0], "present").focus()
+    await roll.page.keyboard.press("j")
+    assert await roll.focused() == f"{NAMES[0]}: excused_absence"
+    await expect(roll.counts).to_have_text("4 presentes · 1 justificado")
+    await roll.page.get_by_role("button", name="Pasar lista").click()
+    await expect(roll.state).to_contain_text("Usted pasó lista a la")
+    await roll.is_recorded(dict.fromkeys(NAMES[:5], PRESENT) | {NAMES[0]: {"category": "excused_absence"}})
+
+
+@SMALL
+async def test_forced_colours_keep_the_marks_apart(
+    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
+) -> None:
+    roll, look = await _opened(open_page, service, school, shoot, ("en", "dark"), forced_colors="active")
+    await roll.mark(NAMES[1], "unexcused_absence")
+    outline = "e => { const s = getComputedStyle(e); return `${s.outlineStyle} ${s.outlineWidth}` }"
+    await roll.page.locator("h1").click()
+    assert await roll.row(NAMES[1]).locator(".is-chosen .word").evaluate(outline) == "solid 2px"
+    assert await roll.row(NAMES[0]).locator(".is-chosen .word").evaluate(outline) == "dashed 1px"
+    await look.at("forced")
+    assert look.faults == [], "\n".join(look.faults)

@@ -1,0 +1,248 @@
+"""The roll at a desk: keys only, time and note, taken, opened again, changed, taken back; days, week and seats."""
+
+from __future__ import annotations
+
+import datetime as dt
+import re
+from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
+
+from playwright.async_api import expect
+
+from tests.plain_school import TIME_ZONE
+from tests.web.roll_page import PRESENT, ROLL_TAKEN, eventually, open_roll
+from tests.web.sizes import SMALL
+
+if TYPE_CHECKING:
+    from tests.browsing import Service
+    from tests.gradebook_school import GradebookSchool
+    from tests.web.conftest import OpenPage
+
+NAMES = ["Alvarez, Mateo", "Baker, Tanisha", "Castillo, Ana", "Chen, Wei", "Cruz, Daniela"]
+
+
+@SMALL
+async def test_a_roll_by_keys_alone(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll = await open_roll(open_page, service, school)
+    keys = roll.page.keyboard
+    await expect(roll.counts).to_have_text("5 present")
+    await expect(roll.state).to_contain_text("Roll not yet taken")
+    await roll.radio(NAMES[0], "present").focus()
+    await keys.press("Enter")
+    assert await roll.focused() == f"{NAMES[1]}: present"
+    await keys.press("a")
+    assert await roll.focused() == f"{NAMES[1]}: unexcused_absence"
+    await keys.press("ArrowDown")
+    await keys.press("3")
+    assert await roll.focused() == f"{NAMES[2]}: tardy"
+    await keys.press("Enter")
+    await keys.press("E")
+    await keys.press("ArrowDown")
+    await keys.press("ArrowDown")
+    assert await roll.focused() == f"{NAMES[4]}: present"
+    await keys.press("Home")
+    assert await roll.focused() == f"{NAMES[0]}: present"
+    await keys.press("Shift+Enter")
+    assert await roll.focused() == f"{NAMES[0]}: present"
+    await expect(roll.counts).to_have_text("2 present · 1 absent · 1 tardy · 1 excused")
+    await expect(roll.row(NAMES[2])).to_contain_text(re.compile(r"\d:\d\d\s[ap]m"))
+    # Nobody has said anything about the two who are present by default.
+    await roll.expect_mark(NAMES[0], "present", is_default=True)
+    await eventually(lambda: _categories(roll), ["unexcused_absence", "tardy", "excused_absence"])
+
+
+async def _categories(roll: object) -> list[str]:
+    marks = await roll.recorded()  # type: ignore[attr-defined]
+    return [marks[student]["category"] for student in sorted(marks)]
+
+
+@SMALL
+async def test_the_roll_is_taken_opened_again_changed_and_taken_back(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school)
+    await roll.mark(NAMES[1], "unexcused_absence")
+    await roll.page.get_by_role("button", name="Roll taken").click()
+    await expect(roll.state).to_contain_text(re.compile(r"You took the roll at \d+:\d\d"))
+    await expect(roll.page.get_by_role("button", name="Roll taken")).to_have_count(0)
+    marks = dict.fromkeys(NAMES, PRESENT) | {NAMES[1]: {"category": "unexcused_absence"}}
+    await roll.is_recorded(marks)
+    await eventually(lambda: roll.recorded(ROLL_TAKEN), {0: {"taken": True}})
+
+    # Opened again, by anybody: nothing is reset, and nothing is entered by looking.
+    again = await open_roll(open_page, service, school, as_user=school.co_teacher_name)
+    await again.expect_mark(NAMES[0], "present")
+    await again.expect_mark(NAMES[1], "unexcused_absence")
+    await expect(again.state).to_contain_text("Elena Ruiz took the roll at")
+    assert await again.history(NAMES[0]) == [(PRESENT, "A")]
+
+    # A change afterwards is possible, and shown as one.
+    await again.mark(NAMES[2], "excused_absence")
+    await expect(again.state).to_contain_text("1 change since")
+    await expect(again.row(NAMES[2])).to_contain_text("changed at")
+    await roll.is_recorded(marks | {NAMES[2]: {"category": "excused_absence"}})
+    await expect(roll.row(NAMES[2])).to_contain_text("by Sam Okafor")
+    await roll.expect_mark(NAMES[2], "excused_absence")
+    await expect(roll.state).to_contain_text("1 change since")
+
+    # Taking the roll back takes back its marks, but not what a colleague has entered since.
+    await roll.page.get_by_role("button", name="Undo").click()
+    await expect(roll.page.get_by_role("status").last).to_contain_text("Taken back, but 1 mark")
+    await expect(roll.state).to_contain_text("Roll not yet taken")
+    await eventually(lambda: roll.recorded(ROLL_TAKEN), {0: {"taken": False}})
+    empty = {"category": None}
+    await roll.is_recorded(
+        dict.fromkeys(NAMES, empty)
+        | {NAMES[1]: {"category": "unexcused_absence"}, NAMES[2]: {"category": "excused_absence"}}
+    )
+    await roll.expect_mark(NAMES[0], "present", is_default=True)
+
+
+@SMALL
+async def test_tardy_with_a_time_and_a_note(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll = await open_roll(open_page, service, school)
+    dialog = roll.page.get_by_role("dialog")
+    before = dt.datetime.now(ZoneInfo(TIME_ZONE))
+    await roll.radio(NAMES[3], "present").focus()
+    await roll.page.keyboard.press("t")
+    await roll.page.keyboard.press("n")
+    time = dialog.get_by_label("Arrived at")
+    await expect(time).to_be_focused()
+    typed = await time.input_value()
+    after = dt.datetime.now(ZoneInfo(TIME_ZONE))
+    assert typed in {f"{before:%H:%M}", f"{after:%H:%M}"}
+    await time.fill("08:07")
+    await dialog.get_by_label("Note").fill("bus was late")
+    await roll.page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    assert await roll.focused() == f"{NAMES[3]}: tardy"
+    await expect(roll.row(NAMES[3])).to_contain_text("8:07\u00a0am · bus was late")
+    mark = {"category": "tardy", "arrival_time": "08:07", "note": "bus was late"}
+    await roll.is_recorded({NAMES[3]: mark})
+
+    # The rarer marks, by pointer; a time does not belong to them, and the note stays.
+    await roll.row(NAMES[3]).get_by_role("button", name="More").click()
+    await dialog.get_by_label("Left early").check()
+    await dialog.get_by_role("button", name="Done").click()
+    await expect(roll.counts).to_have_text("4 present · 1 left early")
+    await roll.is_recorded({NAMES[3]: {"category": "early_departure", "note": "bus was late"}})
+
+    # Step by step back.
+    await roll.page.keyboard.press("Control+z")
+    await expect(roll.row(NAMES[3])).to_contain_text("8:07\u00a0am")
+    await roll.page.keyboard.press("Control+z")
+    await roll.page.keyboard.press("Control+z")
+    await roll.page.keyboard.press("Control+z")
+    await roll.expect_mark(NAMES[3], "present", is_default=True)
+    await roll.is_recorded({NAMES[3]: {"category": None}})
+
+
+@SMALL
+async def test_earlier_days_but_none_that_has_not_come(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school)
+    today = await roll.today()
+    await expect(roll.page.locator(".day")).to_contain_text("Today, ")
+    await expect(roll.page.get_by_role("button", name="Later:")).to_be_disabled()
+    await roll.page.get_by_role("button", name="Earlier:").click()
+    day = _weekday_before(today)
+    await expect(roll.page).to_have_url(re.compile(f"day={day}$"))
+    # It did not happen now: no time of arrival is made up.
+    await roll.mark(NAMES[0], "tardy")
+    await roll.is_recorded({NAMES[0]: {"category": "tardy"}}, day=day)
+    assert await roll.recorded() == {}
+    await roll.page.get_by_label("Day", exact=True).fill("2026-09-14")
+    await expect(roll.page.locator(".day")).to_have_text("Monday, September 14")
+    await roll.expect_mark(NAMES[0], "present", is_default=True)
+    await roll.page.go_back()
+    await roll.expect_mark(NAMES[0], "tardy")
+    await roll.page.get_by_role("button", name="Today", exact=True).click()
+    await roll.expect_mark(NAMES[0], "present", is_default=True)
+    tomorrow = dt.date.fromisoformat(today) + dt.timedelta(days=1)
+    await roll.page.goto(f"/app/sections/{school.section}/attendance?day={tomorrow}")
+    await expect(roll.page.locator(".day")).to_contain_text("Today, ")
+
+
+def _weekday_before(day: str) -> str:
+    found = dt.date.fromisoformat(day) - dt.timedelta(days=1)
+    while found.isoweekday() > 5:
+        found -= dt.timedelta(days=1)
+    return found.isoformat()
+
+
+@SMALL
+async def test_the_week_at_a_glance(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll = await open_roll(open_page, service, school, query="?day=2026-09-16")
+    await roll.mark(NAMES[1], "unexcused_absence")
+    await roll.page.get_by_role("button", name="Roll taken").click()
+    await roll.page.get_by_label("Day", exact=True).fill("2026-09-17")
+    await roll.mark(NAMES[2], "tardy")
+    await roll.page.get_by_role("button", name="Week").click()
+    table = roll.page.get_by_role("table")
+    assert await table.locator("thead th").all_inner_texts() == [
+        "Student",
+        "Mon 14\nnot taken",
+        "Tue 15\nnot taken",
+        "Wed 16\ntaken",
+        "Thu 17\nnot taken",
+        "Fri 18\nnot taken",
+    ]
+    rows = [
+        await row.locator("td .letter").all_inner_texts() for row in await table.locator("tbody tr").all()
+    ]
+    assert rows == [
+        ["–", "–", "P", "–", "–"],
+        ["–", "–", "A", "–", "–"],
+        ["–", "–", "P", "T", "–"],
+        ["–", "–", "P", "–", "–"],
+        ["–", "–", "P", "–", "–"],
+    ]
+    await expect(table.locator("input, button")).to_have_count(0)
+    await table.get_by_role("link", name="Wed 16").click()
+    await expect(roll.page.locator(".day")).to_have_text("Wednesday, September 16")
+    await roll.expect_mark(NAMES[1], "unexcused_absence")
+
+
+@SMALL
+async def test_seats_are_kept_in_this_browser(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll = await open_roll(open_page, service, school)
+    names = roll.page.locator(".student .name")
+    assert await names.all_inner_texts() == NAMES
+    await roll.page.get_by_role("button", name="Order, print").click()
+    await roll.page.get_by_role("button", name="Change the seats").click()
+    dialog = roll.page.get_by_role("dialog")
+    await expect(dialog).to_contain_text("kept in this browser only")
+    await dialog.get_by_role("button", name=f"{NAMES[1]} up").click()
+    await expect(dialog.get_by_role("status")).to_have_text(f"{NAMES[1]} is now at place 1 of 5.")
+    # Two taps for any distance.
+    await dialog.get_by_role("button", name=f"Move {NAMES[4]} further").click()
+    await dialog.get_by_role("button", name=f"Before {NAMES[1]}").click()
+    # By keys, with the focus going along.
+    await dialog.get_by_role("button", name=f"Move {NAMES[3]} further").focus()
+    await roll.page.keyboard.press("Alt+ArrowUp")
+    await expect(dialog.get_by_role("button", name=f"Move {NAMES[3]} further")).to_be_focused()
+    await dialog.get_by_role("button", name="Done").click()
+    seats = [NAMES[4], NAMES[1], NAMES[0], NAMES[3], NAMES[2]]
+    assert await names.all_inner_texts() == seats
+    await roll.page.reload()
+    await roll.ready()
+    assert await names.all_inner_texts() == seats
+    await roll.page.get_by_role("button", name="Order, print").click()
+    await roll.page.get_by_role("button", name="Order by name").click()
+    assert await names.all_inner_texts() == NAMES
+
+
+@SMALL
+async def test_a_roll_on_paper(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll = await open_roll(open_page, service, school)
+    await roll.mark(NAMES[1], "unexcused_absence")
+    await roll.page.emulate_media(media="print")
+    await expect(roll.page.get_by_role("button")).to_have_count(0)
+    await expect(roll.page.get_by_text("Teacher, signature:")).to_be_visible()
+    letters = roll.row(NAMES[0]).locator(".letter:visible")
+    assert await letters.all_inner_texts() == ["P", "A", "T", "E"]
+    # Who has a mark has a ring on paper; who is present by default has none.
+    outline = "e => getComputedStyle(e).outlineStyle"
+    assert await roll.row(NAMES[1]).locator(".is-chosen .letter").evaluate(outline) == "solid"
+    assert await roll.row(NAMES[0]).locator(".is-chosen .letter").evaluate(outline) == "none"
