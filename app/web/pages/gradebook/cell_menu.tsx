@@ -21,7 +21,7 @@ export function CellMenu({ desk, x, y }: { readonly desk: Desk; readonly x: numb
     const buttons = [...(list.current?.querySelectorAll("button") ?? [])];
     const at = buttons.indexOf(document.activeElement as HTMLButtonElement);
     const to = { ArrowDown: at + 1, ArrowUp: at - 1 + buttons.length }[event.key];
-    if (event.key === "Escape") desk.close();
+    if (event.key === "Escape") desk.done();
     else if (to !== undefined) buttons[to % buttons.length]?.focus();
     else return;
     event.preventDefault();

@@ -13,8 +13,12 @@ export function Columns({ desk }: { readonly desk: Desk }): VNode {
   const items = view.lineItems;
   const define = (changes: ReturnType<typeof moved>): void =>
     void view.enter(changes.map(({ item, value }) => ({ kind: "line_item", item, student: 0, value }))).catch(desk.model.onFailure);
-  const move = (item: LineItem, at: number, by: 1 | -1): void => {
-    define(moved(items, item.line_item_id, by));
+  const move = (item: LineItem, by: 1 | -1): void => {
+    // Asked anew: two quick keys move it twice.
+    const at = view.lineItems.findIndex(({ line_item_id }) => line_item_id === item.line_item_id);
+    const changes = moved(view.lineItems, item.line_item_id, by);
+    if (changes.length === 0) return;
+    define(changes);
     desk.say(words.say("columns.moved", { title: item.title, n: at + 1 + by, all: items.length }));
   };
   const hide = (item: LineItem): void =>
@@ -31,8 +35,8 @@ export function Columns({ desk }: { readonly desk: Desk }): VNode {
                 {title} <small class="quiet">{words.say("column.out_of", { max: item.result_value_max })}</small>
                 {item.is_hidden && <span class="badge">{words.say("columns.hidden")}</span>}
               </span>
-              <MoveButton label={words.say("columns.up", { title })} sign="↑" isOff={at === 0} onMove={() => move(item, at, -1)} />
-              <MoveButton label={words.say("columns.down", { title })} sign="↓" isOff={at === items.length - 1} onMove={() => move(item, at, 1)} />
+              <MoveButton label={words.say("columns.up", { title })} sign="↑" isOff={at === 0} onMove={() => move(item, -1)} />
+              <MoveButton label={words.say("columns.down", { title })} sign="↓" isOff={at === items.length - 1} onMove={() => move(item, 1)} />
               <button type="button" class="button" aria-label={words.say(item.is_hidden ? "columns.show_of" : "columns.hide_of", { title })} onClick={() => hide(item)}>
                 {words.say(item.is_hidden ? "columns.show" : "columns.hide")}
               </button>
@@ -80,8 +84,9 @@ export function ColumnForm({ desk, item }: { readonly desk: Desk; readonly item:
     }
     const value = definitionFrom(typed, item?.position ?? nextPosition(view.lineItems));
     void view.enter([{ kind: "line_item", item: id, student: 0, value }]).catch(desk.model.onFailure);
-    desk.close();
-    if (item === null && !typed.isHidden) desk.goTo({ kind: "score", item: id, student: desk.active.peek()?.student.student_id ?? 0 });
+    const student = desk.active.peek()?.student.student_id ?? 0;
+    if (item === null && !typed.isHidden) desk.done(() => desk.goTo({ kind: "score", item: id, student }));
+    else desk.close();
   };
   return (
     <Dialog title={words.say(item === null ? "column.new" : "column.edit")} closeLabel={words.say("dialog.cancel")} onClose={() => desk.close()}>

@@ -53,7 +53,7 @@ export function Comment({ desk, item, student }: ActiveCell & { readonly desk: D
   const keeping = useKeeping(desk, { item, student });
   const close = (): void => {
     keeping.finish();
-    desk.close();
+    desk.done();
   };
   const onInput = (value: string): void => {
     setText(value);

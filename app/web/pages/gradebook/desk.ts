@@ -126,10 +126,15 @@ export class Desk {
     if (active !== null) this.opened.value = { is: "comment", ...active };
   }
 
-  /** Back to the grid, after a dialog or a panel. */
+  /** Away with the dialog; the focus goes back to where it was opened from. */
   close(): void {
     this.opened.value = null;
-    this.grid?.focus();
+  }
+
+  /** What the dialog was for is done: on in the grid, once the dialog has let go of the focus. */
+  done(then: () => void = () => this.grid?.focus()): void {
+    this.opened.value = null;
+    setTimeout(then);
   }
 
   now(): number {

@@ -24,7 +24,7 @@ export function Fill({ desk, item }: { readonly desk: Desk; readonly item: LineI
       return;
     }
     grid?.enter(rows.map((row) => ({ row, column, text })));
-    desk.close();
+    desk.done();
     desk.say(words.say("paste.done", { n: rows.length }));
   };
   return (

@@ -79,7 +79,9 @@ function Entry({ desk, active, kind, line }: EntryProps): VNode {
   const name = author_id === person.value?.user_id ? words.say("history.you") : nameOf(author_name ? { author_id, author_name } : { author_id }, desk);
   const shown = view.cell(cell).value;
   const isShown = kind === "score" ? isSame(line.value, shown) : JSON.stringify(line.value) === JSON.stringify(shown);
-  const restore = (): void => {
+  const restore = (button: Element): void => {
+    // The button goes away with this, and the focus would be nowhere.
+    button.closest<HTMLElement>("aside")?.focus();
     void view.enter([{ ...cell, value: line.value }]).catch(desk.model.onFailure);
     desk.say(words.say("history.restored", { value }));
   };
@@ -100,7 +102,7 @@ function Entry({ desk, active, kind, line }: EntryProps): VNode {
       <p class="quiet">{times.join(" · ")}</p>
       {line.code && <p class="wrong">{reasonOf({ code: line.code, params: { min: active.item.result_value_min, max: active.item.result_value_max } }, words)}</p>}
       {!isShown && (
-        <button type="button" class="button" onClick={restore}>
+        <button type="button" class="button" onClick={({ currentTarget }) => restore(currentTarget)}>
           {words.say("history.restore", { value: kind === "score" ? value : "" }).trim()}
         </button>
       )}

@@ -13,7 +13,7 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
   const isQuick = desk.arrangement.value.only !== null;
   const parts = desk.parts.value;
   return (
-    <div class={isQuick ? "gradebook is-quick" : "gradebook"}>
+    <div class={isQuick ? "gradebook is-quick" : "gradebook"} data-ready={parts !== null || undefined}>
       <Top words={words} facts={view.facts} page="grades">
         {children}
       </Top>

@@ -20,9 +20,11 @@ export function PasteBox({ desk }: { readonly desk: Desk }): VNode {
       setWrong(words.say("paste.empty"));
       return;
     }
-    desk.close();
     // The grid shows the preview if anything in it is doubtful; otherwise it is entered.
-    desk.grid?.paste(text);
+    desk.done(() => {
+      desk.grid?.focus();
+      desk.grid?.paste(text);
+    });
   };
   return (
     <Dialog title={words.say("paste.title")} closeLabel={words.say("dialog.cancel")} onClose={() => desk.close()}>
@@ -73,7 +75,7 @@ export function Preview({ desk, preview }: { readonly desk: Desk; readonly previ
   const changed = cells.filter(({ verdict, old, text }) => verdict.isTaken && old !== text).length;
   const confirm = (): void => {
     const done = preview.confirm();
-    desk.close();
+    desk.done();
     const hidden = done.hidden ? ` ${words.say("undo.hidden", { n: done.hidden })}` : "";
     desk.say(words.say("paste.done", { n: done.cells }) + hidden, done.hidden ? "warn" : "plain");
   };

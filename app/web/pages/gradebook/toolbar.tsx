@@ -59,11 +59,11 @@ function Find({ desk }: { readonly desk: Desk }): VNode {
   };
   const isPart = find !== "" || filter !== "all";
   return (
-    <label class="find">
-      <span class="heard">{words.say("find.label")}</span>
+    <span class="find">
       <input
         class="field"
         type="search"
+        aria-label={words.say("find.label")}
         placeholder={words.say("find.label")}
         value={find}
         onInput={({ currentTarget }) => desk.arrange({ find: currentTarget.value })}
@@ -72,7 +72,7 @@ function Find({ desk }: { readonly desk: Desk }): VNode {
       <span class={isPart ? "quiet" : "heard"} role="status">
         {isPart ? words.say("find.found", { n: model.rows(), all: view.students.length }) : ""}
       </span>
-    </label>
+    </span>
   );
 }
 
