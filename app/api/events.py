@@ -18,6 +18,7 @@ from app.api.services import services_of
 from app.errors import MalformedRequestError, SignInRequiredError
 from app.gradebook.watch_sections import as_sent
 from app.jitter import jittered
+from app.model.kinds import ID_MAX
 
 if TYPE_CHECKING:
     from litestar.types import HTTPScope, Receive, Scope, Send
@@ -33,6 +34,13 @@ Sections = Annotated[
     str, QueryParameter(pattern=r"^[0-9]{1,10}(,[0-9]{1,10})*$", max_length=660, description="Their ids, with commas.")
 ]
 
+Here = Annotated[
+    int,
+    QueryParameter(
+        ge=0, le=ID_MAX, description="The one that the user has open: others who have it open are told. 0: none."
+    ),
+]
+
 
 class EventController(Controller):
     """What happens in sections."""
@@ -41,11 +49,12 @@ class EventController(Controller):
     tags = ("sections",)
 
     @get("/", operation_id="WatchSections", responses=problems.documented(401, 403, 422, 429, 503))
-    async def watch(self, request: Request[Any, Any, Any], sections: Sections) -> Answer:
+    async def watch(self, request: Request[Any, Any, Any], sections: Sections, here: Here = 0) -> Answer:
         """Stream what happens in these sections; lossy, so that a client also reads them now and then.
 
         Events: `cells` (new heads, in the columns of a snapshot), `recorded` (one's own edits up to a `seq` are settled
-        in PostgreSQL), `missed` (events were lost: read the sections again).
+        in PostgreSQL), `presence` (who else has the section `here` open), `missed` (events were lost: read the
+        sections again).
         """
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
@@ -53,26 +62,31 @@ class EventController(Controller):
             wanted = frozenset(map(int, sections.split(",")))
         except ValueError:
             raise MalformedRequestError("Section ids are numbers.") from None
+        if here and here not in wanted:
+            raise MalformedRequestError("The section that is open is one of those that are watched.")
         await services.watch_sections.require_access(grant, wanted)
-        return EventStream(services, request.scope, grant, wanted)
+        return EventStream(services, request.scope, grant, wanted, here or None)
 
 
 class EventStream(Answer):
     """An answer that goes on until somebody has had enough."""
 
-    __slots__ = ("_grant", "_scope", "_sections", "_services")
+    __slots__ = ("_grant", "_here", "_scope", "_sections", "_services")
 
-    def __init__(self, services: Services, scope: HTTPScope, grant: Grant, sections: frozenset[int]) -> None:
+    def __init__(
+        self, services: Services, scope: HTTPScope, grant: Grant, sections: frozenset[int], here: int | None
+    ) -> None:
         # A proxy that buffered the stream would turn "as it happens" into "at the end".
         super().__init__(headers=(NO_STORE, (b"x-accel-buffering", b"no")))
         self._services = services
         self._scope = scope
         self._grant = grant
         self._sections = sections
+        self._here = here
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002 -- ASGI
         """Send events until the client leaves, the grant ends, or the process stops; leaves no task behind."""
-        with self._services.watch_sections.listening(self._grant, self._sections) as listener:
+        with self._services.watch_sections.listening(self._grant, self._sections, self._here) as listener:
             headers = [(b"content-type", b"text/event-stream; charset=utf-8"), *self._headers[2:]]
             await send({"type": "http.response.start", "status": 200, "headers": headers})
             ends = [

@@ -13,7 +13,8 @@ from uuid import UUID
 
 from app.drafts.codec import APPLIED, Head, UnknownFormatError, unpack_entry
 from app.drafts.connection import JournalProtocol, pack_command
-from app.drafts.keys import EVENTS, partition_of
+from app.drafts.keys import EVENTS, PARTITIONS, PRESENT, partition_of
+from app.drafts.presence import PresenceBoard, Present
 from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
 EVENTS_WAITING_MAX = 256  # of one listener; above it the oldest are dropped
 RECONNECT_S = 0.5
+_PRESENT_AT = {channel: partition for partition, channel in enumerate(PRESENT)}
 _RECORDED = 255  # an entry, which is the other event, begins with its format
 
 
@@ -49,7 +51,7 @@ class Missed(NamedTuple):
     """Events may have been lost: read the sections again."""
 
 
-Event = Drafted | Recorded | Missed
+Event = Drafted | Recorded | Missed | Present
 
 
 class Listener:
@@ -57,6 +59,7 @@ class Listener:
 
     def __init__(self, hub: EventHub, sections: frozenset[int]) -> None:
         self.sections = sections
+        self.here: int | None = None  # the section that its user has open
         self._hub = hub
         self._waiting: deque[Event] = deque()
         self._arrived = asyncio.Event()
@@ -93,6 +96,7 @@ class EventHub:
         self._listeners: dict[int, set[Listener]] = {}  # by section
         self._tasks: dict[Node, asyncio.Task[None]] = {}
         self._connections: dict[Node, JournalProtocol] = {}
+        self._board = PresenceBoard(self._publish_presence)
         self._is_closed = False
 
     def listen(self, sections: Iterable[int]) -> Listener:
@@ -103,8 +107,19 @@ class EventHub:
             self._want(partition_of(section))
         return listener
 
+    def enter(self, listener: Listener, section: int, user_id: int, name: str) -> None:
+        """Have the user of a listener be in one of its sections, until it closes: others who are there are told."""
+        listener.here = section
+        self._board.enter(listener, section, user_id, name)
+        partition = partition_of(section)
+        connection = self._connections.get(self._topology.node(partition))
+        if connection is not None and connection.is_open and not self._board.hears(partition):
+            connection.write_only(b"SSUBSCRIBE", PRESENT[partition])
+
     def remove(self, listener: Listener) -> None:
         """Forget a listener."""
+        if listener.here is not None:
+            self._board.leave(listener, listener.here)
         for section in listener.sections:
             of_section = self._listeners.get(section)
             if of_section is not None:
@@ -138,11 +153,15 @@ class EventHub:
                 is_again = True
                 continue
             self._connections[node] = connection
-            for partition in self._partitions(node):
+            partitions = self._partitions(node)
+            for partition in partitions:
                 connection.write_only(b"SSUBSCRIBE", EVENTS[partition])
+            for partition in partitions & self._board.partitions():
+                connection.write_only(b"SSUBSCRIBE", PRESENT[partition])
             if is_again:
                 self._tell_missed(node)
             await connection.lost.wait()
+            self._board.lost({p for p in range(PARTITIONS) if self._topology.node(p) is node})
             is_again = True
         self._connections.pop(node, None)
 
@@ -159,8 +178,13 @@ class EventHub:
 
     def _pushed(self, push: Any) -> None:
         if not isinstance(push, list) or push[0] != b"smessage":
-            return  # confirmations of subscriptions
+            if isinstance(push, list) and push[0] == b"ssubscribe" and push[1] in _PRESENT_AT:
+                self._board.subscribed(_PRESENT_AT[push[1]])
+            return
         raw: bytes = push[2]
+        if push[1] in _PRESENT_AT:
+            self._board.hear(raw)
+            return
         if raw[0] != _RECORDED:
             # The section stands at a fixed place: nothing is decoded for sections that nobody watches.
             listeners = self._listeners.get(int.from_bytes(raw[1:5], "big"))
@@ -173,9 +197,17 @@ class EventHub:
             for listener in listeners or ():
                 listener.put(event)
 
+    def _publish_presence(self, partition: int, word: bytes) -> None:
+        node = self._topology.node(partition)
+        connection = node.opened()
+        if connection is not None and not node.is_away:
+            sent = connection.send([pack_command((b"SPUBLISH", PRESENT[partition], word))])
+            sent.add_done_callback(lambda done: done.cancelled() or done.exception())  # nobody waits for it
+
     async def close(self) -> None:
         """Close every subscription."""
         self._is_closed = True
+        self._board.close()
         for connection in self._connections.values():
             connection.close()
         if self._tasks:

@@ -86,6 +86,7 @@ TAGS: tuple[str, ...] = tuple(f"{{p{i}.{suffix}}}" for i, suffix in enumerate(_S
 STREAM: tuple[bytes, ...] = tuple(f"{tag}:log".encode() for tag in TAGS)
 INCARNATION: tuple[bytes, ...] = tuple(f"{tag}:inc".encode() for tag in TAGS)
 EVENTS: tuple[bytes, ...] = tuple(f"{tag}:ev".encode() for tag in TAGS)
+PRESENT: tuple[bytes, ...] = tuple(f"{tag}:pr".encode() for tag in TAGS)
 PROBE: tuple[bytes, ...] = tuple(f"{tag}:probe".encode() for tag in TAGS)
 REVOCATIONS = f"{TAGS[0]}:rev".encode()
 MAINTENANCE = f"{TAGS[0]}:mnt".encode()

@@ -13,6 +13,7 @@ from msgspec import Struct
 
 from app import telemetry
 from app.drafts.events import Drafted, Recorded
+from app.drafts.presence import Present
 from app.errors import MalformedRequestError, NotPermittedError, TooManyRequestsError
 from app.gradebook.read_section import Cells, columns_of
 from app.records.accounts import list_active_section_ids
@@ -48,6 +49,20 @@ class RecordedEvent(Struct):
     recorded_seq: int
 
 
+class Colleague(Struct):
+    """Somebody who has a section open."""
+
+    user_id: int
+    name: str
+
+
+class PresenceEvent(Struct):
+    """Event `presence`, for who has this section open: so have these others, and nobody else."""
+
+    section_id: int
+    users: list[Colleague]
+
+
 class WatchSections:
     """The streams of one API process."""
 
@@ -69,8 +84,11 @@ class WatchSections:
             raise NotPermittedError("Not all of these are your sections.")
 
     @contextmanager
-    def listening(self, grant: Grant, sections: frozenset[int]) -> Iterator[Listener]:
-        """Lend a listener for sections whose access was checked; TooManyRequestsError when the user has too many."""
+    def listening(self, grant: Grant, sections: frozenset[int], here: int | None = None) -> Iterator[Listener]:
+        """Lend a listener for sections whose access was checked; TooManyRequestsError when the user has too many.
+
+        Whoever else has the section `here` open hears that this user has, until the listener is given back.
+        """
         user_id = grant.user_id
         if self._streams_of_user.get(user_id, 0) >= STREAMS_OF_USER_MAX:
             raise TooManyRequestsError("Too many streams of one user.", retry_after_s=10)
@@ -78,6 +96,8 @@ class WatchSections:
         self.streams += 1
         telemetry.EVENT_STREAMS.set(self.streams)
         listener = self._hub.listen(sections)
+        if here is not None:
+            self._hub.enter(listener, here, user_id, grant.name)
         try:
             yield listener
         finally:
@@ -101,6 +121,10 @@ def as_sent(event: Event, grant: Grant) -> bytes:
             return b""
         name = b"recorded"
         body = RecordedEvent(event.section_id, str(event.client_id), event.recorded_seq)
+    elif isinstance(event, Present):
+        name = b"presence"
+        others = [Colleague(user_id, shown) for user_id, shown in event.users if user_id != grant.user_id]
+        body = PresenceEvent(event.section_id, others)
     else:
         name, body = b"missed", {}
     return b"event: %s\ndata: %s\n\n" % (name, _encode(body))

@@ -135,7 +135,7 @@ async def test_that_an_edit_is_recorded_is_told_to_its_author_alone(
     author = (await client.get("/api/v1/session")).json()["user_id"]
     for user_id in (author, colleague):
         raw = user_id.to_bytes(4, "big") + bytes(16) + (7).to_bytes(4, "big")
-        hub._pushed([b"smessage", b"", b"\x02" + str(section[0]).encode() + b":" + raw])
+        hub._pushed([b"smessage", b"", b"\xff" + str(section[0]).encode() + b":" + raw])
     expected = {"section_id": section[0], "client_id": "00000000-0000-0000-0000-000000000000", "recorded_seq": 7}
     assert await mine.event() == ("recorded", expected)
     assert await theirs.event() == ("recorded", expected)
