@@ -83,13 +83,13 @@ function problemOf(said: SignInAnswer | null, seconds: number, words: SharedWord
  * by itself would get the next keys: a line says it, and the form comes when it is wanted. What is not for who sits there now is
  * covered at once.
  */
-export function SignInOverlay({ words }: { readonly words: SharedWords }): VNode | null {
+export function SignInOverlay({ words, hasOwnForm }: { readonly words: SharedWords; readonly hasOwnForm: boolean }): VNode | null {
   const why = signInNeeded.value;
   const [isWanted, setWanted] = useState(false);
   useEffect(() => {
     if (why === null) setWanted(false);
   }, [why]);
-  if (why === null) return null;
+  if (why === null || (why === "nobody" && hasOwnForm)) return null;
   if (why !== "ended") return <Overlay key={why} why={why} words={words} />;
   return (
     <>

@@ -5,22 +5,31 @@ import { SignInOverlay } from "./sign_in.tsx";
 import { isNewVersionThere, registerWorker } from "./worker_registration.ts";
 
 interface Start {
-  /** The home page has its own form. */
+  /** The home page has its own form, for when nobody is signed in. */
   readonly hasOwnForm?: boolean;
 }
 
 /** Call it once, when the words are there; the page renders itself into `#page` before or after. */
 export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}): void {
   const around = document.createElement("div");
+  around.className = "around";
   document.body.append(around);
   render(
     <>
       <NewVersion words={words} />
-      {!hasOwnForm && <SignInOverlay words={words} />}
+      <SignInOverlay words={words} hasOwnForm={hasOwnForm} />
     </>,
     around,
   );
+  leaveRoom(around);
   registerWorker();
+}
+
+/** The height of the lines at the foot is known to the styles: nothing lies under them. */
+function leaveRoom(around: HTMLElement): void {
+  if (typeof ResizeObserver === "undefined") return;
+  const watch = new ResizeObserver(() => document.documentElement.style.setProperty("--foot", `${around.offsetHeight}px`));
+  watch.observe(around);
 }
 
 /** Loading anew is a person's choice: nothing is interrupted, and nothing typed is lost either way. */

@@ -1,11 +1,12 @@
 /** Who is not signed in sees the form; who is sees their sections, also without a network. */
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
+import { Brand, Head } from "../../section/frame.tsx";
 import { leftWork } from "../../section/left_work.ts";
 import { outboxStatus } from "../../section/outbox.ts";
 import { person, signInNeeded } from "../../section/session.ts";
 import { listProblem, loadList, sectionList } from "../../section/section_list.ts";
-import { SignInForm, SignInOverlay } from "../../section/sign_in.tsx";
+import { SignInForm } from "../../section/sign_in.tsx";
 import { StatusLine } from "../../section/status_line.tsx";
 import { LanguageButtons } from "../../style/top.tsx";
 import type { Key, Words } from "../../words/words.ts";
@@ -66,25 +67,15 @@ function Signed({ words, name }: { readonly words: HomeWords; readonly name: str
       <a class="skip" href="#sections">
         {words.say("nav.skip")}
       </a>
-      <header class="top">
-        <Brand />
-        <nav aria-label={words.say("nav.where")}>
-          <a href="/app/" aria-current="page">
-            {words.say("nav.sections")}
-          </a>
-          <a href="/app/receipts">{words.say("nav.receipts")}</a>
-        </nav>
+      <Head words={words} page="sections" last={<SignOutButton words={words} name={name} />}>
         <StatusLine words={words} shown={list ?? undefined} title={`${words.say("home.title")} · Inkfast`} />
-        <LanguageButtons words={words} />
-        <SignOutButton words={words} name={name} />
-      </header>
+      </Head>
       <main class="wide" id="sections" tabIndex={-1}>
         <h1>{words.say("home.hello", { name })}</h1>
         <List words={words} />
         <OtherWork words={words} />
         <Links words={words} />
       </main>
-      <SignInOverlay words={words} />
     </>
   );
 }
@@ -107,14 +98,6 @@ function List({ words }: { readonly words: HomeWords }): VNode {
         ))}
       </ul>
     </>
-  );
-}
-
-function Brand(): VNode {
-  return (
-    <a class="brand" href="/app/">
-      <img src="/app/icon.svg" alt="" width="20" height="20" /> Inkfast
-    </a>
   );
 }
 
