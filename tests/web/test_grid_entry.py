@@ -305,6 +305,17 @@ async def test_a_head_tells_anew_of_its_cells_a_moment_after_they_changed(page: 
     await detail.filter(has_text="8").wait_for(timeout=5000)
 
 
+async def test_typing_replaces_the_text_however_the_focus_came(page: Page) -> None:
+    await page.evaluate("bench.grid.entry.input.blur()")
+    await go(page, 3, 0)
+    await page.evaluate("bench.grid.entry.input.blur()")
+    await page.locator(".grid-input").evaluate(
+        "(input) => { input.setSelectionRange(0, 0); input.blur(); input.focus(); }"
+    )
+    await keys(page, "5", "Enter")
+    assert await text(page, 3, 0) == "5"
+
+
 async def test_redo_does_it_again(page: Page) -> None:
     await keys(page, "8", "Enter", "Control+z", "Control+Shift+z")
     assert await text(page, 0, 0) == "8"

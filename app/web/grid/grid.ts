@@ -16,6 +16,8 @@ const NAME_PX = 210;
 /** The names may take this part of a narrow window. */
 const NAME_SHARE_MAX = 0.42;
 const HEADS_AFTER_MS = 500;
+/** The room that a cell's sentence may need beside it. */
+const SAYS_PX = 260;
 
 export class Grid {
   readonly model: GridModel;
@@ -259,7 +261,8 @@ export class Grid {
     const cell = this.look(entry.row, entry.column);
     const hasTheirs = entry.box.classList.contains("has-theirs");
     const isLow = entry.row > 1 && entry.row > this.lastRow - 2;
-    dress(entry.box, cell, `grid-active${hasTheirs ? " has-theirs" : ""}${isLow ? " is-low" : ""}`);
+    const isFar = this.#name + (this.table.edges[entry.column] as number) - this.#scroll.left + SAYS_PX > this.#view.width;
+    dress(entry.box, cell, `grid-active${hasTheirs ? " has-theirs" : ""}${isLow ? " is-low" : ""}${isFar ? " is-far" : ""}`);
     entry.describe(saysOf(cell, this.#words), cell);
   }
 
@@ -364,6 +367,7 @@ export class Grid {
     }, { passive: true });
     on(host, "keydown", (event: KeyboardEvent) => onKey(this, event));
     on(host, "input", () => this.entry.typed());
+    on(host, "focusin", () => this.focus());
     on(host, "focusout", () => {
       this.entry.commit(true);
       this.entry.isEntering = false;
