@@ -20,6 +20,8 @@ interface Want {
   readonly sections: readonly number[];
   readonly isHidden: boolean;
   readonly at: number;
+  /** When a person last came to the tab: the section of the newest one is where they are. */
+  readonly cameAt: number;
 }
 
 /** What tabs tell one another. */
@@ -68,6 +70,7 @@ class TabStream {
   private failures = 0;
   private aliveAt = 0;
   private polledAt = Date.now();
+  private cameAt = Date.now();
   private hiddenSince: number | null = null;
   private covered: readonly number[] = [];
   private isLeading = false;
@@ -113,7 +116,7 @@ class TabStream {
   }
 
   private openIfDue(sections: readonly number[]): void {
-    const here = [...listeners.keys()][0];
+    const here = this.whereTheyAre();
     const path = `/api/v1/events?sections=${sections.join(",")}${here === undefined ? "" : `&here=${here}`}`;
     const isOther = path !== this.path;
     if (!isOther && (this.close !== undefined || Date.now() < this.openAgainAt)) return;
@@ -183,6 +186,8 @@ class TabStream {
     else if (word.kind === "free") this.lookAgain();
     else {
       this.aliveAt = Date.now();
+      // Who is there is told anew, and not at all when nobody is.
+      for (const section of word.fresh) pass({ event: "presence", data: { section_id: section, users: [] } });
       for (const section of word.fresh) missed(false, section);
     }
     if (word.kind === "want" && this.isLeading) this.lookAgain();
@@ -192,7 +197,7 @@ class TabStream {
     const now = Date.now();
     this.hiddenSince = document.hidden ? (this.hiddenSince ?? now) : null;
     const isHidden = this.hiddenSince !== null && now - this.hiddenSince > HIDDEN_MS;
-    const want = { sections: [...listeners.keys()], isHidden, at: now };
+    const want = { sections: [...listeners.keys()], isHidden, at: now, cameAt: this.cameAt };
     const said = this.wants.get(this.me);
     this.wants.set(this.me, want);
     const isSame = said?.isHidden === want.isHidden && said.sections.join() === want.sections.join();
@@ -212,6 +217,11 @@ class TabStream {
     return [...sections].sort((a, b) => a - b).slice(0, 60);
   }
 
+  private whereTheyAre(): number | undefined {
+    const seen = [...this.wants.values()].filter(({ isHidden, sections }) => !isHidden && sections.length > 0);
+    return seen.sort((a, b) => b.cameAt - a.cameAt)[0]?.sections[0];
+  }
+
   /** Without a stream a section is read about once a minute, by who looks at it. */
   private pollIfDue(): void {
     const now = Date.now();
@@ -224,6 +234,7 @@ class TabStream {
 
   private turn(): void {
     const isStale = Date.now() - this.aliveAt > ALIVE_MS || (this.hiddenSince !== null && Date.now() - this.hiddenSince > HIDDEN_MS);
+    if (!document.hidden) this.cameAt = Date.now();
     if (!document.hidden && isStale) this.comeBack();
     else this.lookAgain();
   }
@@ -237,7 +248,7 @@ class TabStream {
   /** Others take over at once, and not when the lease has run out. */
   private leave(): void {
     this.wants.delete(this.me);
-    this.tell({ kind: "want", tab: this.me, want: { sections: [], isHidden: true, at: Date.now() } });
+    this.tell({ kind: "want", tab: this.me, want: { sections: [], isHidden: true, at: Date.now(), cameAt: 0 } });
     if (!this.isLeading) return;
     this.isLeading = false;
     this.lease?.release();

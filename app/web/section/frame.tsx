@@ -26,7 +26,7 @@ export function Head({ words, page, children, last }: HeadProps): VNode {
         {link("sections", "/app/")}
         {link("receipts", "/app/receipts")}
       </nav>
-      {children}
+      {children ?? <span class="push" />}
       <LanguageButtons words={words} />
       {last}
     </header>

@@ -1,6 +1,7 @@
 /** Open a section: from the disk at once, then from the network, and what others do as it happens. */
 import { watchSection } from "./events.ts";
 import { openPageStore } from "./outbox.ts";
+import { ZONE, remember } from "./remembered.ts";
 import { serverNow } from "./server_clock.ts";
 import { ask, startSession } from "./session.ts";
 import type { KeptSnapshot, Snapshots } from "./snapshots.ts";
@@ -100,6 +101,7 @@ class OpenSection {
   }
 
   show(view: SectionOfPage, read?: Read): void {
+    remember(ZONE, view.facts.time_zone);
     this.view = view;
     if (read !== undefined) this.keep(read, []);
   }

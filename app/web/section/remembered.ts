@@ -1,5 +1,8 @@
 /** A few words that this browser remembers between pages. A browser that may not store them answers null, and goes on. */
 
+/** The zone of the school whose section was opened last: pages of no single section tell times by its clock. */
+export const ZONE = "inkfast.zone";
+
 export function remembered(name: string): string | null {
   try {
     return localStorage.getItem(name);

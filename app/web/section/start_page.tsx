@@ -1,6 +1,7 @@
 /** What every page has around it: the form over it when somebody has to sign in, and the line about a new version. */
 import { type VNode, render } from "preact";
 import type { SharedWords } from "../words/words.ts";
+import { ZONE, remembered } from "./remembered.ts";
 import { SignInOverlay } from "./sign_in.tsx";
 import { isNewVersionThere, registerWorker } from "./worker_registration.ts";
 
@@ -11,6 +12,8 @@ interface Start {
 
 /** Call it once, when the words are there; the page renders itself into `#page` before or after. */
 export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}): void {
+  const zone = remembered(ZONE);
+  if (zone !== null) words.inZone(zone);
   const around = document.createElement("div");
   around.className = "around";
   document.body.append(around);
