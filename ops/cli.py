@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "token": ("ops.token", "Print a bearer token for a user, and nothing else."),
     "roster": ("ops.roster", "Import a OneRoster folder, or make a demo district."),
     "receipt": ("ops.receipt", "Verify a receipt, or look up what it covers."),
+    "rescue": ("ops.rescue", "Take in what a browser could not send, from the file that was downloaded there."),
     "audit": (
         "ops.audit.command",
         "Compare what clients typed with what is stored: name what is lost, or prove none.",

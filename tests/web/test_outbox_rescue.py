@@ -1,0 +1,146 @@
+"""`inkfast rescue import`: a file of a browser that could not send is recorded, once; other files change nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+import pytest
+
+from tests.conftest import SECRET_KEY
+from tests.world import fetch
+
+if TYPE_CHECKING:
+    from tests.browsing import Service
+    from tests.gradebook_school import GradebookSchool
+
+ROOT = Path(__file__).parents[2]
+
+
+def rescue_file(school: GradebookSchool, edits: int = 3, **changes: Any) -> dict[str, Any]:
+    """What the outbox of the teacher would write."""
+    all_edits = [
+        {
+            "edit_id": str(uuid4()),
+            "kind": "comment",
+            "item": 0,
+            "student": student,
+            "base": None,
+            "value": {"text": f"rescued {student}"},
+            "entered_at": "2026-11-06T14:03:21.120Z",
+            "state": "queued",
+        }
+        for student in school.students[:edits]
+    ]
+    sections = [{"section": school.section, "edits": all_edits}]
+    file = {"format": "inkfast-rescue", "version": 1, "user": str(school.teacher), "made_at": "2026-11-06T15:00:00Z"}
+    return {**file, "sections": sections, **changes}
+
+
+async def import_file(service: Service, path: Path, *options: str) -> tuple[int, str, str]:
+    process = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "ops.cli",
+        "rescue",
+        "import",
+        str(path),
+        *options,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+        cwd=ROOT,
+        env={
+            "DATABASE_URL": service.settings.database_url,
+            "REDIS_URL": service.settings.redis_url,
+            "INKFAST_SECRET_KEY": SECRET_KEY,
+            "INKFAST_PUBLIC_URL": service.url,
+        },
+    )
+    out, err = await process.communicate()
+    assert process.returncode is not None
+    return process.returncode, out.decode(), err.decode()
+
+
+async def test_a_file_is_recorded_once_however_often_it_is_imported(
+    service: Service, school: GradebookSchool, tmp_path: Path
+) -> None:
+    path = tmp_path / "file.json"
+    file = rescue_file(school)
+    file["sections"][0]["edits"] += file["sections"][0]["edits"][:1]  # once too often
+    path.write_text(json.dumps(file))
+    status, out, err = await import_file(service, path, "--user", school.teacher_name)
+    assert (status, err) == (0, "")
+    assert out.count(": drafted") == 3
+    assert out.endswith("3 drafted\n")
+    status, out, err = await import_file(service, path)
+    assert (status, err) == (0, "")
+    wanted = [edit["edit_id"] for edit in file["sections"][0]["edits"][:3]]
+    for _ in range(200):
+        rows = await fetch(
+            service.settings,
+            "SELECT edit_id::text, author_id, count(*) FROM edit_log WHERE edit_id = ANY ($1::uuid[]) GROUP BY 1, 2",
+            wanted,
+        )
+        if len(rows) == 3:
+            break
+        await asyncio.sleep(0.05)
+    assert {row["edit_id"] for row in rows} == set(wanted)
+    assert {(row["author_id"], row["count"]) for row in rows} == {(school.teacher, 1)}
+
+
+async def test_what_is_refused_is_said(service: Service, school: GradebookSchool, tmp_path: Path) -> None:
+    path = tmp_path / "file.json"
+    file = rescue_file(school, 1)
+    file["sections"][0]["edits"][0]["value"] = {"words": "no comment has such a field"}
+    path.write_text(json.dumps(file))
+    status, out, _ = await import_file(service, path)
+    assert (status, out.splitlines()[-1]) == (0, "1 rejected")
+    assert "rejected (value_malformed)" in out
+
+
+def hostile(school: GradebookSchool) -> dict[str, tuple[str, str]]:
+    """Name: what the file holds, and a word of the sentence that refuses it."""
+    whole = json.dumps(rescue_file(school))
+    twice = rescue_file(school, 1)
+    twice["sections"][0]["edits"].append({**twice["sections"][0]["edits"][0], "value": {"text": "other"}})
+    foreign = rescue_file(school)
+    foreign["sections"].append({"section": 4_000_000, "edits": rescue_file(school, 1)["sections"][0]["edits"]})
+    damaged = rescue_file(school)
+    damaged["sections"][0]["edits"][2]["edit_id"] = "x"
+    return {
+        "cut off": (whole[:-40], "cut off"),
+        "empty": ("", "cut off"),
+        "nested": ("[" * 100_000, "cut off"),
+        "another format": (json.dumps({"edits": []}), "no rescue file"),
+        "a list": ("[1]", "no rescue file"),
+        "a newer release": (json.dumps(rescue_file(school, version=2)), "newer release"),
+        "nobody": (json.dumps(rescue_file(school, user="999999")), "may not sign in"),
+        "no number": (json.dumps(rescue_file(school, user="' OR 1=1")), "may not sign in"),
+        "damaged": (json.dumps(damaged), "damaged"),
+        "one id for two": (json.dumps(twice), "twice"),
+        "a section of others": (json.dumps(foreign), "403 not_permitted"),
+    }
+
+
+@pytest.mark.parametrize("school", [{"filled": 0}], indirect=True)
+async def test_other_files_are_refused_in_a_sentence_and_nothing_is_sent(
+    service: Service, school: GradebookSchool, tmp_path: Path
+) -> None:
+    for name, (text, word) in hostile(school).items():
+        path = tmp_path / "file.json"
+        path.write_text(text)
+        status, out, err = await import_file(service, path)
+        assert (name, status, out) == (name, 1, "")
+        assert err.count("\n") == 1, err
+        assert word in err, err
+    whole = tmp_path / "whole.json"
+    whole.write_text(json.dumps(rescue_file(school)))
+    status, _, err = await import_file(service, whole, "--user", school.co_teacher_name)
+    assert status == 1
+    assert "not of" in err
+    rows = await fetch(service.settings, "SELECT count(*) FROM edit_log WHERE section_id = $1", school.section)
+    assert rows[0]["count"] == 0
