@@ -1,5 +1,5 @@
 /** Ranges of cells: copying, pasting, filling and clearing them. */
-import type { CellKey, GridEntry, GridModel, GridVerdict, PastePreview, PreviewCell } from "./model.ts";
+import { type GridEntry, type GridModel, type GridVerdict, type PastePreview, type PreviewCell, keyOf, whereIs } from "./model.ts";
 import { readBlock, writeBlock } from "./tsv.ts";
 
 /** Up to here a paste in which nothing is doubtful is entered at once: a column of the largest class. */
@@ -66,7 +66,7 @@ export function planPaste(
       const old = model.text(row, column);
       const verdict = model.judge({ row, column, text: wanted });
       isDoubtful ||= !verdict.isTaken || verdict.warning !== undefined || (!wanted && !!old && !isOne);
-      cells.push({ rowKey: model.rowKey(row), columnKey: model.columnKey(column), name: model.cellName(row, column), old, text: wanted, verdict });
+      cells.push({ ...keyOf(model, row, column), name: model.cellName(row, column), old, text: wanted, verdict });
     }
   }
   const rowsCut = isOne ? 0 : block.length - (bottom - top + 1);
@@ -80,11 +80,7 @@ export function planPaste(
 
 function confirm(model: GridModel, cells: readonly PreviewCell[], enter: (entries: readonly GridEntry[]) => readonly GridVerdict[]) {
   const wanted = cells.filter(({ verdict }) => verdict.isTaken).map((cell) => ({ ...whereIs(model, cell), text: cell.text }));
-  const shown = wanted.filter(({ row, column }) => row >= 0 && column >= 0);
+  const shown = wanted.filter(({ row }) => row >= 0);
   const taken = enter(shown.filter(({ row, column, text }) => model.text(row, column) !== text)).filter((verdict) => verdict.isTaken);
   return { cells: taken.length, hidden: wanted.length - shown.length };
-}
-
-export function whereIs(model: GridModel, { rowKey, columnKey }: CellKey): { row: number; column: number } {
-  return { row: model.rowOf(rowKey), column: model.columnOf(columnKey) };
 }

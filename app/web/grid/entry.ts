@@ -1,5 +1,5 @@
 /** The one input, which lies over the active cell: what is typed, and when it is entered. */
-import type { CellKey, GridCell, GridEvent, GridModel } from "./model.ts";
+import { type CellKey, type GridCell, type GridEntry, type GridEvent, type GridModel, keyOf, whereIs } from "./model.ts";
 import { element } from "./table.ts";
 import type { UndoStack } from "./undo.ts";
 
@@ -56,7 +56,7 @@ export class Entry {
   /** The text that could not be read, and why; undefined for an ordinary cell. */
   refusal(row: number, column: number): Refusal | undefined {
     if (!this.#refusals.size) return undefined;
-    return this.#refusals.get(nameOf({ rowKey: this.#model.rowKey(row), columnKey: this.#model.columnKey(column) }));
+    return this.#refusals.get(nameOf(keyOf(this.#model, row, column)));
   }
 
   /** How many texts wait to be mended. */
@@ -73,7 +73,7 @@ export class Entry {
     const model = this.#model;
     this.row = row;
     this.column = column;
-    this.key = { rowKey: model.rowKey(row), columnKey: model.columnKey(column) };
+    this.key = keyOf(model, row, column);
     this.#hasEntered = false;
     this.#seen = this.refusal(row, column)?.seen;
     this.#before = model.text(row, column);
@@ -127,37 +127,37 @@ export class Entry {
     clearTimeout(this.#timer);
     const { row, column, input } = this;
     const text = input.value;
-    const [rowNow, columnNow] = this.#whereNow();
-    if (!this.isDirty || rowNow < 0 || columnNow < 0) {
+    const now = whereIs(this.#model, this.key);
+    if (!this.isDirty || now.row < 0) {
       // The row has gone while somebody typed in it: the text waits for its return.
       if (this.isDirty) this.#refusals.set(nameOf(this.key), { text, sentence: "", seen: this.#seen, isTold: true });
-      if (isLeft && row >= 0) this.#tellRefusal(row, column);
+      if (isLeft) this.#tellRefusal(row, column);
       return;
     }
     this.#held = text;
-    const [verdict] = this.#enter({ row: rowNow, column: columnNow, text, ...(this.#seen === undefined ? {} : { seen: this.#seen }) });
+    const [verdict] = this.#enter({ ...now, text, ...(this.#seen === undefined ? {} : { seen: this.#seen }) });
     if (verdict && !verdict.isTaken) {
       this.#refusals.set(nameOf(this.key), { text, sentence: verdict.sentence, seen: this.#seen, isTold: false });
-      this.#tellRefusal(rowNow, columnNow, isLeft);
+      this.#tellRefusal(now.row, now.column, isLeft);
     } else {
       this.#refusals.delete(nameOf(this.key));
       this.#hasEntered = true;
       // Who types on in the cell has seen what was entered just now, and nothing that comes later.
-      this.#seen = isLeft ? undefined : this.#model.seen?.(rowNow, columnNow);
-      if (verdict?.warning) this.#tell({ kind: "warned", row: rowNow, column: columnNow, sentence: verdict.warning });
+      this.#seen = isLeft ? undefined : this.#model.seen?.(now.row, now.column);
+      if (verdict?.warning) this.#tell({ kind: "warned", ...now, sentence: verdict.warning });
     }
-    this.#redraw(rowNow, columnNow);
+    this.#redraw(now.row, now.column);
     if (isLeft) this.mode = "ready";
   }
 
-  #enter(entry: { row: number; column: number; text: string; seen?: unknown }) {
+  #enter(entry: GridEntry) {
     this.#isBusy = true;
     try {
       return this.#undo.enter([entry], this.#hasEntered);
     } finally {
       this.#isBusy = false;
-      const [row, column] = this.#whereNow();
-      if (row >= 0 && column >= 0) this.#known = this.#model.text(row, column);
+      const { row, column } = whereIs(this.#model, this.key);
+      if (row >= 0) this.#known = this.#model.text(row, column);
     }
   }
 
@@ -166,10 +166,6 @@ export class Entry {
     if (!refusal || refusal.isTold) return;
     refusal.isTold = isLeft;
     this.#tell({ kind: "refused", row, column, sentence: refusal.sentence, isLeft });
-  }
-
-  #whereNow(): [number, number] {
-    return this.row < 0 ? [-1, -1] : [this.#model.rowOf(this.key.rowKey), this.#model.columnOf(this.key.columnKey)];
   }
 
   /** Everything as it was when the person came to the cell, also what a pause has entered. Tab leaves the grid again. */
@@ -188,7 +184,7 @@ export class Entry {
   /** The texts of these cells have been entered in another way: what was refused in them is mended. */
   mend(row: number, column: number): void {
     if (!this.#refusals.size) return;
-    this.#refusals.delete(nameOf({ rowKey: this.#model.rowKey(row), columnKey: this.#model.columnKey(column) }));
+    this.#refusals.delete(nameOf(keyOf(this.#model, row, column)));
   }
 
   /** The model's cell has changed. Never takes a text away from under somebody who types. */

@@ -1,10 +1,10 @@
 /** The grid: a table of a model's cells, and one input that is laid over the active one. Knows nothing of what the cells mean. */
-import { type Range, copyOf, entriesOf, fillDown, planPaste, whereIs } from "./blocks.ts";
+import { type Range, copyOf, entriesOf, fillDown, planPaste } from "./blocks.ts";
 import { listenToClipboard } from "./clipboard.ts";
 import { Entry } from "./entry.ts";
 import { indexAt, scrollTo } from "./geometry.ts";
 import { onKey } from "./keys.ts";
-import type { GridCell, GridEntry, GridEvent, GridModel, GridVerdict, GridWords } from "./model.ts";
+import { type GridCell, type GridEntry, type GridEvent, type GridModel, type GridVerdict, type GridWords, keyOf, whereIs } from "./model.ts";
 import { type On, listenToPointer } from "./pointer.ts";
 import { GridTable, dress, element, saysOf } from "./table.ts";
 import { UndoStack } from "./undo.ts";
@@ -93,7 +93,7 @@ export class Grid {
 
   /** How many rows are seen at once. */
   get rowsSeen(): number {
-    return Math.max(1, Math.floor((this.#view.height - this.#head) / this.#rowPx()) - 1);
+    return Math.max(1, Math.floor((this.#view.height - this.#head) / (this.table.rowEdges[1] ?? ROW_PX)) - 1);
   }
 
   get lastRow(): number {
@@ -116,11 +116,11 @@ export class Grid {
     // First the scrolling, while nothing waits for layout; then everything that is written.
     this.#reveal(row, column);
     const { model, entry } = this;
-    const key = { rowKey: model.rowKey(row), columnKey: model.columnKey(column) };
+    const key = keyOf(model, row, column);
     const changes = this.#changes;
     entry.commit(!extend);
     if (changes !== this.#changes) ({ row, column } = whereIs(model, key));
-    if (row < 0 || column < 0) return;
+    if (row < 0) return;
     if (extend) this.#end = { row, column };
     else this.#arrive(row, column);
     this.#drawRange();
@@ -154,10 +154,8 @@ export class Grid {
   /** Where a cell is in the window, also while it is not drawn. */
   rectOf(row: number, column: number): DOMRect {
     const { left, top } = this.#sheet.getBoundingClientRect();
-    const { edges, rowEdges } = this.table;
-    const x = edges[column] ?? 0;
-    const y = rowEdges[row] ?? 0;
-    return new DOMRect(left + this.#name + x, top + this.#head + y, (edges[column + 1] ?? x) - x, (rowEdges[row + 1] ?? y) - y);
+    const { x, y, width, height } = this.#boxOf({ top: row, bottom: row, left: column, right: column });
+    return new DOMRect(left + x, top + y, width, height);
   }
 
   /** The cell under a point of the window; the nearest one outside of them. */
@@ -194,7 +192,7 @@ export class Grid {
     const { first, ...counts } = done;
     if (first) {
       const { row, column } = whereIs(this.model, first);
-      if (row >= 0 && column >= 0) this.go(row, column);
+      if (row >= 0) this.go(row, column);
     }
     this.#tell({ kind: what === "undo" ? "undone" : "redone", ...counts });
   }
@@ -241,16 +239,13 @@ export class Grid {
   }
 
   #arrive(row: number, column: number): void {
-    const { entry, table } = this;
-    const hadRange = this.isRange && entry.row >= 0;
-    this.entry.box.hidden = this.lastRow < 0 || this.lastColumn < 0;
-    if (this.entry.box.hidden) return;
+    const { entry } = this;
+    const hadRange = !this.#rangeBox.hidden;
+    entry.box.hidden = this.lastRow < 0 || this.lastColumn < 0;
+    if (entry.box.hidden) return;
     entry.arrive(row, column, this.isReadOnly(column));
     this.#end = { row, column };
-    const { style } = entry.box;
-    const left = this.#name + (table.edges[column] as number);
-    style.transform = `translate(${left}px,${this.#head + (table.rowEdges[row] as number)}px)`;
-    style.width = `${(table.edges[column + 1] as number) - (table.edges[column] as number)}px`;
+    this.#place(entry.box, { top: row, bottom: row, left: column, right: column });
     this.#dressActive();
     if (hadRange) this.#drawRange();
     this.#tell({ kind: "active", row, column });
@@ -279,12 +274,7 @@ export class Grid {
     box.hidden = !this.isRange;
     if (!was && box.hidden) return;
     const { top, left, bottom, right } = this.range;
-    const { edges, rowEdges } = this.table;
-    const x = edges[left] as number;
-    const y = rowEdges[top] as number;
-    box.style.transform = `translate(${this.#name + x}px,${this.#head + y}px)`;
-    box.style.width = `${(edges[right + 1] as number) - x}px`;
-    box.style.height = `${(rowEdges[bottom + 1] as number) - y}px`;
+    this.#place(box, this.range);
     this.#tell({ kind: "range", rows: bottom - top + 1, columns: right - left + 1 });
   }
 
@@ -305,10 +295,6 @@ export class Grid {
     this.#headTimer = undefined;
     for (const column of this.#staleHeads) if (column <= this.lastColumn) this.table.redrawHead(column);
     this.#staleHeads.clear();
-  }
-
-  #rowPx(): number {
-    return this.table.rowEdges[1] ?? ROW_PX;
   }
 
   #measure(): void {
@@ -336,23 +322,34 @@ export class Grid {
     this.#show();
     this.table.redraw();
     const { row, column } = whereIs(model, entry.key);
-    if (row >= 0 && column >= 0 && entry.row >= 0 && (entry.mode !== "ready" || entry.isDirty)) {
-      this.#move(row, column);
+    if (row >= 0 && (entry.mode !== "ready" || entry.isDirty)) {
+      Object.assign(entry, { row, column });
+      this.#end = { row, column };
+      this.#place(entry.box, { top: row, bottom: row, left: column, right: column });
+      this.#drawRange();
       return this.#redrawCell(row, column);
     }
-    if (row < 0 || column < 0) entry.commit(true);
+    if (row < 0) entry.commit(true);
     const nearest = (index: number, old: number, last: number) => (index >= 0 ? index : Math.max(0, Math.min(old, last)));
-    this.#arrive(nearest(row, entry.row, this.lastRow), nearest(column, entry.column, this.lastColumn));
+    this.#arrive(
+      nearest(model.rowOf(entry.key.rowKey), entry.row, this.lastRow),
+      nearest(model.columnOf(entry.key.columnKey), entry.column, this.lastColumn),
+    );
     if (document.activeElement === entry.input) entry.input.select();
   }
 
-  /** The cell in which somebody types stands elsewhere now; its text is not touched. */
-  #move(row: number, column: number): void {
-    const { entry, table } = this;
-    Object.assign(entry, { row, column });
-    this.#end = { row, column };
-    entry.box.style.transform = `translate(${this.#name + (table.edges[column] as number)}px,${this.#head + (table.rowEdges[row] as number)}px)`;
-    this.#drawRange();
+  /** Put a box over these cells. */
+  #place({ style }: HTMLElement, range: Range): void {
+    const { x, y, width, height } = this.#boxOf(range);
+    style.transform = `translate(${x}px,${y}px)`;
+    style.width = `${width}px`;
+    style.height = `${height}px`;
+  }
+
+  #boxOf({ top, left, bottom, right }: Range): { x: number; y: number; width: number; height: number } {
+    const { edges, rowEdges } = this.table;
+    const [x = 0, y = 0] = [edges[left], rowEdges[top]];
+    return { x: this.#name + x, y: this.#head + y, width: (edges[right + 1] ?? x) - x, height: (rowEdges[bottom + 1] ?? y) - y };
   }
 
   #listen(): void {

@@ -97,6 +97,17 @@ export interface GridWords {
 /** A cell that is remembered for longer than a moment. */
 export interface CellKey { readonly rowKey: string; readonly columnKey: string }
 
+export function keyOf(model: GridModel, row: number, column: number): CellKey {
+  return { rowKey: model.rowKey(row), columnKey: model.columnKey(column) };
+}
+
+/** Where a cell is now; both numbers are -1 while it is not shown. */
+export function whereIs(model: GridModel, { rowKey, columnKey }: CellKey): { readonly row: number; readonly column: number } {
+  const row = model.rowOf(rowKey);
+  const column = model.columnOf(columnKey);
+  return row < 0 || column < 0 ? { row: -1, column: -1 } : { row, column };
+}
+
 /** What the page may want to say or show. */
 export type GridEvent =
   | { readonly kind: "active"; readonly row: number; readonly column: number }

@@ -57,7 +57,6 @@ export class GridTable {
   readonly #lines: Line[] = [];
   #rows: Span = { first: 0, last: 0 };
   #columns: Span = { first: 0, last: 0 };
-  #place = "";
   readonly #model: GridModel;
   readonly #words: GridWords;
   readonly #look: (row: number, column: number) => GridCell;
@@ -108,14 +107,10 @@ export class GridTable {
     const below = `${(rows[rows.length - 1] as number) - (rows[this.#rows.last] as number)}px`;
     const skipped = `${columns[this.#columns.first]}px`;
     const width = `${columns[columns.length - 1]}px`;
-    const key = `${above} ${below} ${skipped} ${width}`;
-    if (key === this.#place) return;
-    this.#place = key;
     this.#above.style.height = above;
     this.#below.style.height = below;
-    const { style } = this.box;
-    if (style.getPropertyValue("--grid-skipped") !== skipped) style.setProperty("--grid-skipped", skipped);
-    if (style.getPropertyValue("--grid-width") !== width) style.setProperty("--grid-width", width);
+    this.box.style.setProperty("--grid-skipped", skipped);
+    this.box.style.setProperty("--grid-width", width);
   }
 
   /** Draw everything that is shown anew. */
@@ -261,13 +256,11 @@ function makeHead(): Slot {
 
 /** A small bar chart, drawn as one path. */
 function pictureOf({ bars, label }: NonNullable<ColumnHead["picture"]>): SVGElement {
-  const make = (name: string) => document.createElementNS("http://www.w3.org/2000/svg", name);
-  const picture = make("svg");
-  const path = make("path");
   const highest = Math.max(1, ...bars);
-  path.setAttribute("d", bars.map((bar, i) => `M${i * 5} 12h4v${-Math.round((bar / highest) * 12)}h-4z`).join(""));
-  const facts = { role: "img", "aria-label": label, width: bars.length * 5, height: 12 };
-  for (const [name, value] of Object.entries(facts)) picture.setAttribute(name, String(value));
-  picture.append(path);
+  const path = bars.map((bar, i) => `M${i * 5} 12h4v${-Math.round((bar / highest) * 12)}h-4z`).join("");
+  const box = element("div");
+  box.innerHTML = `<svg role="img" width="${bars.length * 5}" height="12"><path d="${path}"/></svg>`;
+  const picture = box.firstChild as SVGElement;
+  picture.setAttribute("aria-label", label);
   return picture;
 }

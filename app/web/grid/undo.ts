@@ -1,5 +1,5 @@
 /** Undo and redo across saves: what was entered, as texts before and after. */
-import type { CellKey, GridEntry, GridModel, GridVerdict } from "./model.ts";
+import { type CellKey, type GridEntry, type GridModel, type GridVerdict, keyOf, whereIs } from "./model.ts";
 
 interface Change extends CellKey { readonly before: string; readonly after: string }
 type Step = readonly Change[];
@@ -24,18 +24,10 @@ export class UndoStack {
   /** Enter these as one step. `joins`: it goes on with the last step, which was one cell, the same. */
   enter(entries: readonly GridEntry[], joins = false): readonly GridVerdict[] {
     const model = this.#model;
-    const cells = entries.map(({ row, column }) => ({
-      rowKey: model.rowKey(row),
-      columnKey: model.columnKey(column),
-      before: model.text(row, column),
-    }));
-    const verdicts = model.enter(entries);
-    const step: Change[] = [];
-    cells.forEach((cell, i) => {
-      if (!verdicts[i]?.isTaken) return;
-      const [row, column] = this.#where(cell);
-      step.push({ ...cell, after: row < 0 || column < 0 ? (entries[i] as GridEntry).text : model.text(row, column) });
-    });
+    const { step, verdicts } = this.#enter(
+      entries,
+      entries.map(({ row, column }) => ({ ...keyOf(model, row, column), before: model.text(row, column) })),
+    );
     const { undo, redo } = this.#steps;
     const last = joins ? undo.pop() : undefined;
     if (last?.length && step.length) step[0] = { ...(step[0] as Change), before: (last[0] as Change).before };
@@ -58,25 +50,24 @@ export class UndoStack {
     const step = this.#steps[what].pop();
     if (!step) return undefined;
     const model = this.#model;
-    const shown = step.filter((change) => Math.min(...this.#where(change)) >= 0);
-    const own = shown.filter((change) => model.text(...this.#where(change)) === change.after);
-    const verdicts = own.length
-      ? model.enter(own.map((change) => {
-          const [row, column] = this.#where(change);
-          return { row, column, text: change.before };
-        }))
-      : [];
-    const done = own.filter((_, i) => verdicts[i]?.isTaken);
-    const back = done.map((change) => {
-      const [row, column] = this.#where(change);
-      return { ...change, before: change.after, after: row < 0 || column < 0 ? change.before : model.text(row, column) };
-    });
+    const shown = step.map((change) => ({ ...whereIs(model, change), change })).filter(({ row }) => row >= 0);
+    const own = shown.filter(({ row, column, change }) => model.text(row, column) === change.after);
+    const entries = own.map(({ row, column, change }) => ({ row, column, text: change.before }));
+    const back = this.#enter(entries, own.map(({ change }) => ({ ...change, before: change.after }))).step;
     if (back.length) this.#steps[what === "undo" ? "redo" : "undo"].push(back);
     const hidden = step.length - shown.length;
-    return { cells: done.length, hidden, left: shown.length - done.length, ...(done[0] ? { first: done[0] } : {}) };
+    return { cells: back.length, hidden, left: shown.length - back.length, ...(back[0] ? { first: back[0] } : {}) };
   }
 
-  #where({ rowKey, columnKey }: CellKey): [number, number] {
-    return [this.#model.rowOf(rowKey), this.#model.columnOf(columnKey)];
+  /** Enter, and see what the cells say afterwards. */
+  #enter(entries: readonly GridEntry[], cells: readonly (CellKey & { readonly before: string })[]) {
+    const verdicts = entries.length ? this.#model.enter(entries) : [];
+    const step: Change[] = [];
+    cells.forEach(({ rowKey, columnKey, before }, i) => {
+      if (!verdicts[i]?.isTaken) return;
+      const { row, column } = whereIs(this.#model, { rowKey, columnKey });
+      step.push({ rowKey, columnKey, before, after: row < 0 ? (entries[i] as GridEntry).text : this.#model.text(row, column) });
+    });
+    return { step, verdicts };
   }
 }

@@ -31,7 +31,7 @@ test("a step is taken back whole, by new entries, and done again", () => {
   const stack = new UndoStack(model);
   stack.enter([entry(0, "7"), entry(2, "9*")]);
   assert.deepEqual(state.texts, ["7", "2", "9"]);
-  assert.deepEqual(stack.turn("undo"), { cells: 2, left: 0, hidden: 0, first: { rowKey: "0", columnKey: "c", before: "1", after: "7" } });
+  assert.deepEqual(stack.turn("undo"), { cells: 2, left: 0, hidden: 0, first: { rowKey: "0", columnKey: "c", before: "7", after: "1" } });
   assert.deepEqual(state.texts, ["1", "2", "3"]);
   assert.equal(stack.turn("redo")?.cells, 2);
   assert.deepEqual(state.texts, ["7", "2", "9"]);
