@@ -78,7 +78,7 @@ PROFILES: dict[str, Profile] = {
             "every teacher of the district types",
             26_000,
             600.0,
-            ((0.0, 0.02), (0.15, 1.0), (1.0, 1.0)),
+            ((0.0, 0.02), (0.3, 1.0), (1.0, 1.0)),
             "the design load: 26,000 teachers, about 5,100 edits/s; " + MODEL,
         ),
         Profile(

@@ -108,7 +108,7 @@ def draw(chart: Chart, seconds: float, bands: Sequence[Band]) -> str:
     lines = [line._replace(points=thin(line.points)) for line in chart.lines if line.points]
     if not lines:
         caption = f"<figcaption>{escape(chart.title)}</figcaption>"
-        return f'<figure class="chart">{caption}<p class="none">no figures</p></figure>'
+        return f'<figure class="chart">{caption}<p class="none">none</p></figure>'
     layers = _stack(lines) if chart.stacked else [line.points for line in lines]
     scale = _scale_of(chart, layers, seconds)
     drawn = [*_bands(bands, scale), *_axes(scale, chart.unit)]

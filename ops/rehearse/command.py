@@ -27,7 +27,7 @@ from ops.rehearse.report import html_of
 from ops.rehearse.run import Outcome, Wanted, rehearse_at, write_files
 from ops.rehearse.slo import OBJECTIVES, read_slo
 from ops.rehearse.stand import embedded, existing
-from ops.rehearse.verdict import EXIT_OF
+from ops.rehearse.verdict import EXIT_OF, LAG_MS_P99_MAX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -135,6 +135,13 @@ OPTIONS = (
         show_default=True,
         help="With --host: where `inkfast up` keeps its data.",
     ),
+    click.Option(
+        ["--late-ms-max"],
+        type=click.FloatRange(1),
+        default=LAG_MS_P99_MAX,
+        show_default=True,
+        help="A generator that is later (1 timer in 100) makes the run invalid.",
+    ),
     click.Option(["--quiet"], is_flag=True, help="No progress."),
     click.Option(
         [WRITE_WORDS, "may_write_anywhere"], is_flag=True, help="Type into real sections, if the grants have them."
@@ -204,6 +211,7 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
         sources=SOURCES if is_streaming else (),
         drain_s=options["drain"],
         may_write_anywhere=options["may_write_anywhere"],
+        late_ms_max=options["late_ms_max"],
         command=shlex.join(["inkfast", *sys.argv[1:]]),
     )
 

@@ -54,7 +54,8 @@ def _heading(run: Mapping[str, Any]) -> str:
     reasons = "".join(f"<li>{escape(reason)}</li>" for reason in run["reasons"])
     listed = f'<ul class="reasons">{reasons}</ul>' if len(run["reasons"]) > 1 else ""
     scale = f", at a scale of {run['scale']:g}" if run["scale"] != 1 else ""
-    about = f"{run['profile']}: {run['title']}{scale}. {run['began_at']}, on {run['host']}"
+    began = run["began_at"].replace("T", " ").replace("+00:00", " UTC")
+    about = f"{run['profile']}: {run['title']}{scale}. Begun {began}, on {run['host']}"
     return (
         f'<h1 class="{escape(run["verdict"])}"><b>{escape(word)}</b>:{escape(rest)}</h1>'
         f'<p class="about">{escape(about)}.</p>{listed}'
@@ -111,7 +112,7 @@ def _objectives(run: Mapping[str, Any]) -> str:
             f'<td class="n">{bound} {one["limit"]:,.6g} {escape(one["unit"])}</td></tr>'
         )
     head = '<tr><th></th><th>objective</th><th class="n">seen</th><th class="n">limit</th></tr>'
-    return f"<h2>Objectives</h2><table>{head}{''.join(rows)}</table>"
+    return f"<h2>Objectives</h2><div class='scroll'><table>{head}{''.join(rows)}</table></div>"
 
 
 def _line(name: str, colour: int, rows: Sequence[Row], key: str, factor: float = 1.0) -> Line:
@@ -163,7 +164,7 @@ def _charts(run: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
             limit=_limit(run, "oldest_unrecorded_s_max"),
         ),
         Chart("Depth of the journal", "entries", [_line("saves not yet recorded", 2, rows, "journal_depth")]),
-        Chart("Requests that failed", "requests/s", [_line("failed", 5, rows, "errors")]),
+        Chart("Errors by kind", "a second", _errors(rows), "The six most frequent kinds." if _errors(rows) else ""),
         Chart("CPU", "cores", [_line(part, colour, rows, f"cpu_{part}") for part, colour in PARTS], stacked=True),
         Chart("Memory", "MiB", [_line(part, colour, rows, f"memory_{part}") for part, colour in PARTS], stacked=True),
         Chart(
@@ -174,7 +175,7 @@ def _charts(run: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
                 _line("longest wait for a socket", 4, rows, "socket_wait_ms"),
             ],
             "Late timers make the run invalid. A wait for a socket is the service's slowness, and is in the ages.",
-            limit=(100.0, "invalid above 100 ms"),
+            limit=(run["generator"]["late_ms_max"], f"invalid above {run['generator']['late_ms_max']:g} ms"),
         ),
         Chart(
             "Teachers and streams",
@@ -183,6 +184,11 @@ def _charts(run: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
         ),
     ]
     return [*(draw(chart, seconds, bands) for chart in charts), _percentiles(run)]
+
+
+def _errors(rows: Sequence[Row]) -> list[Line]:
+    kinds = [name for name in rows[0] if name.startswith("error: ")] if rows else []
+    return [_line(name.removeprefix("error: "), at + 1, rows, name) for at, name in enumerate(kinds)]
 
 
 def _streams(rows: Sequence[Row]) -> list[Line]:
@@ -213,7 +219,7 @@ def _table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
         + "</tr>"
         for row in rows
     ]
-    return f"<table><tr>{cells}</tr>{''.join(lines)}</table>"
+    return f'<div class="scroll"><table><tr>{cells}</tr>{"".join(lines)}</table></div>'
 
 
 def _tables(run: Mapping[str, Any]) -> str:
@@ -278,4 +284,4 @@ def _about(run: Mapping[str, Any]) -> str:
         ),
     ]
     lines = "".join(f"<tr><th>{escape(name)}</th><td>{escape(words)}</td></tr>" for name, words in rows)
-    return f"<h2>How it was run</h2><table>{lines}</table>"
+    return f"<h2>How it was run</h2><div class='scroll'><table>{lines}</table></div>"

@@ -62,6 +62,7 @@ class Wanted(NamedTuple):
     sources: Sequence[str]
     drain_s: float
     may_write_anywhere: bool
+    late_ms_max: float
     command: str
 
 
@@ -242,6 +243,7 @@ def _judged(
     run["audit"] = audit_of(audited)
     run["age_ms"]["recorded"] = audited.recorded_age_ms
     run["faults"] = faults
+    run["generator"]["late_ms_max"] = wanted.late_ms_max
     limits = generator_limits(run, series.cpu_of)
     run["generator"] |= {"valid": not limits, "reasons": limits}
     streams = wanted.teachers if PROFILES[wanted.profile].work == STREAMING else 0

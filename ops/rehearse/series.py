@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Row = dict[str, float]
+KINDS_MAX = 6  # of errors, the most frequent
 COUNTS = ("offered", "drafted", "recorded", "requests", "save", "refused_edits", "stream_events")
 GAUGES = (
     *("teachers", "teachers_wanted", "unrecorded", "unacknowledged", "sockets", "in_flight", "waiting"),
@@ -74,12 +75,14 @@ class Series:
         if not self._seconds:
             return []
         began = min(self._seconds)
+        kinds = [kind for kind, _ in self.whole.errors.most_common(KINDS_MAX)]
         rows = []
         for t in sorted(self._seconds):
             totals = self._seconds[t]
             row: Row = {"t": t, "at": t - began}
             row |= {name: totals.counts[name] for name in COUNTS}
             row["errors"] = sum(totals.errors.values())
+            row |= {f"error: {kind}": totals.errors[kind] for kind in kinds}
             row |= {name: totals.gauges[name] for name in GAUGES}
             for name, percents in (("drafted", (50, 95, 99)), ("request", (50, 99)), ("lag", (99,))):
                 for percent in percents:

@@ -44,6 +44,7 @@ class RehearsalStores(DrillStores):
             stack.callback(self.postgres.stop)
             self.valkey.start()
             stack.callback(self.valkey.stop)
+            stack.enter_context(self.proxies)  # idle: nobody is sent there
             self._stack = stack.pop_all()
         return self
 

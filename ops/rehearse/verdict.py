@@ -43,8 +43,11 @@ def generator_limits(run: Mapping[str, Any], cpu_of: Mapping[int, Sequence[float
     lag = generator["lag_ms_p99"]
     if lag is None:
         found.append("the generator has measured nothing")
-    elif lag > LAG_MS_P99_MAX:
+    elif lag > generator["late_ms_max"]:
         found.append(f"the generator was late: 1 in 100 of its timers by more than {lag:,.0f} ms")
+    wanted = run["processes"]["generator"]
+    if len(cpu_of) < wanted:
+        found.append(f"only {len(cpu_of)} of {wanted} generator processes have reported")
     for process, seconds in sorted(cpu_of.items()):
         busy = sum(cpu > CPU_MAX for cpu in seconds)
         if busy > CPU_SHARE_MAX * len(seconds):
@@ -73,7 +76,7 @@ def decide(run: Mapping[str, Any], judged: Sequence[Judged], broken: Sequence[st
         why_not.append("nothing was typed")
     if why_not:
         return Verdict(INVALID, why_not)
-    failures = [one.sentence() for one in judged if not one.holds]
+    failures = [one.failure() for one in judged if not one.holds]
     if run["teachers_reached"] < REACHED_MIN * run["teachers_sent"]:
         failures.insert(0, f"only {run['teachers_reached']:,} of {run['teachers_sent']:,} teachers could sign on")
     if run["edits"]["unrecorded"]:
