@@ -10,19 +10,17 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Struct
 
 from app.api import problems
+from app.api.compressing import VARY, answer_compressed, of_gzip
 from app.api.exchange import NO_STORE, Answer, header_of
 from app.api.services import services_of
 from app.gradebook.context import rfc3339
 from app.model.kinds import ID_MAX, KindName
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from app.api.exchange import Header
 
 # Kept by the browser alone, and asked about each time: an answer of 304 saves the bytes, never the question.
 _REVALIDATE: Final[Header] = (b"cache-control", b"private, no-cache")
-_VARY: Final[Header] = (b"vary", b"cookie, authorization")
 _encode = msgspec.json.Encoder().encode
 
 Id = Annotated[int, QueryParameter(ge=0, le=ID_MAX)]
@@ -54,7 +52,8 @@ class SectionController(Controller):
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
         listed = await services.read_section.list_sections(grant)
-        return Answer(_encode(SectionList(listed.sections, listed.records_are_away, rfc3339(listed.as_of_ms))))
+        body = _encode(SectionList(listed.sections, listed.records_are_away, rfc3339(listed.as_of_ms)))
+        return await answer_compressed(request.scope, body, (NO_STORE,))
 
     @get(
         "/{section_id:int}",
@@ -66,10 +65,10 @@ class SectionController(Controller):
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
         snapshot, etag = await services.read_section.read_section(grant, section_id)
-        headers: Iterable[Header] = ((b"etag", etag.encode()), _REVALIDATE, _VARY)
-        if names(header_of(request.scope, b"if-none-match"), etag):
-            return Answer(status=304, headers=headers)
-        return Answer(_encode(snapshot), headers=headers)
+        for name in (etag, of_gzip(etag)):
+            if names(header_of(request.scope, b"if-none-match"), name):
+                return Answer(status=304, headers=((b"etag", name.encode()), _REVALIDATE, VARY))
+        return await answer_compressed(request.scope, _encode(snapshot), (_REVALIDATE,), etag)
 
     @get(
         "/{section_id:int}/history",
@@ -88,7 +87,7 @@ class SectionController(Controller):
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
         found = await services.read_section.read_history(grant, section_id, kind, item, student)
-        return Answer(_encode(History(found)), headers=(NO_STORE,))
+        return await answer_compressed(request.scope, _encode(History(found)), (NO_STORE,))
 
 
 def names(if_none_match: bytes | None, etag: str) -> bool:
