@@ -239,7 +239,13 @@ async def _sections(visit: Visit) -> Answer:
     listed = await visit.services.read_section.list_sections(grant)
     if listed.records_are_away:
         visit.note_as_of(listed.as_of_ms, None)
-    return visit.page("sections.html", visit.words("sections.title"), here="/sections", sections=listed.sections)
+    return visit.page(
+        "sections.html",
+        visit.words("sections.title"),
+        here="/sections",
+        sections=listed.sections,
+        gradebook=visit.gradebook(),
+    )
 
 
 async def _section(visit: Visit, section_id: int) -> Answer:
@@ -257,6 +263,7 @@ async def _section(visit: Visit, section_id: int) -> Answer:
         facts["title"],
         here=f"/sections/{section_id}",
         crumbs=crumbs(words),
+        gradebook=visit.gradebook(f"sections/{section_id}"),
         section_id=section_id,
         facts=about,
         student_count=len(students),

@@ -170,6 +170,10 @@ class Visit:
             | context,
         )
 
+    def gradebook(self, path: str = "") -> str | None:
+        """Return the address of the gradebook in the browser, where it is built."""
+        return f"/app/{path}" if self.services.web.is_built else None
+
     def finish(self, answer: Answer) -> Answer:
         """Set the cookies that have changed."""
         if self._signed_in is not None:

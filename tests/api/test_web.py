@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -12,11 +12,13 @@ from app import main
 from app.api.web_assets import POLICY
 from app.api.web_files import WebFiles
 from tests.api.conftest import client_of, running
+from tests.school import PASSWORD, add_teacher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
+    import asyncpg
     import httpx
 
     from app.settings import Settings
@@ -173,3 +175,25 @@ async def test_head_asks_who_somebody_is_and_changes_nothing(web: httpx.AsyncCli
     assert (await web.head("/api/v1/sections")).status_code == 401
     assert (await web.head("/api/v1/sections/4001/edits")).status_code == 405
     assert (await web.head("/api/v1/events?sections=1")).status_code == 405
+
+
+@pytest.mark.parametrize(
+    ("language", "words"), [("en", "Open the gradebook"), ("es", "Abrir el libro de calificaciones")]
+)
+async def test_the_plain_page_leads_to_the_gradebook(
+    web: httpx.AsyncClient, database: asyncpg.Connection[Any], language: str, words: str
+) -> None:
+    _, (section,) = await add_teacher(database, "teacher")
+    await web.post("/api/v1/session", json={"username": "teacher", "password": PASSWORD})
+    for address, leads_to in (("/sections", "/app/"), (f"/sections/{section}", f"/app/sections/{section}")):
+        page = (await web.get(address, headers={"accept-language": language})).text
+        assert f'href="{leads_to}">{words}</a>' in page
+        assert (await web.get(leads_to)).status_code == 200
+
+
+async def test_the_plain_page_does_not_lead_to_a_gradebook_that_is_not_built(
+    unbuilt: httpx.AsyncClient, database: asyncpg.Connection[Any]
+) -> None:
+    await add_teacher(database, "teacher")
+    await unbuilt.post("/api/v1/session", json={"username": "teacher", "password": PASSWORD})
+    assert "/app/" not in (await unbuilt.get("/sections")).text
