@@ -136,3 +136,13 @@ async def fill_in_dialog(page: Page, username: str) -> None:
     await dialog.get_by_label("User name").fill(username)
     await dialog.get_by_label("Password", exact=True).fill(PASSWORD)
     await dialog.get_by_role("button", name="Sign in").click()
+
+
+async def test_a_grant_is_renewed_well_before_it_ends(open_page: OpenPage, school: GradebookSchool) -> None:
+    page = await open_page("/app/compatibility", as_user=school.teacher_name)
+    await page.clock.install()
+    await page.goto("/app/")
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    async with page.expect_response(lambda answer: answer.url.endswith("/api/v1/session") and answer.ok):
+        await page.clock.fast_forward(12 * 60_000)  # of 15 minutes
+    await expect(page.get_by_text("Your sign-in has ended")).to_have_count(0)

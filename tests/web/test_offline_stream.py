@@ -90,6 +90,17 @@ async def test_two_tabs_share_one_stream(open_page: OpenPage, school: GradebookS
 
 
 @SMALL
+async def test_who_else_has_the_section_open_is_shown_and_goes(open_page: OpenPage, school: GradebookSchool) -> None:
+    page = await open_page(f"/app/sections/{school.section}")
+    await expect(page.get_by_role("grid")).to_be_visible()
+    other = await open_page(f"/app/sections/{school.section}", as_user=school.co_teacher_name)
+    await expect(page.get_by_text("Sam Okafor")).to_be_visible(timeout=10_000)
+    await expect(other.get_by_text("Elena Ruiz")).to_be_visible(timeout=10_000)
+    await other.close()
+    await expect(page.get_by_text("Sam Okafor")).to_have_count(0, timeout=20_000)
+
+
+@SMALL
 async def test_a_tab_that_is_closed_hands_the_stream_over(
     open_page: OpenPage, school: GradebookSchool, colleague: Colleague
 ) -> None:

@@ -1,9 +1,13 @@
 /** What every page has around it: the form over it when somebody has to sign in, and the line about a new version. */
 import { type VNode, render } from "preact";
+import { useEffect, useState } from "preact/hooks";
 import type { SharedWords } from "../words/words.ts";
 import { ZONE, remembered } from "./remembered.ts";
-import { SignInOverlay } from "./sign_in.tsx";
+import { signInNeeded } from "./session.ts";
+import type { SignInOverlay } from "./sign_in.tsx";
 import { isNewVersionThere, registerWorker } from "./worker_registration.ts";
+
+const FORM_AGAIN_MS = 5_000;
 
 interface Start {
   /** The home page has its own form, for when nobody is signed in. */
@@ -20,12 +24,33 @@ export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}
   render(
     <>
       <NewVersion words={words} />
-      <SignInOverlay words={words} hasOwnForm={hasOwnForm} />
+      <SignIn words={words} hasOwnForm={hasOwnForm} />
     </>,
     around,
   );
   leaveRoom(around);
   registerWorker();
+}
+
+/** The form is fetched when it is needed: without a network nobody can sign in anyway. */
+function SignIn(given: { readonly words: SharedWords; readonly hasOwnForm: boolean }): VNode | null {
+  const [form, setForm] = useState<{ readonly Overlay: typeof SignInOverlay } | null>(null);
+  const isNeeded = signInNeeded.value !== null;
+  useEffect(() => {
+    if (!isNeeded || form !== null) return undefined;
+    let timer: ReturnType<typeof setTimeout> | undefined;
+    const load = (): void => {
+      import("./sign_in.tsx").then(
+        ({ SignInOverlay: Overlay }) => setForm({ Overlay }),
+        () => {
+          timer = setTimeout(load, FORM_AGAIN_MS);
+        },
+      );
+    };
+    load();
+    return () => clearTimeout(timer);
+  }, [isNeeded, form]);
+  return form === null ? null : <form.Overlay {...given} />;
 }
 
 /** The height of the lines at the foot is known to the styles: nothing lies under them. */
