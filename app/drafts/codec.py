@@ -27,7 +27,7 @@ POSITION = struct.Struct(">BII")
 HEAD = struct.Struct(">BBI16sIQ")
 ENTRY = struct.Struct(">BI20sIiQIB")
 CELL = struct.Struct(">BII")
-_CONTEXT = struct.Struct(">BII")
+_CONTEXT = struct.Struct(">BIII")
 _COUNTS = struct.Struct(">HIHI")
 _OUTCOMES = struct.Struct(">cII")
 _U32 = struct.Struct(">I")
@@ -84,11 +84,12 @@ class Context(NamedTuple):
     heads: dict[bytes, Head]
     settled: dict[bytes, Settled]
     recorded_columns: Sequence[bytes] = ()  # every column of the section that holds anything
+    next_exception_seq: int = 0  # of the first exception that is not among `exceptions`; 0: they are all
 
     def pack(self) -> bytes:
         """Append this to a save that is sent again after the script has asked for it."""
         parts = [
-            _CONTEXT.pack(1, self.recorded_seq, len(self.exceptions)),
+            _CONTEXT.pack(1, self.recorded_seq, self.next_exception_seq, len(self.exceptions)),
             self.exceptions,
             _COUNTS.pack(len(self.columns), len(self.heads), len(self.settled), len(self.recorded_columns)),
             *self.columns,

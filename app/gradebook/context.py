@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from app.records.edits import ExceptionRow, FoundEdit, FullHeadRow
     from app.records.pool import Pool
 
+TOLD_MAX = 200  # exceptions in one answer, as in accept.lua (docs/protocol.md)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -86,12 +87,26 @@ def head_json(row: FullHeadRow) -> str:
     return _encode(head).decode()
 
 
+def first_exceptions(untold: Sequence[ExceptionRow]) -> tuple[Sequence[ExceptionRow], int]:
+    """Return those that one answer tells, and the `seq` of the first that is left for later, 0 if none is.
+
+    `untold` is in the order of `seq`, and may be cut off after TOLD_MAX + 1 of them. All of a `seq` are told together:
+    whoever has seen it hears no more of it.
+    """
+    if len(untold) <= TOLD_MAX:
+        return untold, 0
+    next_seq = untold[TOLD_MAX].client_seq
+    told = [e for e in untold if e.client_seq < next_seq]
+    return (told, next_seq) if told else (untold, next_seq + 1)
+
+
 async def load_context(
-    pool: Pool, section_id: int, client: bytes, cells: Sequence[bytes], edit_ids: Sequence[bytes]
+    pool: Pool, section_id: int, client: bytes, seen_seq: int, cells: Sequence[bytes], edit_ids: Sequence[bytes]
 ) -> LoadedContext:
     """Return what PostgreSQL knows; raise RecordsUnavailableError if it cannot be asked.
 
-    `client` is the packed client. The bases of the edits are followed through own edits that never applied.
+    `client` is the packed client, `seen_seq` the last of its exceptions that it has seen. The bases of the edits are
+    followed through own edits that never applied.
     """
     user_id, client_id = int.from_bytes(client[:4], "big"), client[4:]
     columns = sorted({CELL.unpack(cell)[:2] for cell in cells})
@@ -101,11 +116,12 @@ async def load_context(
             raise NotFoundError("no such section")
         key = (section_id, user_id, client_id)
         position = (await read_client_positions(connection, [key])).get(key)
-        exceptions = await read_edit_exceptions(connection, [key])
+        untold = await read_edit_exceptions(connection, {key: seen_seq}, TOLD_MAX + 1)
         heads = await read_columns(connection, section_id, columns)
         recorded = await list_recorded_columns(connection, section_id)
         wanted = [(year, section_id, edit_id) for edit_id in edit_ids]
         found = {i: edit for (_, i), edit in (await find_edits_with_bases(connection, wanted)).items()}
+    exceptions, next_exception_seq = first_exceptions(untold)
     context = Context(
         recorded_seq=position.recorded_seq if position else 0,
         exceptions=packed_exceptions(exceptions),
@@ -113,6 +129,7 @@ async def load_context(
         heads={CELL.pack(h.kind, h.item, h.student_id): head_of_row(h) for h in heads},
         settled={i: Settled(ord(f.status), f.author_id, f.base) for i, f in found.items()},
         recorded_columns=[CELL.pack(kind, item, 0)[:5] for kind, item in recorded],
+        next_exception_seq=next_exception_seq,
     )
     return LoadedContext(context, found)
 

@@ -190,7 +190,10 @@ class EditCells:
         context: LoadedContext | None = None
         try:
             context = await self._records.ask(
-                lambda: load_context(self._pool, section_id, save.client, save.edits.cells, wanted), save.ask_until_s
+                lambda: load_context(
+                    self._pool, section_id, save.client, save.request.exceptions_seen_seq, save.edits.cells, wanted
+                ),
+                save.ask_until_s,
             )
             packed = with_context(save.packed, context.context)
         except RecordsUnavailableError:

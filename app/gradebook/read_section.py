@@ -207,7 +207,7 @@ class ReadSection:
             reserved_line_item_ids=[i for i in recorded.reserved if i not in made],
             cells=columns_of(merged),
             conflicts=recorded.conflicts,
-            authors=_authors(recorded, merged),
+            authors={str(user): name for user, name in (recorded.teachers | recorded.names).items()},
             records_are_away=records_are_away,
             as_of=rfc3339(recorded.as_of_ms),
             next_save_ms=self._window_ms if self._ladder is None else self._ladder.save_window_ms,
@@ -342,11 +342,6 @@ def columns_of(merged: dict[bytes, tuple[Head, str]]) -> Cells:
         cells.author_id.append(head.author_id)
         cells.entered_at.append(rfc3339(head.entered_ms))
     return cells
-
-
-def _authors(recorded: RecordedSection, merged: Merged) -> dict[str, str]:
-    shown = {head.author_id for head, _ in merged.values()} | {c["author_id"] for c in recorded.conflicts}
-    return {str(user): name for user, name in (recorded.teachers | recorded.names).items() if user in shown}
 
 
 def _line_items(

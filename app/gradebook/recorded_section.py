@@ -71,7 +71,7 @@ async def read_recorded(
         reserved,
         rows,
         [_conflict(row) for row in conflicts],
-        await sections.read_user_names(connection, sorted(authors)),
+        await sections.read_section_names(connection, section_id, sorted(authors)),
         await sections.read_section_teachers(connection, section_id) if with_teachers else NO_TEACHERS,
     )
 

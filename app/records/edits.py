@@ -19,7 +19,7 @@ from app.records.binary_copy import (
 from app.records.statements import load
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
     from uuid import UUID
 
     import asyncpg
@@ -338,12 +338,24 @@ async def write_edit_exceptions(connection: Connection, rows: Sequence[Exception
         await connection.execute(load("write_edit_exceptions"), *columns)
 
 
-async def read_edit_exceptions(connection: Connection, clients: Sequence[tuple[int, int, bytes]]) -> list[ExceptionRow]:
-    """Return the exceptions of clients, each given as (section_id, user_id, client_id), oldest first."""
+async def read_edit_exceptions(
+    connection: Connection, clients: Mapping[tuple[int, int, bytes], int], limit: int
+) -> list[ExceptionRow]:
+    """Return the exceptions of clients above the `seq` that each has seen, the first ones of each, by `seq`.
+
+    A client is (section_id, user_id, client_id); of each at most `limit` are returned.
+    """
     if not clients:
         return []
     sections, users, ids = zip(*clients, strict=True)
-    rows = await connection.fetch(load("read_edit_exceptions"), int_array(sections), int_array(users), uuid_array(ids))
+    rows = await connection.fetch(
+        load("read_edit_exceptions"),
+        int_array(sections),
+        int_array(users),
+        uuid_array(ids),
+        int_array(list(clients.values())),
+        limit,
+    )
     return [ExceptionRow(r[0], r[1], r[2].bytes, r[3], r[4].bytes, *r[5:]) for r in rows]
 
 

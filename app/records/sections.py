@@ -59,6 +59,11 @@ async def read_cell_history(
     return await connection.fetch(load("read_cell_history"), school_year, section_id, *cell, HISTORY_ROWS_MAX)
 
 
+async def read_section_names(connection: Connection, section_id: int, users: Sequence[int]) -> dict[int, str]:
+    """Return the display names of users, and of everybody who teaches or has taught a section."""
+    return {row[0]: row[1] for row in await connection.fetch(load("read_section_names"), section_id, users)}
+
+
 async def read_user_names(connection: Connection, users: Sequence[int]) -> dict[int, str]:
     """Return the display names of users."""
     return {row[0]: row[1] for row in await connection.fetch(load("read_user_names"), users)}

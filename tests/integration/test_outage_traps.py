@@ -342,6 +342,9 @@ async def test_thousands_of_exceptions_are_told_a_few_at_a_time(
             typed = [tab.edit(ANNA, "99" if tab.seq % 10 else "7") for _ in range(150)]
             assert outcomes(await tab.save(*typed)) == ["drafted"] * 150
     await flush_all(settings)
+    fields = await process.topology.call(PARTITION, b"HGETALL", section_key(PARTITION, SECTION))
+    kept = [value for name, value in zip(fields[::2], fields[1::2], strict=True) if name[:1] == b"x"]
+    assert max(map(len, kept)) <= 16384, "each entry that adds to them writes all of them again"
     if not has_heard:
         await evict(process)  # then PostgreSQL is asked for them
     told: list[int] = []

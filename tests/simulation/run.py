@@ -15,7 +15,7 @@ from unittest import mock
 import asyncpg
 
 from app.drafts.codec import with_records_away
-from app.gradebook import edit_cells
+from app.gradebook import context, edit_cells
 from app.gradebook.recording import direct, recorder
 from app.telemetry import _logger
 from tests.simulation.audit import Audit
@@ -34,7 +34,10 @@ SETTLE_S_MAX = 90.0
 SETTLES = "everything settles"
 # Exceptions in one answer: fewer than there are, now and then. In the real service it takes an outage.
 TOLD_MAX = 2
-FEW_TOLD = ("queued -> drafted", "local TOLD_MAX = 200", f"local TOLD_MAX = {TOLD_MAX}")
+FEW_TOLD = (
+    ("queued -> drafted", "local TOLD_MAX = 200", f"local TOLD_MAX = {TOLD_MAX}"),
+    ("After PostgreSQL has committed", "local EXCEPTIONS_MAX = 16384", "local EXCEPTIONS_MAX = 500"),
+)
 TEACHERS = (11, 12)
 
 
@@ -86,6 +89,7 @@ def _controlled(district: District) -> Iterator[None]:
                 (flusher, "uuid4", lambda: uuid.UUID(int=next(owners))),
                 (recorder, "time", time),
                 (edit_cells, "with_records_away", noted),
+                (context, "TOLD_MAX", TOLD_MAX),
                 (direct, "TOLD_MAX", TOLD_MAX),
                 (asyncpg, "connect", district.records.connect),
                 (asyncpg, "create_pool", district.records.create_pool),
@@ -101,7 +105,7 @@ def _controlled(district: District) -> Iterator[None]:
 def simulate(seed: int, bug: Bug | None = None) -> Outcome:
     """Run one seed; with a bug planted where one is given."""
     with ExitStack() as stack:
-        district = District(seed, (FEW_TOLD, *(bug.patches if bug else ())))
+        district = District(seed, (*FEW_TOLD, *(bug.patches if bug else ())))
         stack.enter_context(_controlled(district))
         if bug is not None:
             stack.enter_context(bug.planted())

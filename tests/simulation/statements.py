@@ -296,11 +296,18 @@ class Statements:
                 tx.put("edit_exception", key, (seq, edit, outcome, code, params, head))
         return []
 
-    def read_edit_exceptions(self, tx: Transaction, *clients: str) -> list[Row]:
-        asked = set(zip(numbers(clients[0]), numbers(clients[1]), ids(clients[2]), strict=True))
-        rows = [(key, row) for key, row in tx.scan("edit_exception") if key[:3] in asked]
+    def read_edit_exceptions(self, tx: Transaction, *clients: Any) -> list[Row]:
+        *columns, limit = clients
+        keys = zip(numbers(columns[0]), numbers(columns[1]), ids(columns[2]), strict=True)
+        seen = dict(zip(keys, numbers(columns[3]), strict=True))
+        rows = [(key, row) for key, row in tx.scan("edit_exception") if int(row[0]) > seen.get(key[:3], 1 << 31)]
         rows.sort(key=lambda found: int(found[1][0]))
-        return [_ONE((*key[:2], as_uuid(key[2]), *row)) for key, row in rows]
+        first = [(key, row) for at, (key, row) in enumerate(rows) if _before(rows[:at], key) < limit]
+        return [_ONE((*key[:2], as_uuid(key[2]), *row)) for key, row in first]
+
+
+def _before(rows: list[Any], of: Any) -> int:
+    return sum(key[:3] == of[:3] for key, _ in rows)
 
 
 def _current(row: dict[str, Any]) -> tuple[Any, ...]:

@@ -125,7 +125,7 @@ def test_a_context_keeps_its_parts_apart_however_many_there_are() -> None:
     heads = {cell: Head(1, NO_ID, 1, 1, b"x" * 40) for cell in cells}
     settled = {i.to_bytes(16, "big"): Settled(ord("A"), 11, NO_ID) for i in range(400)}
     packed = Context(5, b"", [cells[0][:5]], heads, settled, [cells[0][:5]] * 300).pack()
-    assert len(packed) == 9 + 12 + 5 + 1_500 * (13 + 74) + 400 * 37 + 300 * 5
+    assert len(packed) == 13 + 12 + 5 + 1_500 * (13 + 74) + 400 * 37 + 300 * 5
 
 
 @pytest.mark.parametrize("flag", ["context", "away"])

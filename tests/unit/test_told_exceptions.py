@@ -1,8 +1,8 @@
-"""How many exceptions one answer of the direct path tells, and how far its recorded position may go."""
+"""How many exceptions one answer tells, and what is left for later."""
 
 from __future__ import annotations
 
-from app.gradebook.recording.direct import TOLD_MAX, first_exceptions
+from app.gradebook.context import TOLD_MAX, first_exceptions
 from app.records.edits import ExceptionRow
 
 
@@ -12,18 +12,17 @@ def rows(*seqs: int) -> list[ExceptionRow]:
 
 def test_few_are_all_told() -> None:
     few = rows(*range(1, TOLD_MAX + 1))
-    assert first_exceptions(few, 900) == (few, 900)
-    assert first_exceptions([], 7) == ([], 7)
+    assert first_exceptions(few) == (few, 0)
+    assert first_exceptions([]) == ([], 0)
 
 
-def test_of_many_the_first_are_told_and_the_position_stays_below_the_next() -> None:
+def test_of_many_the_first_are_told() -> None:
     many = rows(*range(10, 10 + 5 * TOLD_MAX, 5))
-    told, position = first_exceptions([*many, *rows(5000)], 6000)
-    assert (list(told), position) == (many, 4999)
+    told, next_seq = first_exceptions([*many, *rows(5000)])
+    assert (list(told), next_seq) == (many, 5000)
 
 
-def test_one_number_is_told_as_a_whole() -> None:
+def test_one_number_is_told_as_a_whole_or_not_at_all() -> None:
     """Whoever has seen its number is told nothing more of it."""
-    many = rows(*range(1, TOLD_MAX + 1), TOLD_MAX, TOLD_MAX + 3)
-    told, position = first_exceptions(many, 900)
-    assert ([e.client_seq for e in told][-2:], position) == ([TOLD_MAX, TOLD_MAX], TOLD_MAX + 2)
+    told, next_seq = first_exceptions(rows(*range(1, TOLD_MAX + 1), TOLD_MAX))
+    assert ([e.client_seq for e in told], next_seq) == (list(range(1, TOLD_MAX)), TOLD_MAX)

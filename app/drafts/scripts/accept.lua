@@ -16,8 +16,8 @@ local APPLIED, CONFLICT, REJECTED, SETTLED_CONFLICT, QUARANTINE, PROVISIONAL = 6
 local UNCHECKED = 1
 local DIRTY, HEAD_PROVISIONAL, HAS_ROOT = 1, 2, 4
 local stream, channel = KEYS[1], ARGV[1]
--- Before a client's exceptions (it has the form of one): its position was made up while PostgreSQL was away, and it may have
--- more of them there. They are asked for when it is back.
+-- Before a client's exceptions (it has the form of one): it may have more of them in PostgreSQL, which is asked. Its position
+-- was made up while PostgreSQL was away, or there were too many for drain.lua to keep.
 local UNASKED = string.rep('\0', 8)
 -- So many exceptions are told in one answer (docs/protocol.md), the first ones; who has taken them in is told the next.
 local TOLD_MAX = 200
@@ -38,9 +38,9 @@ end
 -- and (`recorded_columns`) which columns of the section hold anything at all.
 local function read_context(a, p)
   local ctx = { columns = {}, heads = {}, settled = {} }
-  local known, recorded, exceptions_len
-  known, recorded, exceptions_len, p = unpack_('>I1I4I4', a, p)
-  ctx.position_known, ctx.recorded = known == 1, recorded
+  local known, recorded, next_exception, exceptions_len
+  known, recorded, next_exception, exceptions_len, p = unpack_('>I1I4I4I4', a, p)
+  ctx.position_known, ctx.recorded, ctx.next_exception = known == 1, recorded, next_exception
   ctx.exceptions = sub(a, p, p + exceptions_len - 1)
   p = p + exceptions_len
   local columns, heads, settled, recorded_columns
@@ -242,7 +242,12 @@ local function judge(s, i, p)
 end
 
 -- What PostgreSQL says of a client's exceptions, and those of the journal that it did not say (recorded in the meantime).
-local function merged(theirs, ours)
+-- Second result: above this `seq` there may be more that neither says, nil where there are none. PostgreSQL says the first
+-- ones; and what was recorded since it was asked may have been too much for drain.lua to keep.
+local function merged(s, ours)
+  local theirs, told_to = s.ctx.exceptions, nil
+  if s.ctx.next_exception > 0 then told_to = s.ctx.next_exception - 1 end
+  if s.recorded > s.ctx.recorded and (not told_to or told_to > s.ctx.recorded) then told_to = s.ctx.recorded end
   local known, all, p = {}, { theirs }, 1
   while p <= #theirs do
     local seq, len = unpack_('>I4I4', theirs, p)
@@ -251,27 +256,29 @@ local function merged(theirs, ours)
   p = 1
   while p <= #ours do
     local seq, len = unpack_('>I4I4', ours, p)
-    if not known[seq] then all[#all + 1] = sub(ours, p, p + 7 + len) end
+    if not known[seq] and (not told_to or seq <= told_to) then all[#all + 1] = sub(ours, p, p + 7 + len) end
     p = p + 8 + len
   end
-  return concat(all)
+  return concat(all), told_to
 end
 
--- Exceptions above `seen`; the rest is forgotten (PostgreSQL keeps them).
+-- Exceptions above `seen`; the rest is forgotten (PostgreSQL keeps them). Above `told_to`, where it is given, there may be
+-- more than is known here.
 -- Those above the recorded position wait: a hole below them (a journal was lost) may yet end in an exception too, and who
 -- has seen a higher one would never be told of it. Second result: the recorded position to tell, which stays below what
 -- is left for later: a client lets go of its edits up to there, and would no longer have what the exception is about.
-local function unseen_exceptions(s, raw, seen, is_unasked)
+local function unseen_exceptions(s, raw, seen, told_to)
   local kept, told, p, position = {}, {}, 1, s.recorded
+  if told_to and told_to < position then position = told_to end
   while p <= #raw do
     local seq, len = unpack_('>I4I4', raw, p)
     if seq > seen then
       kept[#kept + 1] = sub(raw, p, p + 7 + len)
-      if seq <= s.recorded then told[#told + 1] = { seq, kept[#kept] } end
+      if seq <= position then told[#told + 1] = { seq, kept[#kept] } end
     end
     p = p + 8 + len
   end
-  local rest = (is_unasked and UNASKED or '') .. concat(kept)
+  local rest = (told_to and UNASKED or '') .. concat(kept)
   if rest ~= (s.got[2] or '') then
     if rest == '' then redis.call('HDEL', s.key, 'x' .. s.client)
     else redis.call('HSET', s.key, 'x' .. s.client, rest) end
@@ -391,8 +398,9 @@ local function accept(key, a)
     redis.call('XADD', stream, '*', 'd', entry)
     redis.call('SPUBLISH', channel, entry)
   end
-  if s.ctx and (is_unasked or not s.got[1]) then exceptions, is_unasked = merged(s.ctx.exceptions, exceptions), false end
-  local told, position = unseen_exceptions(s, exceptions, seen, is_unasked)
+  local told_to = is_unasked and seen or nil
+  if s.ctx and (is_unasked or not s.got[1]) then exceptions, told_to = merged(s, exceptions) end
+  local told, position = unseen_exceptions(s, exceptions, seen, told_to)
   return 'O' .. pack('>I4I4', s.drafted, position) .. concat(results) .. told
 end
 

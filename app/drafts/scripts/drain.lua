@@ -12,6 +12,10 @@ local FIRST_EDIT = 46 + 1 -- after the entry's header: status and version, then 
 local FIRST_EDIT_ID = FIRST_EDIT + 5 + 14
 local HAS_HOLE, AS_JOURNALED = 1, 2
 local APPLIED = 65
+-- A client's exceptions, in bytes: each entry that adds to them writes all of them again. Beyond, there is only a mark that
+-- PostgreSQL has them, which accept.lua asks for.
+local EXCEPTIONS_MAX = 16384
+local UNASKED = string.rep('\0', 8)
 local NONE = string.rep('\0', 16)
 local RECORDED = '\255' -- what the event is; the other one is an entry, and begins with its format
 local stream, channel = KEYS[1], ARGV[1]
@@ -137,8 +141,11 @@ local function drain(key, a)
     if raw then writes[#writes + 1], writes[#writes + 2] = field, raw else gone[#gone + 1] = field end
   end
   if exceptions ~= '' then
-    writes[#writes + 1] = 'x' .. client
-    writes[#writes + 1] = (redis.call('HGET', key, 'x' .. client) or '') .. exceptions
+    local kept = redis.call('HGET', key, 'x' .. client) or ''
+    if sub(kept, 1, #UNASKED) ~= UNASKED then
+      kept = #kept + #exceptions <= EXCEPTIONS_MAX and kept .. exceptions or UNASKED
+      writes[#writes + 1], writes[#writes + 2] = 'x' .. client, kept
+    end
   end
   redis.call('HDEL', key, unpack(gone))
   redis.call('HSET', key, unpack(writes))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from app.drafts.codec import CELL, CLIENT, Context, Entry, pack_settled_reply
 from app.drafts.keys import partition_of
-from app.gradebook.context import LoadedContext, head_of_row, packed_exceptions
+from app.gradebook.context import TOLD_MAX, LoadedContext, first_exceptions, head_of_row, packed_exceptions
 from app.gradebook.recording.batches import Batch, Refusal, note_of
 from app.gradebook.recording.fences import DirectFence
 from app.gradebook.recording.positions import ClientKey, by_client, client_key
@@ -26,8 +26,6 @@ if TYPE_CHECKING:
     from app.model.chain import Verdict
     from app.records.edits import ExceptionRow, PositionRow
     from app.records.pool import Connection
-
-TOLD_MAX = 200  # exceptions in one answer (docs/protocol.md)
 
 
 class DirectSave(NamedTuple):
@@ -67,10 +65,22 @@ async def record_directly(
         settled = await recorder.settle(batch, DirectFence())
         positions = before | settled.positions
         answered = await _answers(connection, settled)
-    exceptions = await read_edit_exceptions(
-        connection, [(section_id, *CLIENT.unpack(client)) for section_id, client in {save.key for save in saves}]
-    )
-    return [_reply(save, answered, positions, expected, exceptions) for save in saves]
+    exceptions = await _exceptions(connection, saves)
+    return [_reply(save, answered, positions, expected, *exceptions[save.key]) for save in saves]
+
+
+async def _exceptions(
+    connection: Connection, saves: Sequence[DirectSave]
+) -> dict[ClientKey, tuple[Sequence[ExceptionRow], int]]:
+    """Return what each client may be told, and the `seq` of what is left for later."""
+    seen: dict[ClientKey, int] = {}
+    for save in saves:
+        seen[save.key] = min(save.exceptions_seen_seq, seen.get(save.key, save.exceptions_seen_seq))
+    wanted = {(section_id, *CLIENT.unpack(client)): seq for (section_id, client), seq in seen.items()}
+    rows: dict[ClientKey, list[ExceptionRow]] = {key: [] for key in seen}
+    for row in await read_edit_exceptions(connection, wanted, TOLD_MAX + 1):
+        rows[row.section_id, CLIENT.pack(row.user_id, row.client_id)].append(row)
+    return {key: first_exceptions(of_client) for key, of_client in rows.items()}
 
 
 async def _positions(connection: Connection, keys: Iterable[ClientKey]) -> dict[ClientKey, PositionRow]:
@@ -139,31 +149,16 @@ def _reply(
     positions: dict[ClientKey, PositionRow],
     expected: dict[ClientKey, int],
     exceptions: Sequence[ExceptionRow],
+    next_seq: int,
 ) -> DirectReply:
     context = answered.get(id(save.entry))
     if context is None and save.entry.edits:
         return DirectReply(b"G" + expected.get(save.key, 1).to_bytes(4, "big"))
     row = positions.get(save.key)
     recorded_seq = row.recorded_seq if row else 0
-    seen = save.exceptions_seen_seq
-    untold = [
-        e
-        for e in exceptions
-        if (e.section_id, CLIENT.pack(e.user_id, e.client_id)) == save.key and seen < e.client_seq <= recorded_seq
-    ]
-    told, told_seq = first_exceptions(untold, recorded_seq)
+    told = [e for e in exceptions if save.exceptions_seen_seq < e.client_seq <= recorded_seq]
+    told_seq = min(recorded_seq, next_seq - 1) if next_seq else recorded_seq
     # Nothing above the position is called held: a hole is in a journal that is away, and what is parked is asked for
     # again until it is judged.
     raw = pack_settled_reply(recorded_seq, told_seq, len(save.entry.edits), packed_exceptions(told))
     return DirectReply(raw, context, recorded_seq)
-
-
-def first_exceptions(untold: Sequence[ExceptionRow], recorded_seq: int) -> tuple[Sequence[ExceptionRow], int]:
-    """Return those that one answer tells, and the recorded position that it may tell, as accept.lua does.
-
-    `untold` is in the order of `seq`. The position stays below what is left for later.
-    """
-    later = [e for e in untold[TOLD_MAX:] if e.client_seq > untold[TOLD_MAX - 1].client_seq]
-    if not later:
-        return untold, recorded_seq
-    return untold[: len(untold) - len(later)], later[0].client_seq - 1
