@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from app.drafts.store import DraftStore
     from app.gradebook.cached_sections import CachedSections
     from app.gradebook.ladder import Ladder
-    from app.gradebook.recorded_section import Merged, RecordedSection
+    from app.gradebook.recorded_section import RecordedSection
     from app.model.grants import Grant
     from app.records.pool import Connection, Pool
     from app.settings import Settings

@@ -93,6 +93,17 @@ async def test_a_section_is_read_with_what_was_just_typed(
     assert (row["state"], row["value"]) == ("drafted", {"score": "17.5"})
 
 
+async def test_everybody_who_teaches_a_section_has_a_name_before_they_type(
+    client: httpx.AsyncClient, database: asyncpg.Connection[Any], section: tuple[int, int, int]
+) -> None:
+    colleague = await add_user(database, "colleague", given_name="Sam", family_name="Okafor")
+    await enroll(database, section[0], colleague)
+    snapshot = (await client.get(f"/api/v1/sections/{section[0]}")).json()
+    assert snapshot["authors"][str(colleague)] == "Sam Okafor"
+    assert str(section[1]) not in snapshot["authors"]  # a student
+    assert len(snapshot["authors"]) == 2
+
+
 async def test_an_unchanged_section_is_not_sent_again(client: httpx.AsyncClient, section: tuple[int, int, int]) -> None:
     url = f"/api/v1/sections/{section[0]}"
     first = await client.get(url)
