@@ -328,14 +328,19 @@ async def test_fill_down_copies_the_first_row_of_the_range(page: Page) -> None:
 
 
 async def test_an_input_method_composes_in_peace(page: Page) -> None:
+    await page.clock.install()
     client = await page.context.new_cdp_session(page)
     await client.send("Input.imeSetComposition", {"text": "1", "selectionStart": 1, "selectionEnd": 1})
+    await page.clock.run_for(5000)
+    assert await text(page, 0, 0) == "0"
     await page.evaluate("""bench.grid.entry.input.dispatchEvent(
         new KeyboardEvent("keydown", { key: "Enter", keyCode: 229, bubbles: true, isComposing: true }))""")
     assert await active(page) == (0, 0)
     await client.send("Input.insertText", {"text": "17"})
-    await keys(page, "Enter")
+    await page.clock.run_for(2100)
     assert await text(page, 0, 0) == "17"
+    await keys(page, "Enter")
+    assert await active(page) == (1, 0)
 
 
 async def test_paper_gets_every_row_and_the_screen_its_window_back(browser: Browser, url: str) -> None:

@@ -101,17 +101,13 @@ export class Entry {
     else this.input.removeAttribute("aria-invalid");
   }
 
-  /** A key, a word of an input method, a dictated text has changed the input. */
-  typed(): void {
+  /** A key, a word of an input method, a dictated text has changed the input. What is still being composed is not entered. */
+  typed(isComposing: boolean): void {
     if (this.mode === "ready") this.mode = "typing";
     this.isEntering = true;
-    this.#rest();
-    if (this.#seen === undefined) this.#seen = this.#model.seen?.(this.row, this.column);
-  }
-
-  #rest(): void {
     clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.commit(false), PAUSE_MS);
+    if (!isComposing) this.#timer = setTimeout(() => this.commit(false), PAUSE_MS);
+    if (this.#seen === undefined) this.#seen = this.#model.seen?.(this.row, this.column);
   }
 
   /** Arrows move in the text from now on. */

@@ -363,7 +363,8 @@ export class Grid {
       this.#show();
     }, { passive: true });
     on(host, "keydown", (event: KeyboardEvent) => onKey(this, event));
-    on(host, "input", () => this.entry.typed());
+    on(host, "input", (event: InputEvent) => this.entry.typed(event.isComposing));
+    on(host, "compositionend", () => this.entry.typed(false));
     on(host, "focusin", () => this.focus());
     on(host, "focusout", () => {
       this.entry.commit(true);
