@@ -109,8 +109,8 @@ class RollPage:
         """Return every entry of today about a student: value and status, oldest first."""
         rows = await fetch(
             self.service.settings,
-            "SELECT value, status::text FROM edit_log WHERE section_id = $1 AND kind = 3 AND item = $2 AND student_id = $3"
-            " ORDER BY recorded_at, edit_id",
+            "SELECT value, status::text FROM edit_log"
+            " WHERE section_id = $1 AND kind = 3 AND item = $2 AND student_id = $3 ORDER BY recorded_at, edit_id",
             self.school.section,
             await self.item(),
             await self.student(name),

@@ -1,4 +1,4 @@
-"""The roll for everybody: axe in every state, light and dark, in both languages; pictures of each; Spanish; forced colours."""
+"""The roll for everybody: axe in every state, light and dark, in both languages; pictures of each; forced colours."""
 
 from __future__ import annotations
 
@@ -115,9 +115,14 @@ async def test_what_needs_a_person(
     open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, language: str, scheme: str
 ) -> None:
     roll, look = await _opened(open_page, service, school, shoot, (language, scheme))
-    head = {"edit_id": "0199f3a0-3b52-7d0e-8a7b-0c5a9a6f4e21", "value": {"category": "tardy", "arrival_time": "08:07"},
-            "author_id": school.co_teacher, "author_name": "Sam Okafor", "entered_at": "2026-11-06T22:01:10.000Z"}  # fmt: skip
-    verdicts = [
+    head = {
+        "edit_id": "0199f3a0-3b52-7d0e-8a7b-0c5a9a6f4e21",
+        "value": {"category": "tardy", "arrival_time": "08:07"},
+        "author_id": school.co_teacher,
+        "author_name": "Sam Okafor",
+        "entered_at": "2026-11-06T22:01:10.000Z",
+    }
+    verdicts: list[dict[str, Any]] = [
         {"outcome": "conflict", "head": head, "cell_version": 2},
         {"outcome": "rejected", "code": "unknown_student"},
     ]
@@ -125,7 +130,9 @@ async def test_what_needs_a_person(
     async def judge(route: Route) -> None:
         answer = await route.fetch()
         told: dict[str, Any] = await answer.json()
-        told["outcomes"] = [{"edit_id": one["edit_id"], **verdict} for one, verdict in zip(told["outcomes"], verdicts, strict=False)]
+        told["outcomes"] = [
+            {"edit_id": one["edit_id"], **verdict} for one, verdict in zip(told["outcomes"], verdicts, strict=False)
+        ]
         await route.fulfill(response=answer, body=json.dumps(told))
 
     await roll.page.route("**/edits", judge)
@@ -143,9 +150,7 @@ async def test_what_needs_a_person(
 
 
 @EMPTY
-async def test_nobody_is_enrolled(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
-) -> None:
+async def test_nobody_is_enrolled(open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot) -> None:
     roll, look = await _opened(open_page, service, school, shoot, ("en", "light"))
     await expect(roll.page.get_by_text("Nobody is enrolled")).to_be_visible()
     await expect(roll.page.get_by_role("button", name="Roll taken")).to_have_count(0)
@@ -154,9 +159,7 @@ async def test_nobody_is_enrolled(
 
 
 @SMALL
-async def test_not_ones_own_section(
-    open_page: OpenPage, school: GradebookSchool, shoot: Shoot
-) -> None:
+async def test_not_ones_own_section(open_page: OpenPage, school: GradebookSchool, shoot: Shoot) -> None:
     page = await open_page(f"/app/sections/{school.section}/attendance", as_user=school.stranger_name)
     await expect(page.get_by_text("This is not one of your sections.")).to_be_visible()
     look = Look(page, shoot, "en-light")

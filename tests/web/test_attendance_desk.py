@@ -115,7 +115,7 @@ async def test_tardy_with_a_time_and_a_note(open_page: OpenPage, service: Servic
     await dialog.get_by_label("Note").fill("bus was late")
     await roll.page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)
-    assert await roll.focused() == f"{NAMES[3]}: tardy"
+    await eventually(roll.focused, f"{NAMES[3]}: tardy")
     await expect(roll.row(NAMES[3])).to_contain_text("8:07\u00a0am · bus was late")
     mark = {"category": "tardy", "arrival_time": "08:07", "note": "bus was late"}
     await roll.is_recorded({NAMES[3]: mark})
@@ -188,9 +188,7 @@ async def test_the_week_at_a_glance(open_page: OpenPage, service: Service, schoo
         "Thu 17\nnot taken",
         "Fri 18\nnot taken",
     ]
-    rows = [
-        await row.locator("td .letter").all_inner_texts() for row in await table.locator("tbody tr").all()
-    ]
+    rows = [await row.locator("td .letter").all_inner_texts() for row in await table.locator("tbody tr").all()]
     assert rows == [
         ["–", "–", "P", "–", "–"],
         ["–", "–", "A", "–", "–"],

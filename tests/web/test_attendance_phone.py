@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.conftest import DESK, PHONE
+from tests.web.laptop import wait_for_worker
 from tests.web.roll_page import PRESENT, ROLL_TAKEN, eventually, open_roll
 from tests.web.sizes import ORDINARY, SMALL
 
@@ -108,3 +109,31 @@ async def test_offline_and_back(open_page: OpenPage, service: Service, school: G
     await eventually(lambda: roll.recorded(ROLL_TAKEN), {0: {"taken": True}})
     await expect(roll.row(NAMES[3])).not_to_have_attribute("data-mark", "queued")
     await expect(roll.state).not_to_contain_text("not yet at the district")
+
+
+@SMALL
+async def test_a_roll_that_is_opened_and_taken_without_a_server(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school)
+    await roll.mark(NAMES[0], "excused_absence")
+    await roll.is_recorded({NAMES[0]: {"category": "excused_absence"}})
+    await wait_for_worker(roll.page)
+    service.stop()
+    try:
+        await roll.page.reload()
+        await roll.ready()
+        await roll.expect_mark(NAMES[0], "excused_absence")
+        await roll.expect_mark(NAMES[1], "present", is_default=True)
+        await roll.mark(NAMES[1], "unexcused_absence")
+        await roll.page.get_by_role("button", name="Roll taken").click()
+        await expect(roll.state).to_contain_text("on this computer, not yet at the district")
+        await roll.page.reload()
+        await roll.ready()
+        await roll.expect_mark(NAMES[1], "unexcused_absence")
+        await expect(roll.state).to_contain_text("You took the roll")
+    finally:
+        service.start()
+    marks = {NAMES[0]: {"category": "excused_absence"}, NAMES[1]: {"category": "unexcused_absence"}}
+    await roll.is_recorded(dict.fromkeys(NAMES, PRESENT) | marks)
+    await eventually(lambda: roll.recorded(ROLL_TAKEN), {0: {"taken": True}})

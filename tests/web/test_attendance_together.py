@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
@@ -70,7 +71,7 @@ async def test_a_co_teacher_has_marked_the_same_students(
     await mine.expect_mark(NAMES[1], "excused_absence")
     await mine.is_recorded({NAMES[0]: ABSENT, NAMES[1]: EXCUSED, NAMES[2]: ABSENT})
     for name, entries in ((NAMES[0], [ABSENT, EXCUSED, ABSENT]), (NAMES[1], [ABSENT, EXCUSED, EXCUSED])):
-        await eventually(lambda name=name: _values(mine, name), sorted(map(str, entries)))
+        await eventually(partial(_values, mine, name), sorted(map(str, entries)))
     await expect(mine.page.locator("[data-mark=conflict]")).to_have_count(0)
 
 
@@ -79,9 +80,7 @@ async def _values(roll: RollPage, name: str) -> list[str]:
 
 
 @SMALL
-async def test_what_was_not_accepted_comes_back(
-    open_page: OpenPage, service: Service, school: GradebookSchool
-) -> None:
+async def test_what_was_not_accepted_comes_back(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
     roll = await open_roll(open_page, service, school)
 
     async def refuse(route: Route) -> None:

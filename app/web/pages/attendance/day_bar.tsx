@@ -1,5 +1,6 @@
 /** Which day is shown and how: a bar below the head of the page. No day that has not come yet. */
 import type { VNode } from "preact";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { Menu } from "../../style/menu.tsx";
 import { isDay, nextWeekday } from "./day.ts";
 import { CATEGORIES } from "./roll.ts";
@@ -48,14 +49,19 @@ function DayTurns({ call, goTo }: DayBarProps): VNode {
   const pick = (picked: string): void => {
     if (isDay(picked) && picked >= first && picked <= today) goTo(picked, shown);
   };
+  // Set when the day is another one, and not whenever something is drawn: somebody may be typing in it.
+  const field = useRef<HTMLInputElement>(null);
+  useLayoutEffect(() => {
+    if (field.current !== null) field.current.value = day;
+  }, [day]);
   return (
     <div class="together">
       <Turn sign="‹" to={nextWeekday(day, -1)} says="attendance.earlier" call={call} goTo={goTo} />
       <input
+        ref={field}
         type="date"
         class="field"
         aria-label={words.say("attendance.day")}
-        value={day}
         min={first}
         max={today}
         onChange={({ currentTarget }) => pick(currentTarget.value)}

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
 import { Dialog } from "../../style/dialog.tsx";
-import { CATEGORIES, type Category, type Row, normal } from "./roll.ts";
+import { CATEGORIES, type Category, type Row } from "./roll.ts";
 import type { RollCall } from "./roll_call.ts";
 
 const NOTE_CHARACTERS_MAX = 500;
@@ -17,16 +17,11 @@ export function DetailsForm({ row, call }: DetailsFormProps): VNode {
   const time = useRef<HTMLInputElement>(null);
   const note = useRef<HTMLTextAreaElement>(null);
   const hasTime = row.category === "tardy" || row.category === "partial";
-  const keep = (category: Category | null = row.mark.category): void => {
+  const id = row.student.student_id;
+  const keep = (category?: Category): void => {
+    const typed = time.current;
     // A time that is only half typed is none yet, and takes nothing away.
-    const typed = time.current?.validity.badInput === true ? undefined : time.current?.value;
-    const arrived = typed ?? row.mark.arrival_time ?? "";
-    call.edit(row, normal(category, arrived, (note.current?.value ?? "").trim()));
-  };
-  const choose = (category: Category): void => {
-    const written = (note.current?.value ?? "").trim();
-    if (written === (row.mark.note ?? "")) call.choose(row, category);
-    else call.edit(row, normal(category, row.mark.arrival_time ?? (category === "tardy" ? (call.now() ?? "") : ""), written));
+    call.edit(id, (note.current?.value ?? "").trim(), typed === null || typed.validity.badInput ? undefined : typed.value, category);
   };
   const close = (): void => {
     keep();
@@ -42,7 +37,7 @@ export function DetailsForm({ row, call }: DetailsFormProps): VNode {
               name="details-mark"
               checked={row.category === category}
               data-first={row.category === category && !hasTime ? "" : undefined}
-              onClick={() => choose(category)}
+              onClick={() => keep(category)}
             />
             {words.say(`category.${category}`)}
           </label>
@@ -51,7 +46,7 @@ export function DetailsForm({ row, call }: DetailsFormProps): VNode {
       {hasTime && (
         <label class="labelled">
           {words.say("details.arrival")}
-          <input ref={time} data-first type="time" class="field" value={row.mark.arrival_time ?? ""} onBlur={() => keep()} />
+          <input ref={time} data-first type="time" class="field" defaultValue={row.mark.arrival_time ?? ""} onBlur={() => keep()} />
         </label>
       )}
       <label class="labelled">

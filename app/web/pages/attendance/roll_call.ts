@@ -5,7 +5,7 @@ import { serverNow } from "../../section/server_clock.ts";
 import type { SectionView } from "../../section/types.ts";
 import type { Key, Words } from "../../words/words.ts";
 import { dayToShow } from "./day.ts";
-import { type Category, type Mark, type Roll, type RollChange, type Row, choose, edit, readMark, readRoll, take } from "./roll.ts";
+import { type Category, type Mark, type Roll, type RollChange, type Row, choose, edit, normal, readMark, readRoll, take } from "./roll.ts";
 import { type Order, bySeat, byName, keepOrder, keepSeats, keptOrder, keptSeats } from "./seating.ts";
 import { type Step, isSame, stepOf, takeBack, withStep } from "./steps.ts";
 
@@ -84,16 +84,27 @@ export class RollCall {
     return this.day.value === this.view.facts.today ? this.words.clock(serverNow()) : undefined;
   }
 
-  /** A category for a student: one tap or key. */
-  choose(row: Row, category: Category): void {
-    const change = choose(row, category, this.roll.value.item, this.now());
-    if (change !== undefined) void this.enter([change], this.saysMark(row, readMark(change.value)));
+  /** A student's row as it is at this moment, which a slow screen may not show yet. */
+  rowOf(student: number | string | undefined): Row | undefined {
+    return this.roll.value.rows.find((row) => String(row.student.student_id) === String(student));
   }
 
-  /** A whole mark, from the form for time and note. */
-  edit(row: Row, mark: Mark): void {
-    const change = edit(row, mark, this.roll.value.item);
-    if (change !== undefined) void this.enter([change], this.saysMark(row, mark));
+  /** A category for a student: one tap or key. */
+  choose(student: number, category: Category): void {
+    const row = this.rowOf(student);
+    const change = row && choose(row, category, this.roll.value.item, this.now());
+    if (row && change) void this.enter([change], this.saysMark(row, readMark(change.value)));
+  }
+
+  /** What the form for time and note holds, with another category or the same. A time that is undefined stays as it is. */
+  edit(student: number, note: string, arrival_time?: string, category?: Category): void {
+    const row = this.rowOf(student);
+    if (row === undefined) return;
+    const { mark } = row;
+    const now = category === "tardy" ? this.now() : undefined;
+    const wanted = normal(category ?? mark.category, arrival_time ?? mark.arrival_time ?? now ?? "", note);
+    const change = edit(row, wanted, this.roll.value.item);
+    if (change !== undefined) void this.enter([change], this.saysMark(row, wanted));
   }
 
   /** "The roll is taken." Not while a mark was refused: then it would say more than is true. */

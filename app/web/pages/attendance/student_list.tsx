@@ -1,6 +1,6 @@
 /** The roll itself: a list of students, by finger, by pointer, or by keys without ever reaching for the mouse. */
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { CATEGORIES, type Category } from "./roll.ts";
 import type { RollCall } from "./roll_call.ts";
 import { StudentRow } from "./student_row.tsx";
@@ -10,34 +10,33 @@ const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, Pag
 
 export function StudentList({ call }: { readonly call: RollCall }): VNode {
   const list = useRef<HTMLUListElement>(null);
-  const toFocus = useRef<number | null>(null);
+  /** A mark that shows only once it is chosen has the focus as soon as it is drawn; unless another key came first. */
+  const toFocus = useRef<string | null>(null);
   const { rows } = call.roll.value;
-  // The radio that a key has chosen exists checked only after the list was drawn again.
-  useEffect(() => {
-    if (toFocus.current !== null && list.current !== null) focusRow(list.current, toFocus.current);
+  useLayoutEffect(() => {
+    if (toFocus.current !== null) list.current?.querySelector<HTMLElement>(toFocus.current)?.focus();
     toFocus.current = null;
   });
   const onKeyDown = (event: KeyboardEvent): void => {
     const target = event.target as HTMLElement;
-    const at = rows.findIndex(({ student }) => String(student.student_id) === target.closest("li")?.dataset["student"]);
-    const row = rows[at];
+    const id = target.closest("li")?.dataset["student"];
+    const row = call.rowOf(id);
     if (row === undefined || event.ctrlKey || event.metaKey || event.altKey || list.current === null) return;
     const step = stepOf(event, target);
-    if (step !== undefined) {
-      event.preventDefault();
-      focusRow(list.current, Math.min(Math.max(at + step, 0), rows.length - 1));
-      return;
-    }
     const category = categoryOf(event.key, call);
-    if (category !== undefined) {
-      event.preventDefault();
-      toFocus.current = at;
-      call.choose(row, category);
-      focusRow(list.current, at);
-    } else if (event.key.toLowerCase() === call.words.say("letter.note").toLowerCase()) {
-      event.preventDefault();
-      call.opened.value = row.student.student_id;
-    }
+    const isNote = event.key.toLowerCase() === call.words.say("letter.note").toLowerCase();
+    if (step === undefined && category === undefined && !isNote) return;
+    event.preventDefault();
+    toFocus.current = null;
+    if (step !== undefined) {
+      const at = rows.findIndex(({ student }) => String(student.student_id) === id);
+      focusRow(list.current, Math.min(Math.max(at + step, 0), rows.length - 1));
+    } else if (category !== undefined) {
+      call.choose(row.student.student_id, category);
+      const radio = `[data-student="${id}"] input[value=${category}]`;
+      list.current.querySelector<HTMLElement>(radio)?.focus();
+      if (document.activeElement === target) toFocus.current = radio;
+    } else call.opened.value = row.student.student_id;
   };
   return (
     <ul ref={list} class="students" onKeyDown={onKeyDown}>

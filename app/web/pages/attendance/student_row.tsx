@@ -35,7 +35,7 @@ export function StudentRow({ row, call }: StudentRowProps): VNode {
               name={`mark-${id}`}
               value={category}
               checked={row.category === category}
-              onClick={() => call.choose(row, category)}
+              onClick={() => call.choose(id, category)}
             />
             <span class="letter" aria-hidden="true">
               {words.say(`letter.${category}`)}

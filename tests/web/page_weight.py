@@ -1,0 +1,42 @@
+"""What a browser has to fetch for a page, compressed with gzip: scripts with all that they import, and its style."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+DIST = Path(__file__).resolve().parents[2] / "app" / "web" / "dist"
+LANGUAGES = 2
+_DICTIONARY = re.compile(r"assets/(shared|home|gradebook|attendance)\.[A-Z0-9]+\.js$")
+_IMPORTED = re.compile(r"""["'](?:\./|/app/assets/)([\w.-]+\.js)["']""")
+
+
+def scripts_of(page: str) -> dict[str, int]:
+    """Return the bytes of each script of a page, those that it loads later too; of its words the heavier language.
+
+    A chunk that holds nothing but the words of another area is never loaded by this page, and is left out.
+    """
+    loads = json.loads((DIST / "manifest.json").read_text())["pages"][page]
+    wanted, found = [loads["script"], *loads["chunks"]], {}
+    while wanted:
+        name = wanted.pop()
+        if name not in found:
+            found[name] = _weight(name)
+            wanted += [f"assets/{other}" for other in _IMPORTED.findall((DIST / name).read_text())]
+    words = {name: match[1] for name in found if name != loads["script"] and (match := _DICTIONARY.match(name))}
+    for area in set(words.values()):
+        same = sorted((name for name in words if words[name] == area), key=lambda name: found[name])
+        assert len(same) == LANGUAGES, same
+        for name in same[:-1] if area in {"shared", page} else same:
+            del found[name]
+    return found
+
+
+def style_of(page: str) -> int:
+    """Return the bytes of a page's style."""
+    return _weight(json.loads((DIST / "manifest.json").read_text())["pages"][page]["style"])
+
+
+def _weight(name: str) -> int:
+    return (DIST / f"{name}.gz").stat().st_size
