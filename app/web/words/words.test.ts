@@ -98,6 +98,7 @@ test("moments are told by the clock of the school", async () => {
   assert.equal(en.clock(moment), "14:41");
   assert.equal(en.clock("2026-11-04T08:05:00Z"), "00:05");
   assert.equal(en.read("2026-11-05T03:00:00Z").day, "2026-11-04");
+  assert.deepEqual([en.read("2026-11-04T20:05:00Z").hour, en.read("2026-11-04T08:05:00Z").hour], [12, 12]);
 });
 
 test("a zone that the browser does not know leaves its own clock", () => {

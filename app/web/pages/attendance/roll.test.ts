@@ -112,6 +112,12 @@ test("who comes late today came now, and a time that was given stays", () => {
   assert.deepEqual(choose(baker, "excused_absence", ITEM, "09:00")?.value, { category: "excused_absence", note: "bus" });
 });
 
+test("who was partly here and came late came when that was written", () => {
+  const [row] = readRoll(new Cells().mark(1, { category: "partial", arrival_time: "08:07" }), CLASS, DAY).rows;
+  assert.ok(row);
+  assert.deepEqual(choose(row, "tardy", ITEM, "09:00")?.value, { category: "tardy", arrival_time: "08:07" });
+});
+
 test("choosing present for who is present by default says so", () => {
   const [row] = readRoll(new Cells(), CLASS, DAY).rows;
   assert.ok(row);
