@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from ops.build_web import WebBuildError, build_web
 from ops.installation import Installation, data_dir_option, settings_environment
 from ops.migrate import apply_migrations
 from ops.processes import SAME_USER, ServerError, socket_dir
@@ -134,10 +135,15 @@ def _send(client: socket.socket, line: str) -> None:
 def deploy(data_dir: Path) -> None:
     """Replace API processes, flusher and housekeeping of a running `inkfast up`, one by one, by the code on disk.
 
-    First the database is brought to the newest schema. Then each process gets a successor: it is started, waited for
-    until it is ready, and only then the old one is asked to end; it finishes what it has begun. Nobody is refused.
+    First the gradebook is built, and the database brought to the newest schema. Then each process gets a successor: it
+    is started, waited for until it is ready, and only then the old one is asked to end; it finishes what it has begun.
+    Nobody is refused.
     Exit status 1 when a new process does not get ready: it is removed again, and those before it stay.
     """
+    try:
+        build_web(click.echo)
+    except WebBuildError as error:
+        click.echo(f"{error}; the gradebook stays as it is")
     apply_migrations(settings_environment(data_dir)["DATABASE_URL"])
     for line in order_deploy(Installation(data_dir)):
         click.echo(line)

@@ -3,7 +3,7 @@
 // dist/ is replaced whole and at once, so that a service that is starting never finds half of it. Every file but
 // manifest.json and sw.js carries a digest of its content in its name. Each is there three times: plain, .gz and .br.
 import { createHash } from "node:crypto";
-import { chmodSync, existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
@@ -144,15 +144,29 @@ function compress(out) {
   }
 }
 
+/** Keep the scripts and styles of the build before this one: pages that were opened before a deploy may yet ask for them. */
+function keepFormer(target, out) {
+  const manifest = join(target, "manifest.json");
+  if (!existsSync(manifest)) return [];
+  const { files, kept = [] } = JSON.parse(readFileSync(manifest, "utf8"));
+  const former = files.filter(
+    (name) => /^assets\/.*\.(js|css|svg)(\.gz|\.br)?$/.test(name) && !kept.includes(name) && !existsSync(join(out, name)),
+  );
+  for (const name of former) copyFileSync(join(target, name), join(out, name));
+  return former;
+}
+
 /** Build everything into `target`, replacing what was there; leaves it alone when anything fails. */
 export async function buildAll(target) {
   const out = mkdtempSync(join(dirname(target), ".dist-"));
+  const sources = digestOfSources(); // before they are read: who saves a file meanwhile finds the build stale
   try {
     chmodSync(out, 0o755);
     const bundled = await bundle(out);
     writePages(out, bundled);
     await buildWorker(out);
     compress(out);
+    const kept = keepFormer(target, out);
     const files = readdirSync(out, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const names = files.map((entry) => relative(out, join(entry.parentPath ?? entry.path, entry.name))).sort();
     const loads = Object.fromEntries(
@@ -161,7 +175,7 @@ export async function buildAll(target) {
         { script: relative(out, script), style: style ? relative(out, style) : null, chunks: chunks.map((c) => relative(out, c)) },
       ]),
     );
-    writeFileSync(join(out, "manifest.json"), JSON.stringify({ sources: digestOfSources(), pages: loads, files: names }, null, 1));
+    writeFileSync(join(out, "manifest.json"), JSON.stringify({ sources, pages: loads, files: names, kept }, null, 1));
     const old = `${out}-old`;
     if (existsSync(target)) renameSync(target, old);
     renameSync(out, target);

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
 from typing import TYPE_CHECKING
 
+from app.api.web_files import WEB, WebFiles
+from ops.build_web import find_node
 from tests.web.sizes import LARGE
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
@@ -33,3 +39,22 @@ async def test_a_page_is_built(open_page: OpenPage) -> None:
     head = await page.context.request.head(script)
     assert head.status == 200
     assert "immutable" in head.headers["cache-control"]
+
+
+def test_the_files_of_the_build_before_are_kept_once(tmp_path: Path) -> None:
+    """While processes are replaced one by one, a page of an old one asks a new one for its script."""
+    dist = tmp_path / "dist"
+    (dist / "assets").mkdir(parents=True)
+    for name in ("home.FORMER22.js", "home.FORMER22.js.gz", "home.OLDEST11.js"):
+        (dist / "assets" / name).write_bytes(name.encode())
+    files = sorted(f"assets/{path.name}" for path in (dist / "assets").iterdir())
+    (dist / "manifest.json").write_text(json.dumps({"sources": "0", "files": files, "kept": [files[-1]]}))
+    node = find_node()
+    for is_kept in (True, False):
+        subprocess.run([node.program, "build.mjs", "--out", dist], cwd=WEB, env=node.environment(), check=True)
+        built = WebFiles(dist)
+        assert built.is_built
+        assert built.sources != "0"
+        assert (built.asset("home.FORMER22.js") is not None) == is_kept
+        assert built.asset("home.OLDEST11.js") is None
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["dist"]
