@@ -91,7 +91,8 @@ class GradePage:
             """(input, text) => {
                 const data = new DataTransfer();
                 data.setData("text/plain", text);
-                input.dispatchEvent(new ClipboardEvent("paste", { clipboardData: data, bubbles: true, cancelable: true }));
+                const how = { clipboardData: data, bubbles: true, cancelable: true };
+                input.dispatchEvent(new ClipboardEvent("paste", how));
             }""",
             text,
         )

@@ -1,4 +1,4 @@
-"""A teacher's whole session: signing in, a class graded by keys, a block pasted, undo, a comment, history, CSV, print."""
+"""A teacher's whole session: signing in, a class graded by keys, paste, undo, comment, history, CSV, print."""
 
 from __future__ import annotations
 

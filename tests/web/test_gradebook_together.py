@@ -166,8 +166,7 @@ async def test_an_edit_that_was_drafted_and_refused_later_comes_back_as_a_card(
         answer = await route.fetch()
         told = await answer.json()
         sent = json.loads(route.request.post_data or "{}")
-        for edit in sent["edits"]:
-            kept.append({"edit_id": edit["edit_id"], "seq": edit["seq"]})
+        kept.extend({"edit_id": edit["edit_id"], "seq": edit["seq"]} for edit in sent["edits"])
         if len(kept) == 2 and told["recorded_seq"] >= 2 and sent.get("exceptions_seen_seq", 0) < 2:
             told["exceptions"] = [{**edit, **verdict} for edit, verdict in zip(kept, verdicts, strict=True)]
         await route.fulfill(response=answer, body=json.dumps(told))

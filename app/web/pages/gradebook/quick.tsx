@@ -17,7 +17,7 @@ export function QuickBar({ desk }: { readonly desk: Desk }): VNode {
     );
   };
   return (
-    <div class="quick-bar">
+    <div class="quick-bar" role="region" aria-label={words.say("tool.quick")}>
       {step(-1, words.say("column.previous"), "‹")}
       <select class="field" aria-label={words.say("quick.column")} value={String(only)} onChange={({ currentTarget }) => desk.quick(Number(currentTarget.value))}>
         {items.map(({ line_item_id, title }) => (

@@ -16,7 +16,7 @@ export function Toolbar({ desk }: { readonly desk: Desk }): VNode {
     desk.aside.value = desk.aside.value === which ? null : which;
   };
   return (
-    <div class="bar" role="group" aria-label={words.say("tool.tools")}>
+    <div class="bar" role="region" aria-label={words.say("tool.tools")}>
       <Find desk={desk} />
       {concerns > 0 && (
         <button type="button" class="button attention-button" aria-expanded={desk.aside.value === "attention"} onClick={() => toggle("attention")}>
