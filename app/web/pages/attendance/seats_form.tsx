@@ -1,45 +1,65 @@
 /** Who sits where, without dragging: one place up or down, or two taps for any distance. Every move is remembered at once. */
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { Student } from "../../section/types.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import type { RollCall } from "./roll_call.ts";
 import { bySeat, moved } from "./seating.ts";
 
-export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
+/** Moves a student to the place that `to` makes of the present one; `focused` is the button of that row to go on from. */
+type Move = (student_id: number, to: (at: number) => number, focused: string) => void;
+
+interface Seats {
+  readonly students: readonly Student[];
+  /** Who was taken up, and waits for a place. */
+  readonly held: number | null;
+  readonly says: string;
+  readonly list: { readonly current: HTMLOListElement | null };
+  readonly move: Move;
+  readonly hold: (student_id: number | null, focused: number) => void;
+}
+
+function useSeats(call: RollCall): Seats {
   const { words } = call;
-  const students = bySeat(call.students.value, call.seats.value).filter(({ is_active }) => is_active);
-  const [held, hold] = useState<number | null>(null);
+  const [held, setHeld] = useState<number | null>(null);
   const [says, say] = useState("");
   const list = useRef<HTMLOListElement>(null);
   const toFocus = useRef<string | null>(null);
   // A row that was moved takes its focus along.
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (toFocus.current !== null) list.current?.querySelector<HTMLElement>(toFocus.current)?.focus();
     toFocus.current = null;
   });
-  const nameOf = (at: number): string => {
-    const student = students[at];
-    return student === undefined ? "" : call.nameOf({ student });
+  const seated = (): readonly Student[] => bySeat(call.students.value, call.seats.value).filter(({ is_active }) => is_active);
+  const move: Move = (student_id, to, focused) => {
+    // As they sit now, which a slow screen may not show yet.
+    const students = seated();
+    const from = students.findIndex((student) => student.student_id === student_id);
+    const student = students[from];
+    if (student === undefined) return;
+    const place = Math.min(Math.max(to(from), 0), students.length - 1);
+    toFocus.current = `[data-seat="${student_id}"] ${focused}`;
+    setHeld(null);
+    call.setSeats(moved(students, from, place).map((one) => one.student_id));
+    say(words.say("seats.moved", { name: call.nameOf({ student }), place: place + 1, all: students.length }));
   };
-  const take = (student_id: number | null, focused: number | undefined): void => {
+  const hold = (student_id: number | null, focused: number): void => {
     toFocus.current = `[data-seat="${focused}"] .seat-move`;
-    hold(student_id);
+    setHeld(student_id);
   };
-  const move = (from: number, to: number, focused: string): void => {
-    const order = moved(students.map(({ student_id }) => student_id), from, to);
-    toFocus.current = `[data-seat="${students[from]?.student_id}"] ${focused}`;
-    hold(null);
-    call.setSeats(order);
-    say(words.say("seats.moved", { name: nameOf(from), place: Math.min(Math.max(to, 0), students.length - 1) + 1, all: students.length }));
-  };
+  return { students: seated(), held, says, list, move, hold };
+}
+
+export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
+  const { words } = call;
+  const { students, held, says, list, move, hold } = useSeats(call);
   const onKeyDown = (event: KeyboardEvent): void => {
-    const at = students.findIndex(({ student_id }) => String(student_id) === (event.target as HTMLElement).closest("li")?.dataset["seat"]);
+    const id = (event.target as HTMLElement).closest("li")?.dataset["seat"];
     const step = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
-    if (at === -1 || step === 0 || !event.altKey) return;
+    if (id === undefined || step === 0 || !event.altKey) return;
     event.preventDefault();
-    move(at, at + step, ".seat-move");
+    move(Number(id), (at) => at + step, ".seat-move");
   };
-  const from = students.findIndex(({ student_id }) => student_id === held);
   return (
     <Dialog title={words.say("seats.title")} closeLabel={words.say("details.done")} onClose={() => (call.opened.value = null)}>
       <p>{words.say("seats.lead")}</p>
@@ -49,25 +69,19 @@ export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
         {says}
       </p>
       <ol ref={list} class="seats" onKeyDown={onKeyDown}>
-        {students.map(({ student_id }, at) => (
-          <li key={student_id} data-seat={student_id} data-held={student_id === held ? "" : undefined}>
-            <span class="name">{nameOf(at)}</span>
+        {students.map((student, at) => (
+          <li key={student.student_id} data-seat={student.student_id} data-held={student.student_id === held ? "" : undefined}>
+            <span class="name">{call.nameOf({ student })}</span>
             {held === null ? (
-              <SeatButtons name={nameOf(at)} at={at} last={students.length - 1} call={call} move={move} hold={() => take(student_id, student_id)} />
+              <SeatButtons student={student} at={at} last={students.length - 1} call={call} move={move} hold={hold} />
             ) : (
-              <button
-                type="button"
-                class="button seat-move"
-                onClick={() => (at === from ? take(null, student_id) : move(from, at > from ? at - 1 : at, ".seat-move"))}
-              >
-                {words.say(at === from ? "seats.stop" : "seats.here", { name: nameOf(at) })}
-              </button>
+              <PlaceButton student={student} at={at} held={held} call={call} move={move} hold={hold} />
             )}
           </li>
         ))}
       </ol>
       {held !== null && (
-        <button type="button" class="button" onClick={() => move(from, students.length - 1, ".seat-move")}>
+        <button type="button" class="button" onClick={() => move(held, () => students.length - 1, ".seat-move")}>
           {words.say("seats.end")}
         </button>
       )}
@@ -75,19 +89,39 @@ export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
   );
 }
 
-interface SeatButtonsProps {
-  readonly name: string;
+interface ButtonProps extends Pick<Seats, "move" | "hold"> {
+  readonly student: Student;
   readonly at: number;
-  readonly last: number;
   readonly call: RollCall;
-  readonly move: (from: number, to: number, focused: string) => void;
-  readonly hold: () => void;
 }
 
-function SeatButtons({ name, at, last, call: { words }, move, hold }: SeatButtonsProps): VNode {
+/** While somebody is held: put them before this student; or leave them where they are. */
+function PlaceButton({ student, at, held, call, move, hold }: ButtonProps & { readonly held: number }): VNode {
+  const { student_id } = student;
+  const put = (): void => {
+    if (student_id === held) hold(null, student_id);
+    else move(held, (from) => (at > from ? at - 1 : at), ".seat-move");
+  };
+  return (
+    <button type="button" class="button seat-move" onClick={put}>
+      {call.words.say(student_id === held ? "seats.stop" : "seats.here", { name: call.nameOf({ student }) })}
+    </button>
+  );
+}
+
+function SeatButtons({ student, at, last, call, move, hold }: ButtonProps & { readonly last: number }): VNode {
+  const { words } = call;
+  const { student_id } = student;
+  const name = call.nameOf({ student });
   return (
     <span class="together">
-      <button type="button" class="button seat-up" aria-label={words.say("seats.up_for", { name })} aria-disabled={at === 0} onClick={() => move(at, at - 1, ".seat-up")}>
+      <button
+        type="button"
+        class="button seat-up"
+        aria-label={words.say("seats.up_for", { name })}
+        aria-disabled={at === 0}
+        onClick={() => move(student_id, (from) => from - 1, ".seat-up")}
+      >
         {words.say("seats.up")}
       </button>
       <button
@@ -95,11 +129,11 @@ function SeatButtons({ name, at, last, call: { words }, move, hold }: SeatButton
         class="button seat-down"
         aria-label={words.say("seats.down_for", { name })}
         aria-disabled={at === last}
-        onClick={() => move(at, at + 1, ".seat-down")}
+        onClick={() => move(student_id, (from) => from + 1, ".seat-down")}
       >
         {words.say("seats.down")}
       </button>
-      <button type="button" class="button seat-move" aria-label={words.say("seats.move_for", { name })} onClick={hold}>
+      <button type="button" class="button seat-move" aria-label={words.say("seats.move_for", { name })} onClick={() => hold(student_id, student_id)}>
         {words.say("seats.move")}
       </button>
     </span>
