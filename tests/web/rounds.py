@@ -1,0 +1,155 @@
+"""Kill the browser, again and again, while somebody types and the network fails; then look for every value.
+
+`.venv/bin/python -m tests.web.rounds --rounds 1000 --seed 7`. A round: an outbox opens in a tab, with what the round
+before left on the disk, somebody types, and every process of the browser is killed at a random moment. To start a
+browser takes longer than all else, so five outboxes that know nothing of each other go through each kill, and count as
+five rounds.
+
+Every value that was said to be on this computer has to be in PostgreSQL exactly once, or a later one of the same cell
+has taken its place before it was sent; and those of a cell in the order in which they were typed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import random
+import subprocess
+import sys
+from collections import Counter
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from ops.drill.chaos_proxy import NO_FAULT, ChaosProxy, Fault, Kind
+from ops.environment import environment
+from tests.web.outbox_page import open_page, settled
+from tests.world import fetch
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
+
+    from app.settings import Settings
+    from tests.gradebook_school import GradebookSchool
+    from tests.web.outbox_page import Laptop
+
+KILL_S_MAX = 0.4
+OUTBOXES = 5  # a kill
+FAULTS = (
+    *[NO_FAULT] * 4,
+    *[Fault(Kind.CUT, share=0.5)] * 3,
+    Fault(Kind.CUT),
+    Fault(Kind.REFUSE),
+    Fault(Kind.DELAY, delay_s=0.1),
+)
+
+
+class Report(NamedTuple):
+    """What the rounds came to."""
+
+    rounds: int
+    stored: int
+    recorded: int
+    replaced: int
+    lost: list[str]
+    doubled: list[str]
+    disordered: list[str]
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether nothing is lost, doubled or out of order."""
+        return not (self.lost or self.doubled or self.disordered)
+
+
+async def play(
+    laptop: Laptop,
+    proxy: ChaosProxy,
+    school: GradebookSchool,
+    token: str,
+    settings: Settings,
+    *,
+    rounds: int,
+    seed: int,
+) -> Report:
+    """Play `rounds` rounds and one in which everything works, and compare with PostgreSQL."""
+    chance = random.Random(seed)
+    url = f"http://127.0.0.1:{proxy.port}"
+    for number in range(0, rounds, OUTBOXES):
+        await proxy.set(NO_FAULT)
+        pages = await _open_all(laptop, url, school, token)
+        await proxy.set(chance.choice(FAULTS))
+        for page, item in zip(pages, school.columns, strict=False):
+            cells = [[item, student] for student in school.students]
+            await page.evaluate(f"void window.type({cells}, 'r{number}')")
+        await asyncio.sleep(chance.random() * KILL_S_MAX)  # the moment is the experiment
+        laptop.kill()
+    await proxy.set(NO_FAULT)
+    for page in await _open_all(laptop, url, school, token):
+        await settled(page)
+    laptop.kill()
+    return await compare(laptop.stored, school, settings, rounds)
+
+
+async def _open_all(laptop: Laptop, url: str, school: GradebookSchool, token: str) -> list[Page]:
+    window = await laptop.start()
+    names = [f"desk{number}" for number in range(OUTBOXES)]
+    pages = await asyncio.gather(
+        *(open_page(window, url, school.teacher, token, school.section, name=name) for name in names)
+    )
+    await asyncio.gather(*(page.evaluate("window.look()") for page in pages))
+    return pages
+
+
+async def compare(stored: list[dict[str, Any]], school: GradebookSchool, settings: Settings, rounds: int) -> Report:
+    """Look for every stored value in the history."""
+    rows = await fetch(
+        settings,
+        """SELECT edit_id::text, status::text, item, student_id AS student, value::jsonb->>'text' AS text
+           FROM edit_log WHERE section_id = $1 AND author_id = $2 ORDER BY cell_version""",
+        school.section,
+        school.teacher,
+    )
+    known = Counter(row["edit_id"] for row in rows)
+    last: dict[tuple[int, int], tuple[int, int]] = {}
+    disordered = []
+    for row in rows:
+        when = _when(row)
+        if row["status"] == "A" and when < last.get(_cell(row), (0, 0)):
+            disordered.append(row["text"])
+        last[_cell(row)] = max(when, last.get(_cell(row), (0, 0)))
+    missing = [edit for edit in stored if edit["edit_id"] not in known]
+    replaced = [edit for edit in missing if last.get(_cell(edit), (0, 0)) > _when(edit)]
+    return Report(
+        rounds,
+        len(stored),
+        len(stored) - len(missing),
+        len(replaced),
+        [edit["text"] for edit in missing if edit not in replaced],
+        [edit_id for edit_id, count in known.items() if count > 1],
+        disordered,
+    )
+
+
+def _when(edit: Any) -> tuple[int, int]:
+    """When it was typed: the round, and which one of it."""
+    kill, typed = edit["text"].removeprefix("r").split(".")
+    return int(kill), int(typed)
+
+
+def _cell(edit: Any) -> tuple[int, int]:
+    return edit["item"], edit["student"]
+
+
+def main() -> int:
+    """Play them by hand, with servers of their own."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.web.rounds", description="Kill the browser, again and again."
+    )
+    parser.add_argument("--rounds", type=int, default=1_000)
+    parser.add_argument("--seed", type=int, default=7)
+    wanted = parser.parse_args()
+    given = {**environment(), "INKFAST_ROUNDS": str(wanted.rounds), "INKFAST_ROUNDS_SEED": str(wanted.seed)}
+    test = [sys.executable, "-m", "pytest", "-q", "-rP", "-p", "no:cacheprovider", "tests/web/test_outbox_rounds.py"]
+    return subprocess.run(test, env=given, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())
