@@ -238,6 +238,7 @@ async def test_a_roll_on_paper(open_page: OpenPage, service: Service, school: Gr
     await roll.page.emulate_media(media="print")
     await expect(roll.page.get_by_role("button")).to_have_count(0)
     await expect(roll.page.get_by_text("Teacher, signature:")).to_be_visible()
+    await expect(roll.page.locator(".day")).to_be_visible()
     letters = roll.row(NAMES[0]).locator(".letter:visible")
     assert await letters.all_inner_texts() == ["P", "A", "T", "E"]
     # Who has a mark has a ring on paper; who is present by default has none.
