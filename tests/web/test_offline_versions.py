@@ -27,6 +27,14 @@ PAGES = {
     "/app/sections/0": "gradebook",
     "/app/sections/0/attendance": "attendance",
 }
+GIVEN_UP = """async () => {
+  const { installing } = await navigator.serviceWorker.register("/app/sw.js", { scope: "/app/" });
+  await new Promise((done) => {
+    const look = () => { if (installing === null || installing.state === "redundant") done(); };
+    installing?.addEventListener("statechange", look);
+    look();
+  });
+}"""
 TYPES = {".js": "text/javascript", ".css": "text/css", ".html": "text/html", ".svg": "image/svg+xml"}
 
 
@@ -106,7 +114,7 @@ async def test_a_new_version_is_taken_whole_and_a_page_that_is_open_keeps_its_ow
         await page.evaluate("navigator.serviceWorker.ready.then((registration) => registration.update())")
         await expect(page.get_by_text("A new version of this page is there.")).to_be_visible()
         await expect(page.get_by_text("Tried just now")).to_be_visible()
-        await page.wait_for_function("async () => (await navigator.serviceWorker.ready).active.state === 'activated'")
+        await page.wait_for_function("navigator.serviceWorker.controller.state === 'activated'")
         # What the open page still loads is of its own version, which the service does not have any more.
         scripts = await page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
         for script in [name for name in scripts if name.endswith(".js") and "/assets/" in name]:
@@ -139,12 +147,7 @@ async def test_pages_of_a_service_that_is_being_replaced_are_not_taken_in_parts(
         window = await browser.new_context(base_url=url)
         page = await window.new_page()
         await page.goto("/app/receipts")
-        state = (
-            "async () => { const registration = await navigator.serviceWorker.getRegistration('/app/');"
-            " return registration === undefined || registration.installing === null && registration.active === null }"
-        )
-        await page.wait_for_function("async () => !!(await navigator.serviceWorker.getRegistration('/app/'))")
-        await page.wait_for_function(state)
+        await page.evaluate(GIVEN_UP)
         kept = await page.evaluate("async () => (await caches.keys()).filter((name) => name.startsWith('inkfast-'))")
         assert kept == []
         await window.close()
