@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any
 
 import gevent
 from locust import LoadTestShape, User, constant, events, task
+from locust.exception import StopTest
 from locust.runners import WorkerRunner
 
 from loadtests.rehearsal.crew import Crew
+from loadtests.rehearsal.grants import GrantsError
 from loadtests.rehearsal.profiles import PROFILES, SIGNING_ON, STREAMING, TYPING
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ REFUSED = 3
 SPAWN_RATE = 100
 FOREVER_S = 10_000_000
 _crews: dict[int, Crew] = {}
+_failures: dict[int, str] = {}
 
 
 @events.init_command_line_parser.add_listener
@@ -62,7 +65,9 @@ class Lane(User):
 
     def on_start(self) -> None:
         """Let the teachers of the lane arrive."""
-        crew = _crews[id(self.environment)]
+        crew = _crews.get(id(self.environment))
+        if crew is None:
+            raise StopTest(_failures.get(id(self.environment), "no rehearsal has begun"))
         self._numbers = crew.take_lane()
         crew.seat(self._numbers)
 
@@ -100,6 +105,8 @@ class RehearsalShape(LoadTestShape):
         """Return how many lanes are open, how fast they may come, and of which kind."""
         assert self.runner is not None  # noqa: S101 -- Locust sets it
         crew = _crews.get(id(self.runner.environment))
+        if id(self.runner.environment) in _failures:
+            return None
         if crew is None:
             profile = PROFILES[self.runner.environment.parsed_options.rehearsal]  # type: ignore[union-attr]  # Locust has read them
             return 1, SPAWN_RATE, [LANES[profile.work]]
@@ -109,8 +116,11 @@ class RehearsalShape(LoadTestShape):
 
 @events.test_start.add_listener
 def begin(environment: Environment, **_: Any) -> None:
-    """Make what this process runs the rehearsal with."""
-    _crews[id(environment)] = Crew(environment)
+    """Make what this process runs the rehearsal with; a file or an address that cannot be used ends the test."""
+    try:
+        _crews[id(environment)] = Crew(environment)
+    except (GrantsError, OSError, ValueError) as error:
+        _failures[id(environment)] = str(error)
 
 
 @events.test_stop.add_listener
@@ -118,6 +128,8 @@ def stop(environment: Environment, **_: Any) -> None:
     """End it; a run that had to be refused says so in its exit status."""
     crew = _crews.get(id(environment))
     if crew is None:
+        print(f"refused: {_failures.get(id(environment), 'no rehearsal has begun')}", flush=True)
+        environment.process_exit_code = REFUSED
         return
     crew.end()
     refusal = crew.collector.refusal or (crew.engine.refusal if crew.engine is not None else None)

@@ -2,7 +2,7 @@
 
 The figures are those of the workload model (docs/rehearsals/index.md names the sources): the keystroke-level model of
 Card, Moran and Newell gives 2.2 to 3.4 s a cell; bursts of a class's column, median gap 2.6 s, median pause 45 s make
-11.8 cells a minute over an active hour.
+11.8 cells a minute over an active hour, and a section is opened or looked at anew every two to three minutes.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ class Habits(NamedTuple):
     burst_max: int = 36
     paste_share: float = 0.03  # a burst that arrives at once: fill down, or a pasted column
     correction_share: float = 0.04  # of edits: one of the last cells is typed again
-    switch_share: float = 0.25  # opens another section
-    read_share: float = 0.10  # looks at the same one anew
+    switch_share: float = 0.6  # opens another section
+    read_share: float = 0.3  # looks at the same one anew
     roll_share: float = 0.0  # takes the roll instead of typing a column
     leave_after_bursts: int = 0  # 0: stays
     first_look_s: float = 8.0  # median, from the open section to the first key

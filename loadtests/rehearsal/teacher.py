@@ -121,11 +121,16 @@ class Teacher:
             self._desk.take(snapshot)
             return
         is_first = self._desk is None
+        kept = [desk for desk in self.old_desks if desk.outbox.unrecorded and not desk.is_closed]
+        # Where the outbox still holds something of this section, it goes on: a new one would not know of it.
+        again = next((desk for desk in kept if desk.outbox.section_id == opened), None)
+        self.old_desks = [desk for desk in kept if desk is not again]
         if self._desk is not None:
             self._desk.send_now(now)
-            self.old_desks = [d for d in self.old_desks if d.outbox.unrecorded and not d.is_closed]
             self.old_desks.append(self._desk)
-        self._desk = Desk(engine, self._grant, opened, snapshot)
+        if again is not None:
+            again.take(snapshot)
+        self._desk = again or Desk(engine, self._grant, opened, snapshot)
         if is_first:
             self._begin(now)
 

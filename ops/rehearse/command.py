@@ -191,8 +191,9 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
     teachers = options["teachers"] or max(1, round(profile.teachers * options["scale"]))
     is_streaming = profile.work == STREAMING
     started = dt.datetime.now(dt.UTC).astimezone().strftime("%Y%m%d-%H%M%S")
-    out = options["out"] or Path("rehearsals") / f"{profile.name}-{started}"
-    grants = options["grants"] or options["data_dir"] / GRANTS_FILE
+    # Absolute: the generator runs in a folder of its own choice.
+    out = (options["out"] or Path("rehearsals") / f"{profile.name}-{started}").absolute()
+    grants = (options["grants"] or options["data_dir"] / GRANTS_FILE).absolute()
     if not options["host"]:
         grants = out / "grants.jsonl"
     elif not grants.is_file():

@@ -11,6 +11,7 @@ import threading
 import time
 from typing import TYPE_CHECKING, NamedTuple
 
+from app.errors import InkfastError
 from ops.drill.catalogue import DRILLS
 from ops.drill.faults.processes import family, frozen
 from ops.drill.scene import Scene
@@ -98,7 +99,10 @@ def parse_fault(text: str) -> FaultAt:
 
 
 class Breaker(threading.Thread):
-    """Makes the faults when their time has come, one after the other; `marks` says what happened."""
+    """Makes the faults when their time has come, one after the other; `marks` says what happened.
+
+    The thread lives as long as the program: a server that it has started again ends with it (ops/launch.py).
+    """
 
     def __init__(
         self, installation: DrillInstallation, faults: Sequence[FaultAt], folder: Path, grants: Path, seed: int
@@ -109,29 +113,31 @@ class Breaker(threading.Thread):
         self._folder = folder
         self._grants = grants
         self._rng = random.Random(seed)  # noqa: S311 -- which of two processes is killed
-        self._is_over = threading.Event()
+        self._no_more = threading.Event()
+        self._idle = threading.Event()
         self.marks: list[FaultMark] = []
 
     def run(self) -> None:
         """Wait for each moment and break; what goes wrong is noted, and the next fault still comes."""
         began = time.monotonic()
         for fault in self._faults:
-            if self._is_over.wait(max(0.0, began + fault.at_s - time.monotonic())):
-                return
-            mark = FaultMark(fault.name, time.time(), 0.0, "")
-            self.marks.append(mark)
-            scene = Scene(self._installation, self._folder, self._grants, hold_s=fault.hold_s, rng=self._rng)
-            complaint = ""
-            try:
-                FAULTS[fault.name](scene)
-            except (ServerError, OSError) as error:
-                complaint = str(error)
-            self.marks[-1] = mark._replace(
-                until=time.time(), complaint="; ".join([*scene.complaints, complaint]).strip("; ")
-            )
+            if self._no_more.wait(max(0.0, began + fault.at_s - time.monotonic())):
+                break
+            self._make(fault)
+        self._idle.set()
+        threading.Event().wait()
+
+    def _make(self, fault: FaultAt) -> None:
+        mark = FaultMark(fault.name, time.time(), 0.0, "it has not healed")
+        self.marks.append(mark)
+        scene = Scene(self._installation, self._folder, self._grants, hold_s=fault.hold_s, rng=self._rng)
+        try:
+            FAULTS[fault.name](scene)
+        except (InkfastError, ServerError, OSError) as error:
+            scene.complaints.append(str(error))
+        self.marks[-1] = mark._replace(until=time.time(), complaint="; ".join(scene.complaints))
 
     def end(self, seconds: float) -> None:
         """Make no further fault; wait for the one that is under way to heal."""
-        self._is_over.set()
-        if self.is_alive():
-            self.join(seconds)
+        self._no_more.set()
+        self._idle.wait(seconds)

@@ -114,6 +114,24 @@ def test_an_active_teacher_types_as_the_model_says() -> None:
     assert 11.0 < edits_per_s(Habits()) * 60 < 12.6
 
 
+def test_a_teacher_saves_polls_and_reads_as_the_page_on_sizing_says() -> None:
+    habits, saves, bursts, seconds = Habits(), 0, 0, 0.0
+    for teacher in range(40):
+        window_over = -1.0
+        now = 0.0
+        for number in range(1, 30):
+            burst = draw_burst(habits, 7, teacher, number, habits.burst_max)
+            for gap_s in burst.gaps_s:
+                now += gap_s
+                if now > window_over:
+                    saves, window_over = saves + 1, now + 5
+            now, bursts = now + burst.pause_s, bursts + 1
+        seconds += now
+    assert saves / seconds == pytest.approx(0.085, rel=0.05)
+    assert bursts / seconds == pytest.approx(0.0066, rel=0.05)
+    assert bursts / seconds * (habits.switch_share + habits.read_share) == pytest.approx(0.006, rel=0.05)
+
+
 def test_the_same_seed_types_the_same_and_another_does_not() -> None:
     drawn = [draw_burst(Habits(), seed, 17, 3, 30) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]

@@ -1,0 +1,244 @@
+"""The engine against a service that stalls, refuses, breaks off, and is not the one it should be."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections import Counter
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from loadtests.rehearsal.engine import Engine, Wanted
+from loadtests.rehearsal.figures import Totals
+from loadtests.rehearsal.grants import Grants
+from loadtests.rehearsal.habits import Habits
+from loadtests.rehearsal.profiles import PROFILES
+from ops.rehearse import faults
+from ops.rehearse.faults import Breaker, FaultAt
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+HURRIED = Habits(
+    gap_s=0.05,
+    gap_sigma=0.1,
+    pause_s=0.2,
+    burst_min=5,
+    burst_max=8,
+    first_look_s=0.05,
+    begins_midway=False,
+    paste_share=0,
+)
+WAIT_S_MAX = 20.0
+
+
+class Service:
+    """What it holds, and how it behaves. `behave(number of the save)` may wait, or return a status."""
+
+    def __init__(self) -> None:
+        self.held: Counter[str] = Counter()  # how often each edit was accepted
+        self.clients: list[tuple[int, str]] = []
+        self.saves = 0
+        self.title = "Rehearsal 1, period 1"
+        self.recorded = True
+        self.behave: Callable[[int], int | None] = lambda _: None
+
+    def snapshot(self, section: int) -> dict[str, Any]:
+        about = {"section_id": section, "title": self.title, "org_name": "R", "today": "2026-11-28"}
+        return {
+            "section": about,
+            "students": [{"student_id": n} for n in range(1, 11)],
+            "line_items": [{"line_item_id": n, "result_value_max": "20"} for n in range(1, 4)],
+            "cells": {"kind": [], "item": [], "student": [], "edit_id": []},
+            "next_save_ms": 200,
+        }
+
+    def save(self, section: int, body: dict[str, Any]) -> dict[str, Any]:
+        edits = body["edits"]
+        self.clients.append((section, body["client_id"]))
+        self.held.update(edit["edit_id"] for edit in edits)
+        last = edits[-1]["seq"] if edits else 1_000_000
+        outcomes = [{"edit_id": edit["edit_id"], "outcome": "drafted"} for edit in edits]
+        positions = {"drafted_seq": last, "recorded_seq": last if self.recorded else 0}
+        return positions | {"outcomes": outcomes, "exceptions": [], "next_save_ms": 200}
+
+
+def handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            section = self.path.rsplit("/", 1)[1]
+            self.answer(200, service.snapshot(int(section)) if section.isdigit() else {"sections": []})
+
+        def do_POST(self) -> None:
+            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+            service.saves += 1
+            status = service.behave(service.saves)
+            if status == 0:
+                self.close_connection = True
+                self.wfile.write(b"HTTP/1.1 200 OK\r\nContent-Length: 500\r\n\r\n{")
+            elif status is not None:
+                self.answer(status, {"code": "overloaded", "params": {}}, {"Retry-After": "1"})
+            else:
+                self.answer(200, service.save(int(self.path.split("/")[4]), body))
+
+        def answer(self, status: int, body: dict[str, Any], more: dict[str, str] | None = None) -> None:
+            raw = json.dumps(body).encode()
+            self.send_response(status)
+            for name, value in {"Content-Length": str(len(raw)), **(more or {})}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(raw)
+
+        def log_message(self, *_: object) -> None:
+            """Say nothing."""
+
+    return Handler
+
+
+class Stage:
+    """An engine with its teachers, turned by hand."""
+
+    def __init__(self, folder: Path, service: Service, url: str, *, teachers: int, seconds: float) -> None:
+        self.service = service
+        lines = [json.dumps({"user": n, "token": "t", "sections": [2 * n, 2 * n + 1]}) for n in range(1, teachers + 1)]
+        (folder / "grants.jsonl").write_text("\n".join(lines))
+        wanted = Wanted(
+            host=url,
+            profile=PROFILES["smoke"]._replace(habits=HURRIED),
+            duration_s=seconds,
+            seed=3,
+            process=0,
+            ledger=folder / "ledger.jsonl",
+            sockets=4,
+            sockets_max=4,
+            timeout_s=10,
+            sources=(),
+            may_write_anywhere=False,
+        )
+        self.totals = Totals()
+        self.rows: list[dict[str, Any]] = []
+        self.engine = Engine(wanted, Grants(folder / "grants.jsonl"), lambda *_: None, self._second)
+        self.engine.is_running = True
+        for number in range(teachers):
+            self.engine.add_teacher(number, 0.0)
+
+    def _second(self, plain: dict[str, Any]) -> None:
+        self.rows.append(plain)
+        self.totals.add(plain)
+
+    def turn_until(self, condition: Callable[[], object]) -> None:
+        deadline = time.monotonic() + WAIT_S_MAX
+        while not condition():
+            assert time.monotonic() < deadline, "not in time"
+            self.engine.turn()
+            time.sleep(0.002)  # as the engine waits for its sockets
+
+    def play(self) -> None:
+        over = time.monotonic() + self.engine.wanted.duration_s
+        self.turn_until(lambda: time.monotonic() > over and not self.engine.unrecorded)
+        self.engine.stop()
+
+
+@pytest.fixture
+def service() -> Service:
+    return Service()
+
+
+@pytest.fixture
+def url(service: Service) -> Iterator[str]:
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler_of(service)) as server:
+        server.daemon_threads = True
+        server.handle_error = lambda *_: None  # type: ignore[method-assign]  # a client that has gone
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+def test_everything_typed_is_held_once_and_written_down(tmp_path: Path, service: Service, url: str) -> None:
+    stage = Stage(tmp_path, service, url, teachers=6, seconds=2.0)
+    stage.play()
+    counts = stage.totals.counts
+    assert counts["offered"] == counts["drafted"] == counts["recorded"] == len(service.held) > 50
+    assert set(service.held.values()) == {1}
+    lines = [json.loads(line) for line in (tmp_path / "ledger.jsonl").read_text().splitlines()]
+    typed = [edit["edit_id"] for line in lines if isinstance(line, list) and line[0] == "s" for _, edit in line[5]]
+    assert sorted(typed) == sorted(service.held)
+    assert stage.engine.pool.most == 4
+
+
+def test_a_stall_of_the_service_cannot_hide(tmp_path: Path, service: Service, url: str) -> None:
+    stall = threading.Event()
+    service.behave = lambda number: stall.wait(1.5) and None if number <= 4 else None  # all four sockets
+    stage = Stage(tmp_path, service, url, teachers=6, seconds=3.0)
+    stage.play()
+    drafted = stage.totals.histograms["drafted"]
+    assert (drafted.summary()["max"] or 0) > 1500
+    # Edits have come every second, although nothing was answered in the first one and a half.
+    typing = [row["counts"].get("offered", 0) for row in stage.rows]
+    assert sum(1 for offered in typing if offered > 10) >= 3
+    assert stage.totals.counts["dropped"] == 0
+
+
+@pytest.mark.parametrize(("status", "error"), [(503, "save: 503"), (0, "save: the connection was closed")])
+def test_what_is_refused_or_broken_off_is_sent_again(
+    status: int, error: str, tmp_path: Path, service: Service, url: str
+) -> None:
+    service.behave = lambda number: status if number in {2, 3, 5} else None
+    stage = Stage(tmp_path, service, url, teachers=4, seconds=1.5)
+    stage.play()
+    assert stage.totals.errors[error] == 3
+    assert stage.totals.counts["drafted"] == stage.totals.counts["offered"] == len(service.held)
+
+
+def test_a_section_that_is_opened_again_goes_on_with_what_its_outbox_holds(
+    tmp_path: Path, service: Service, url: str
+) -> None:
+    service.recorded = False
+    stage = Stage(tmp_path, service, url, teachers=1, seconds=5.0)
+    stage.turn_until(lambda: len({section for section, _ in service.clients}) == 2)
+    first = service.clients[0][0]
+    stage.turn_until(lambda: service.clients[-1][0] == first and len(service.clients) > 6)
+    assert len(set(service.clients)) == 2  # one client for each section, however often it was opened
+    stage.engine.stop()
+
+
+def test_nothing_is_typed_into_a_section_of_real_life(tmp_path: Path, service: Service, url: str) -> None:
+    service.title = "Algebra 1"
+    stage = Stage(tmp_path, service, url, teachers=3, seconds=5.0)
+    stage.turn_until(lambda: stage.engine.refusal)
+    assert "Algebra 1) is no section of a rehearsal" in (stage.engine.refusal or "")
+    stage.engine.stop()
+    assert service.saves == 0
+
+
+def test_a_fault_in_the_generator_is_no_silence(tmp_path: Path, service: Service, url: str) -> None:
+    stage = Stage(tmp_path, service, url, teachers=1, seconds=5.0)
+
+    def broken(_due: float) -> None:
+        raise RuntimeError("a mistake")
+
+    stage.engine.wheel.add(time.monotonic(), broken)
+    stage.turn_until(lambda: stage.engine.refusal)
+    assert not stage.engine.is_running
+    assert stage.engine.refusal == "the generator failed: RuntimeError a mistake"
+    stage.engine.stop()
+
+
+def test_who_has_started_a_server_again_lives_as_long_as_it_may(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = []
+    monkeypatch.setattr(faults, "FAULTS", {"kill-valkey": lambda scene: made.append(scene.hold_s)})
+    installation: Any = None
+    breaker = Breaker(installation, [FaultAt("kill-valkey", 0.0, 7.0)], tmp_path, tmp_path, 1)
+    breaker.start()
+    breaker.end(WAIT_S_MAX)
+    breaker.end(WAIT_S_MAX)
+    assert (made, [mark.complaint for mark in breaker.marks]) == ([7.0], [""])
+    assert breaker.is_alive()  # servers end with the thread that has started them
