@@ -205,24 +205,32 @@ class Journal:
         self.positions[save.client] = drafted, recorded
         if judging.entry:
             self.stream.append(Entry(*save.client, recorded, tuple(judging.entry)))
-        told = self._tell(save, context, recorded, is_new=is_new, is_unasked=is_unasked)
-        return Reply("O", 0, drafted, recorded, results, told)
+        told, position = self._tell(save, context, recorded, is_new=is_new, is_unasked=is_unasked)
+        return Reply("O", 0, drafted, position, results, told)
 
     def _tell(
         self, save: Save, context: Context | None, recorded: int, *, is_new: bool, is_unasked: bool
-    ) -> tuple[tuple[int, bytes], ...]:
+    ) -> tuple[tuple[tuple[int, bytes], ...], int]:
+        """Return what is told, and how far the client may be told to be recorded: no further than is known here."""
         exceptions = self.exceptions.pop(save.client, [])
         self.unasked.discard(save.client)
+        told_to = save.seen_seq if is_unasked else None
         if context is not None and (is_unasked or is_new):
+            told_to = context.next_exception_seq - 1 if context.next_exception_seq else None
+            if recorded > context.recorded_seq:
+                # Recorded since PostgreSQL was asked; a drain may have found no room for what came of it.
+                told_to = context.recorded_seq if told_to is None else min(told_to, context.recorded_seq)
             known = _unpack(context.exceptions)
-            exceptions = known + [e for e in exceptions if e[0] not in dict(known)]
-        elif is_unasked:
+            ours = [e for e in exceptions if e[0] not in dict(known)]
+            exceptions = known + [e for e in ours if told_to is None or e[0] <= told_to]
+        if told_to is not None:
             self.unasked.add(save.client)
         unseen = [e for e in exceptions if e[0] > save.seen_seq]
         if unseen:
             self.exceptions[save.client] = unseen
         # Those above a hole wait until it is settled: whatever comes of it has a lower number.
-        return tuple(e for e in unseen if e[0] <= recorded)
+        position = recorded if told_to is None else min(recorded, told_to)
+        return tuple(e for e in unseen if e[0] <= position), position
 
     def _position(self, save: Save, context: Context | None, *, is_away: bool) -> tuple[int, int] | None:
         known = self.positions.get(save.client)
@@ -413,7 +421,7 @@ class Journal:
         recorded = max(recorded, settlement.recorded_seq)
         drafted = recorded if settlement.has_hole else max(drafted, recorded)
         self.positions[client] = drafted, recorded
-        if settlement.exceptions:
+        if settlement.exceptions and client not in self.unasked:  # then PostgreSQL is asked for these too
             self.exceptions[client] = self.exceptions.get(client, []) + settlement.exceptions
         self.stream.remove(entry)
 
