@@ -1,4 +1,4 @@
-"""The gradebook for everybody: axe in every state, light and dark, in both languages and on a phone; pictures of each."""
+"""The gradebook for everybody: axe in every state, light and dark, both languages, on a phone; pictures of each."""
 
 from __future__ import annotations
 
@@ -29,8 +29,9 @@ LOOKS = pytest.mark.parametrize(
 )
 SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, select, input:not(.grid-input)')]
     .filter(e => e.checkVisibility() && !e.matches('.skip'))
-    .filter(e => { const box = (e.closest('label') ?? e).getBoundingClientRect(); return box.width < 24 || box.height < 24; })
-    .map(e => e.outerHTML.slice(0, 120))"""
+    .map(e => [e, (e.closest('label') ?? e).getBoundingClientRect()])
+    .filter(([, box]) => box.width < 24 || box.height < 24)
+    .map(([e]) => e.outerHTML.slice(0, 120))"""
 
 
 class Look:

@@ -23,6 +23,7 @@ export class Calendar {
   private zone: string | undefined;
   private clocks: { readonly time: Intl.DateTimeFormat; readonly seconds: Intl.DateTimeFormat; readonly parts: Intl.DateTimeFormat };
   private readonly collator: Intl.Collator;
+  private readonly days: Map<DayStyle, Intl.DateTimeFormat> = new Map();
 
   constructor(locale: string) {
     this.locale = locale;
@@ -66,7 +67,10 @@ export class Calendar {
   /** A day as it is stored, `yyyy-mm-dd`, for people: "Tuesday, November 4". */
   day(stored: string, style: DayStyle = "long"): string {
     const [year = 0, month = 1, day = 1] = stored.split("-").map(Number);
-    return new Intl.DateTimeFormat(this.locale, { ...DAY_STYLES[style], timeZone: "UTC" }).format(Date.UTC(year, month - 1, day));
+    // Making a format takes longer than using it: sixty columns have sixty days.
+    let format = this.days.get(style);
+    if (format === undefined) this.days.set(style, (format = new Intl.DateTimeFormat(this.locale, { ...DAY_STYLES[style], timeZone: "UTC" })));
+    return format.format(Date.UTC(year, month - 1, day));
   }
 
   /** A moment by the school's clock: its day as it is stored, its hour, its time for people. */

@@ -45,6 +45,7 @@ async function loadParts(desk: Desk): Promise<void> {
   try {
     const parts = await import("./parts.tsx");
     desk.parts.value = parts;
+    desk.model.drawPictures();
     parts.readyToPrint(desk);
   } catch {
     setTimeout(() => void loadParts(desk), PARTS_AGAIN_MS);

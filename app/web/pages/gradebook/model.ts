@@ -30,6 +30,7 @@ export class GradebookModel implements GridModel {
   arrangement: Arrangement = PLAIN;
   private students: readonly Student[] = [];
   private items: readonly LineItem[] = [];
+  private hasPictures = false;
   private everybody: readonly number[] = [];
   private rowsByKey = new Map<string, number>();
   private columnsByKey = new Map<string, number>();
@@ -54,6 +55,12 @@ export class GradebookModel implements GridModel {
   close(): void {
     this.stopWatching();
     this.listeners.clear();
+  }
+
+  /** Draw the pictures of the columns: they count every score there is, and the first one is typed before. */
+  drawPictures(): void {
+    this.hasPictures = true;
+    for (const listener of this.listeners) listener(undefined);
   }
 
   /** Show it in another way; the only thing, besides a changed roster, that moves rows. */
@@ -108,7 +115,7 @@ export class GradebookModel implements GridModel {
     const { title, result_value_max: max, due_date, assign_date } = item;
     const day = due_date ?? assign_date;
     const detail = [this.words.say("column.of", { max }), ...(day ? [this.words.day(day, "short")] : [])].join(" · ");
-    const found = this.statisticsOfItem(item);
+    const found = this.hasPictures ? this.statisticsOfItem(item) : undefined;
     const needed = Math.max(title.length * COLUMN_PX.title, detail.length * COLUMN_PX.detail + COLUMN_PX.picture) + COLUMN_PX.beside;
     const width = Math.round(Math.min(COLUMN_PX.most, Math.max(COLUMN_PX.least, needed)));
     return {
@@ -194,13 +201,14 @@ export class GradebookModel implements GridModel {
     return () => this.listeners.delete(listener);
   }
 
-  /** Statistics of a column over everybody in the section, shown or not; exempt students do not count. */
+  /** Statistics of a column over everybody in the section, shown or not; without who is exempt, and what was not accepted. */
   statisticsOfItem(item: LineItem): Statistics | undefined {
     const id = item.line_item_id;
     if (!this.statistics.has(id)) {
       const scores: number[] = [];
       for (const { student_id } of this.view.students) {
-        const score = numberOf(this.ask(id, student_id).value);
+        const { value, place } = this.ask(id, student_id);
+        const score = place === "rejected" || place === "quarantined" ? undefined : numberOf(value);
         if (score !== undefined) scores.push(score);
       }
       this.statistics.set(id, statisticsOf(scores, Number(item.result_value_min), Number(item.result_value_max)));

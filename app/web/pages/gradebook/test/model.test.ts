@@ -143,6 +143,9 @@ test("statistics count everybody who has a score, not who is exempt, and follow 
   view.hold(score(7, 1), { score: "10" });
   view.hold(score(7, 2), { score: "20", status: ["late"] });
   view.hold(score(7, 3), { score: "0", status: ["exempt"] });
+  view.hold(score(7, 4), { score: "412" }, { place: "rejected" });
+  assert.equal(model.columnHead(0).picture, undefined);
+  model.drawPictures();
   assert.equal(model.columnHead(0).picture!.label, "Quiz 3: 2 scores. Mean 15, median 15, from 10 to 20.");
   model.arrange({ find: "ana" });
   model.enter([{ row: 0, column: 0, text: "11" }]);
