@@ -16,6 +16,7 @@ import redis
 
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.errors import JournalUnavailableError, SeqGapError
+from ops.audit.checks import audit_stores
 from ops.servers import ValkeyServer
 from tests.world import (
     CO_TEACHER,
@@ -453,3 +454,23 @@ async def _deliver(tab: Tab, kept: list[dict[str, Any]]) -> None:
             at = answer["drafted_seq"]
             if at >= len(kept):
                 return
+
+
+async def test_a_parked_edit_that_comes_again_from_an_outbox_opened_anew_is_no_hole(
+    school: Settings, own_valkey: ValkeyServer
+) -> None:
+    """Its first number is nobody's any more; the audit must not take it for lost."""
+    async with api_process(school) as process:
+        mine, theirs = Tab(process), Tab(process, CO_TEACHER)
+        base = mine.edit(101, "1")
+        await mine.save(base)
+        async with killed(own_valkey):
+            parked, other = theirs.edit(101, "2", base=base["edit_id"]), theirs.edit(102, "9")
+            assert outcomes(await theirs.save(parked, other)) == ["drafted", "recorded"]
+        opened_anew = Tab(process, CO_TEACHER)
+        await drafted(opened_anew, parked | {"seq": 1})
+        await flush_all(school)
+        assert (await history(school, parked["edit_id"]))[parked["edit_id"]] == ("A", "d", 2)
+    assert (await fetch(school, "SELECT FROM client_position WHERE cardinality(ahead) > 0")) != []
+    report = await audit_stores(school, [], 10, lambda _: None)
+    assert report.holds, report

@@ -4,4 +4,12 @@ SELECT count(*) OVER () AS total, p.section_id, NULL::uuid AS edit_id,
          || p.ahead[1] || ' is recorded' AS detail
 FROM client_position AS p
 WHERE cardinality(p.ahead) > 0
+      -- What was parked under this number (written directly, while the journal was away), and came again from an outbox that
+      -- had been opened anew, is settled under that one's number; nobody asks for this position any more.
+      AND NOT EXISTS (
+        SELECT FROM edit_log AS settled
+        WHERE settled.section_id = p.section_id AND settled.author_id = p.user_id AND settled.client_id = p.client_id
+              AND settled.client_seq = p.recorded_seq + 1 AND settled.status <> 'P'
+              AND settled.path = 'd'
+      )
 LIMIT 10
