@@ -187,6 +187,19 @@ test("rule 4: no position passes an edit whose answer got lost: it may have said
   assert.equal(tab.outbox.kept(1)[0]!.code, "score_out_of_range");
 });
 
+test("rule 4: nor one that a smaller batch leaves out", async () => {
+  server.isBad = (edit) => scoreOf(edit) === "99";
+  server.modes = ["cut"];
+  let asked = 0;
+  const tab = world.open(((url: string, init: RequestInit) =>
+    ++asked === 2 ? Promise.resolve(server.answer(413, { code: "request_too_large" })) : server.fetch(url, init)) as never);
+  await type(tab, ...Array.from({ length: 10 }, (_, i) => score(i + 1, i === 8 ? "99" : "1")));
+  await world.pass(5_100);
+  server.flush(); // all ten, whose answer got lost
+  await world.pass(20_000);
+  assert.deepEqual([tab.outbox.status().rejected, scores(tab.outbox.kept(1))], [1, ["99"]]);
+});
+
 test("rule 4: an edit is kept until it is recorded, polled for, and then said to be gone", async () => {
   const tab = await opened();
   const recorded = tab.heard("recorded");
