@@ -66,7 +66,7 @@ function DayHead({ day: { day, isTaken, isFuture }, call, goTo }: DayHeadProps):
             {name}
           </a>
           <span class="taken" data-taken={isTaken ? "" : undefined}>
-            <span class="roll-tick" aria-hidden="true" /> {words.say(isTaken ? "week.taken" : "week.not_taken")}
+            <span class="roll-tick" aria-hidden="true" /> <span class="word">{words.say(isTaken ? "week.taken" : "week.not_taken")}</span>
           </span>
         </>
       )}
