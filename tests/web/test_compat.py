@@ -48,9 +48,7 @@ TOGETHER = {
 
 
 @SMALL
-@pytest.mark.parametrize(
-    "script", [*MISSING.values(), OLD_SAFARI, EVERYTHING], ids=[*MISSING, "old Safari", "everything"]
-)
+@pytest.mark.parametrize("without", [*ALONE, "old Safari", "everything"])
 async def test_without_it_grades_and_the_roll_are_saved(
     open_page: OpenPage, service: Service, school: GradebookSchool, without: str
 ) -> None:
