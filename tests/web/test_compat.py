@@ -27,7 +27,6 @@ MISSING = {
     "structuredClone": "delete window.structuredClone",
     "at": "delete Array.prototype.at; delete String.prototype.at; delete Array.prototype.findLast",
     "storage": "delete Navigator.prototype.storage",
-    "ResizeObserver": "delete window.ResizeObserver",
     "inert": "delete HTMLElement.prototype.inert",
     "showModal": "delete HTMLDialogElement.prototype.showModal",
     "hasOwn": "delete Object.hasOwn; delete Object.groupBy; delete Promise.withResolvers",
