@@ -1,8 +1,8 @@
 """What the gradebook weighs, when its first cell can be typed into, and how soon a score is on the disk.
 
 Machines that run tests are shared, and jitter only ever adds. A score on the disk is held to its budget in the best
-of a few tries, and the budget is longer where a bare entry in a store takes longer than on a quiet machine. The first cell
-is told in time on the processor, as a machine six times slower would take it: other programs do not change that.
+of a few tries, and the budget is longer where a bare entry in a store takes longer than on a quiet machine. The first
+cell is told in time on the processor, as a machine six times slower would take it: other programs do not change that.
 """
 
 from __future__ import annotations
