@@ -6,14 +6,12 @@ Each second of each process becomes one line of JSON in the file of figures; who
 from __future__ import annotations
 
 import json
-import time
 from typing import IO, TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 KEY = "rehearsal"  # in a worker's report
-REPORTS_S = 4.0  # workers report every 3 s
 
 
 class Collector:
@@ -26,7 +24,7 @@ class Collector:
         if figures is not None and not is_worker:
             self._file = figures.open("a", encoding="utf-8")
         self._gauges: dict[int, dict[str, float]] = {}
-        self._heard_at = time.monotonic()
+        self._seconds: dict[int, int] = {}
         self.refusal: str | None = None
 
     def take(self, plain: dict[str, Any]) -> None:
@@ -35,7 +33,7 @@ class Collector:
             self._waiting.append(plain)
             return
         self._gauges[plain["process"]] = plain["gauges"]
-        self._heard_at = time.monotonic()
+        self._seconds[plain["process"]] = plain["t"]
         self.refusal = self.refusal or plain.get("refusal")
         if self._file is not None:
             self._file.write(json.dumps(plain, separators=(",", ":")) + "\n")
@@ -53,6 +51,10 @@ class Collector:
     def sum_of(self, gauge: str) -> float:
         """Return a gauge as it was reported last, over all processes."""
         return sum(gauges.get(gauge, 0) for gauges in self._gauges.values())
+
+    def has_heard_of(self, second: float, processes: int) -> bool:
+        """Whether so many processes have reported on a second after this one (since 1970)."""
+        return sum(t > second for t in self._seconds.values()) >= processes
 
     def close(self) -> None:
         """Close the file."""

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import gevent
 from locust.runners import MasterRunner, WorkerRunner
 
-from loadtests.rehearsal.collector import REPORTS_S, Collector
+from loadtests.rehearsal.collector import Collector
 from loadtests.rehearsal.engine import Engine, Wanted
 from loadtests.rehearsal.grants import Grants
 from loadtests.rehearsal.profiles import PROFILES
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 LANES_PER_PROCESS = 256
 ARRIVAL_SPREAD_S = 1.0
+LATER_S = 2.0  # workers begin, and so end, after their master
 METHODS = {"save": "POST", "poll": "POST", "sign on": "POST"}
 
 
@@ -45,9 +46,8 @@ class Crew:
         figures = Path(options.figures) if options.figures else None
         self.collector = Collector(figures, is_worker=is_worker)
         self.engine: Engine | None = None
-        self.began_at = time.monotonic()
+        self._began_at = time.time()
         self._next_lane = 0
-        self._drained_at: float | None = None
         if is_worker:
             environment.events.report_to_master.add_listener(self.collector.report_to_master)
         if isinstance(environment.runner, MasterRunner):
@@ -82,7 +82,9 @@ class Crew:
 
     def _failed(self, greenlet: gevent.Greenlet) -> None:
         """Say that the engine has died of a fault of its own."""
-        self.collector.refusal = f"the generator failed: {greenlet.exception!r}"
+        assert self.engine is not None  # noqa: S101 -- it is the engine's greenlet
+        self.engine.refusal = f"the generator failed: {greenlet.exception!r}"
+        self.engine.close_second(time.monotonic())  # a worker's word reaches the master with its seconds
 
     def _report(self, name: str, milliseconds: float, size: int, error: str | None) -> None:
         self.environment.events.request.fire(
@@ -123,19 +125,16 @@ class Crew:
         if seconds < self.duration_s:
             share = self.profile.active_share(seconds / self.duration_s)
             return max(1, math.ceil(share * self.lanes))
-        is_over = seconds > self.duration_s + self.drain_s
-        if self._unrecorded() == 0:
-            self._drained_at = self._drained_at if self._drained_at is not None else seconds
-            wait_s = REPORTS_S if self.engine is None else 0.0
-            is_over = is_over or seconds - self._drained_at >= wait_s
-        else:
-            self._drained_at = None
-        if is_over:
+        if seconds > self.duration_s + self.drain_s or self._all_is_recorded():
             return None
         return max(1, math.ceil(self.profile.active_share(1.0) * self.lanes))
 
-    def _unrecorded(self) -> float:
-        return self.engine.unrecorded if self.engine is not None else self.collector.sum_of("unrecorded")
+    def _all_is_recorded(self) -> bool:
+        if self.engine is not None:
+            return self.engine.unrecorded == 0
+        # A master knows only what was reported: it waits for word of a second in which nobody typed any more.
+        last = self._began_at + self.duration_s + LATER_S
+        return self.collector.has_heard_of(last, self.generators) and not self.collector.sum_of("unrecorded")
 
     def end(self) -> None:
         """Close what is open; the last figures are handed on."""

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 LOOK_S = 0.5
-BEGIN_S_MAX = 60.0
+BEGIN_S_MAX = 120.0
 OVER_S_MAX = 60.0  # beyond typing and draining
 REST_S_MAX = 120.0
 HEAL_S_MAX = 120.0
@@ -162,8 +162,10 @@ def rehearse_at(
 def _wait_for_load(generator: Generator, series: Series) -> None:
     deadline = time.monotonic() + BEGIN_S_MAX
     while not series.read():
-        if generator.status() is not None or time.monotonic() > deadline:
-            raise ServerError(f"the generator did not begin: {generator.last_words()}")
+        if generator.status() is not None:
+            raise ServerError(f"the generator ended before it began: {generator.last_words()}")
+        if time.monotonic() > deadline:
+            raise ServerError(f"the generator did not begin in {BEGIN_S_MAX:.0f} s: {generator.last_words()}")
         time.sleep(LOOK_S)
 
 
@@ -251,9 +253,9 @@ def _judged(
     only_loss = bool(wanted.faults) or not PROFILES[wanted.profile].has_objectives
     objectives = read_slo(wanted.slo) if wanted.slo else default_slo(window_ms, streams, only_loss=only_loss)
     judged = judge(objectives, run)
+    run["slo"] = [one._asdict() | {"holds": one.holds} for one in judged]
     verdict = decide(run, judged, broken)
     run |= {"verdict": verdict.name, "verdict_words": verdict.sentence(run), "reasons": list(verdict.reasons)}
-    run["slo"] = [one._asdict() | {"holds": one.holds} for one in judged]
     run["histograms"] = {name: series.whole.histograms[name].as_plain() for name in ("drafted", "told", "request")}
     return Outcome(run, rows, judged, verdict)
 

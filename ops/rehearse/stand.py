@@ -54,7 +54,9 @@ class RehearsalStores(DrillStores):
 
 
 @contextlib.contextmanager
-def embedded(api_processes: int, folder: Path | None, logs: Path) -> Iterator[Target]:
+def embedded(
+    api_processes: int, folder: Path | None, logs: Path, settings: Mapping[str, str] | None = None
+) -> Iterator[Target]:
     """Start an installation, as durable as in production, and throw it away afterwards; logs are kept."""
     # Sockets want a short path, and servers one that they may walk to.
     place = Path(tempfile.mkdtemp(prefix="inkfast-rehearsal-", dir=folder))
@@ -62,7 +64,7 @@ def embedded(api_processes: int, folder: Path | None, logs: Path) -> Iterator[Ta
     with contextlib.ExitStack() as stack:
         stack.callback(shutil.rmtree, place, ignore_errors=True)
         stores = stack.enter_context(RehearsalStores(place / "stores", records_config={}))
-        installation = DrillInstallation(place / "data", 0, {}, stores, workers=api_processes)
+        installation = DrillInstallation(place / "data", 0, settings, stores, workers=api_processes)
         stack.callback(_keep_logs, place, logs)
         stack.enter_context(installation)
         yield Target(installation.url, installation.settings, lambda: _pids_of(installation, stores), installation)

@@ -31,7 +31,8 @@ class Verdict(NamedTuple):
         """Return the first line of the report."""
         who = f"{run['teachers']:,} teachers, {run['edits']['offered']:,} edits in {run['duration_s']:,.0f} s"
         if self.name == PASS:
-            return f"Go: {who}; nothing lost, nothing twice, and every objective held."
+            held = "every objective held" if run.get("slo") else "everything recorded in the end"
+            return f"Go: {who}; nothing lost, nothing twice, {held}."
         if self.name == FAIL:
             return f"No go: {self.reasons[0]} ({who})."
         return f"No verdict: {self.reasons[0]} ({who})."

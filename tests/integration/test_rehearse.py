@@ -6,6 +6,7 @@ import contextlib
 import csv
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -98,7 +99,7 @@ class Place:
 def place() -> Iterator[Place]:
     folder = Path(tempfile.mkdtemp(prefix="ink-rehearse-", dir="/tmp"))
     folder.chmod(0o711)
-    with embedded(1, None, folder / "logs") as target:
+    with embedded(1, None, folder / "logs", {"INKFAST_SAVE_WINDOW_MS": "1000"}) as target:
         there = Place(target, folder)
         made = there.start(
             *("ops.cli", "rehearse", "prepare", "--teachers", "12", "--data-dir", there.data_dir, "--out", there.grants)
@@ -106,6 +107,7 @@ def place() -> Iterator[Place]:
         said, _ = made.communicate(timeout=60)
         assert made.returncode == 0, said
         yield there
+    shutil.rmtree(folder)
 
 
 def run_of(folder: Path) -> dict[str, Any]:
@@ -194,7 +196,7 @@ def test_a_section_that_is_no_rehearsals_is_not_written_into(place: Place, tmp_p
             *("--teachers", "1", "--write-outside-rehearsal-sections"),
         )
         assert told[0] == 0, told[1]
-        assert place.sql(f"SELECT count(*) FROM edit_log WHERE section_id = {section}") > before
+        assert int(place.sql(f"SELECT count(*) FROM edit_log WHERE section_id = {section}")) > int(before)
     finally:
         place.sql(f"UPDATE section SET title = 'Rehearsal 1, period 1' WHERE section_id = {section}")
 
