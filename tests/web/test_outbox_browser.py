@@ -199,7 +199,7 @@ async def test_a_browser_that_lacks_something_saves_all_the_same(
 ) -> None:
     errors: list[Any] = []
     await window.add_init_script(MISSING[what])
-    window.on("weberror", lambda error: errors.append(error))
+    window.on("weberror", errors.append)
     page = await teacher.tab(window)
     await teacher.put(page, 0, "one")
     await settled(page)
