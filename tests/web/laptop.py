@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
     from playwright.async_api import BrowserContext, Page
 
+# A machine that runs many tests at once is slow; what is waited for comes, or does not come at all.
+expect.set_options(timeout=20_000)
+
 HAS_WORKER = "async () => !!(await navigator.serviceWorker.ready).active && navigator.serviceWorker.controller !== null"
 
 

@@ -9,14 +9,18 @@ from playwright.async_api import expect
 
 from tests.browsing import ask_axe
 from tests.school import PASSWORD
+from tests.web.laptop import type_down, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
     from playwright.async_api import Page
 
+    from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
+
+    Recorded = Callable[[], Awaitable[dict[tuple[int, int], dict[str, str]]]]
 
 
 async def fill_in(page: Page, username: str, password: str = PASSWORD) -> None:
@@ -105,8 +109,57 @@ async def test_a_page_of_somebody_else_says_whose_it_is(open_page: OpenPage, sch
     dialog = page.get_by_role("dialog", name="Sign in again")
     await expect(dialog).to_contain_text("Sam Okafor has signed in on this computer.")
     await expect(dialog).to_contain_text("This page shows the work of Elena Ruiz")
-    await dialog.get_by_role("link", name=re.compile("To the sections of Sam Okafor")).click()
-    await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Sam Okafor")
+    third = await page.context.new_page()
+    await third.goto("/app/")
+    await expect(third.get_by_role("heading", level=1)).to_have_text("Sections of Sam Okafor")
+    # Each of them can go on: the one who was here before, or the one who is here now.
+    await fill_in_dialog(page, school.teacher_name)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
+    await expect(dialog).to_have_count(0)
+    taken = third.get_by_role("dialog", name="Sign in again")
+    await expect(taken).to_contain_text("Elena Ruiz has signed in on this computer.")
+    await taken.get_by_role("link", name=re.compile("To the sections of Elena Ruiz")).click()
+    await expect(third.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
+
+
+async def test_what_is_not_sent_stays_for_the_one_who_typed_it(
+    open_page: OpenPage, school: GradebookSchool, service: Service, recorded: Recorded
+) -> None:
+    page = await open_page(f"/app/sections/{school.section}")
+    await expect(page.get_by_role("grid")).to_be_visible(timeout=30_000)
+    await wait_for_worker(page)
+    before = await recorded()
+    service.stop()
+    await type_down(page, 2, 5, first=8)
+    await expect(page.locator(".status")).to_contain_text("2 changes are on this computer")
+    await page.goto("/app/")
+    await page.get_by_role("button", name="Sign out").click()
+    dialog = page.get_by_role("dialog", name="2 changes are not sent yet")
+    assert await ask_axe(page, "signing out") == []
+    await dialog.get_by_role("button", name="Sign out anyway").click()
+    await expect(page.get_by_text("2 changes of Elena Ruiz are kept on this computer")).to_be_visible()
+
+    # The server hears of it when it is back, and nobody is signed in again by cookies that are still there.
+    service.start()
+    await page.reload()
+    await expect(page.get_by_label("User name")).to_be_visible()
+    await fill_in(page, school.co_teacher_name)
+    sections, told = page.get_by_role("heading", name="Sections of Sam Okafor"), page.get_by_text("Try again in")
+    await expect(sections.or_(told)).to_be_visible(timeout=30_000)
+    if await told.is_visible():  # a service that has just started may say 503, and when to come back
+        await expect(told).to_be_hidden(timeout=30_000)
+        await page.get_by_role("button", name="Sign in").click()
+    await expect(sections).to_be_visible()
+    await page.goto(f"/app/sections/{school.section}")
+    await expect(page.locator(".status")).to_contain_text("Nothing to send")
+    assert await recorded() == before
+
+    await page.goto("/app/")
+    await page.get_by_role("button", name="Sign out").click()
+    await fill_in(page, school.teacher_name)
+    await expect(page.locator(".status")).to_contain_text("Everything is in the records", timeout=20_000)
+    entered = {(school.columns[5], student): value for student, value in zip(school.students, "89", strict=False)}
+    assert {cell: value["score"] for cell, value in (await recorded()).items() if cell in entered} == entered
 
 
 async def test_a_sign_in_that_has_ended_leaves_the_list_and_asks_when_a_person_wants_to(

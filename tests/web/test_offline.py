@@ -37,7 +37,7 @@ async def test_three_hundred_grades_of_a_laptop_without_a_network_arrive_two_day
         page = await laptop.new_page()
         await sign_in_by_form(page, school.teacher_name)
         await page.goto(gradebook)
-        await expect(page.get_by_role("grid")).to_be_visible()
+        await expect(page.get_by_role("grid")).to_be_visible(timeout=30_000)
         await wait_for_worker(page)
 
     service.stop()
@@ -90,7 +90,7 @@ async def test_seventy_two_hours_without_the_name_of_the_service(
         page = await laptop.new_page()
         await sign_in_by_form(page, school.teacher_name)
         await page.goto(gradebook)
-        await expect(page.get_by_role("grid")).to_be_visible()
+        await expect(page.get_by_role("grid")).to_be_visible(timeout=30_000)
         await wait_for_worker(page)
 
     async with opened(tmp_path / "disk", named, secure, gone) as laptop:
@@ -120,7 +120,7 @@ async def test_a_sign_in_that_ends_is_asked_for_over_the_page_and_what_was_typed
     open_page: OpenPage, school: GradebookSchool, shoot: Callable[[Page, str], Awaitable[None]]
 ) -> None:
     page = await open_page(f"/app/sections/{school.section}")
-    await expect(page.get_by_role("grid")).to_be_visible()
+    await expect(page.get_by_role("grid")).to_be_visible(timeout=30_000)
     await page.context.clear_cookies()
     await type_down(page, 2, 5)
     await page.keyboard.type("9")  # not left yet

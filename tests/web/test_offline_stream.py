@@ -72,7 +72,7 @@ async def two_tabs(open_page: OpenPage, school: GradebookSchool) -> tuple[Page, 
     second = await first.context.new_page()
     others = streams_of(second)
     await second.goto(f"/app/sections/{school.section}")
-    await expect(second.get_by_role("grid")).to_be_visible()
+    await expect(second.get_by_role("grid")).to_be_visible(timeout=30_000)
     return first, second, others
 
 
@@ -92,7 +92,7 @@ async def test_two_tabs_share_one_stream(open_page: OpenPage, school: GradebookS
 @SMALL
 async def test_who_else_has_the_section_open_is_shown_and_goes(open_page: OpenPage, school: GradebookSchool) -> None:
     page = await open_page(f"/app/sections/{school.section}")
-    await expect(page.get_by_role("grid")).to_be_visible()
+    await expect(page.get_by_role("grid")).to_be_visible(timeout=30_000)
     other = await open_page(f"/app/sections/{school.section}", as_user=school.co_teacher_name)
     await expect(page.get_by_text("Sam Okafor")).to_be_visible(timeout=10_000)
     await expect(other.get_by_text("Elena Ruiz")).to_be_visible(timeout=10_000)

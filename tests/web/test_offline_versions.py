@@ -27,6 +27,10 @@ PAGES = {
     "/app/sections/0": "gradebook",
     "/app/sections/0/attendance": "attendance",
 }
+AT_WORK = """async () => {
+  const { installing, waiting, active } = await navigator.serviceWorker.ready;
+  return !installing && !waiting && active === navigator.serviceWorker.controller && active.state === "activated";
+}"""
 GIVEN_UP = """async () => {
   const { installing } = await navigator.serviceWorker.register("/app/sw.js", { scope: "/app/" });
   await new Promise((done) => {
@@ -114,7 +118,7 @@ async def test_a_new_version_is_taken_whole_and_a_page_that_is_open_keeps_its_ow
         await page.evaluate("navigator.serviceWorker.ready.then((registration) => registration.update())")
         await expect(page.get_by_text("A new version of this page is there.")).to_be_visible()
         await expect(page.get_by_text("Tried just now")).to_be_visible()
-        await page.wait_for_function("navigator.serviceWorker.controller.state === 'activated'")
+        await page.wait_for_function(AT_WORK)
         # What the open page still loads is of its own version, which the service does not have any more.
         scripts = await page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
         for script in [name for name in scripts if name.endswith(".js") and "/assets/" in name]:

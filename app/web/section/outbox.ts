@@ -1,7 +1,8 @@
 /** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
 import { type Outbox, type OutboxStatus, openOutbox } from "@inkfast/outbox";
 import { effect, signal } from "@preact/signals";
-import { inTheNameOf, person, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
+import { noteLeftWork } from "./left_work.ts";
+import { inTheNameOf, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
 import { keyOf } from "./types.ts";
 import { learntOf } from "./view.ts";
@@ -46,13 +47,19 @@ async function open(): Promise<PageStore> {
   });
   outboxStatus.value = outbox.status();
   // Where the form was needed, it closes when somebody has signed in: then what waits is sent.
+  // Where it was ended on purpose, nothing more is sent from here: whoever signs in then gets a fresh page.
   let wasNeeded = false;
+  let isClosed = false;
   effect(() => {
-    const isNeeded = signInNeeded.value !== null;
-    if (wasNeeded && !isNeeded) outbox.signedIn();
-    if (signInNeeded.value === "other_person" || (signInNeeded.value === "signed_out" && person.peek() !== null)) void outbox.close();
-    wasNeeded = isNeeded;
+    const why = signInNeeded.value;
+    if (wasNeeded && why === null) isClosed ? location.reload() : outbox.signedIn();
+    if (!isClosed && (why === "other_person" || why === "signed_out")) {
+      isClosed = true;
+      void outbox.close();
+    }
+    wasNeeded = why !== null;
   });
+  noteLeftWork({ user_id: who.user_id, name: who.name, n: 0 });
   return { outbox, snapshots };
 }
 

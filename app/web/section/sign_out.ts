@@ -4,10 +4,16 @@ import { openPageStore } from "./outbox.ts";
 import { endSession, person } from "./session.ts";
 import { forgetSnapshots } from "./snapshots.ts";
 
-/** How many changes of the person no server holds: what signing out would leave here. */
+/**
+ * How many changes of the person no server holds: what signing out would leave here. Read from the disk, for a page that has just
+ * been opened may not have counted yet.
+ */
 export async function unsentChanges(): Promise<number> {
-  const { storing, queued, sending } = (await openPageStore()).outbox.status();
-  return storing + queued + sending;
+  const { outbox } = await openPageStore();
+  const { sections } = await outbox.rescue();
+  const kept = sections.flatMap(({ edits }) => edits).filter(({ state }) => state === "queued" || state === "sending");
+  const { storing, queued, sending } = outbox.status();
+  return Math.max(kept.length, storing + queued + sending);
 }
 
 /** True if the server knows; else it is told as soon as it can be reached. */
