@@ -105,7 +105,7 @@ async def test_a_tab_that_is_closed_hands_the_stream_over(
     open_page: OpenPage, school: GradebookSchool, colleague: Colleague
 ) -> None:
     first, second, others = await two_tabs(open_page, school)
-    async with second.expect_response(lambda response: "/api/v1/events" in response.url, timeout=5_000):
+    async with second.expect_response(lambda response: "/api/v1/events" in response.url, timeout=30_000):
         await first.close(run_before_unload=False)
     assert len(others) == 1
     await colleague(1, "8")

@@ -118,7 +118,13 @@ async def test_a_new_version_is_taken_whole_and_a_page_that_is_open_keeps_its_ow
         await page.evaluate("navigator.serviceWorker.ready.then((registration) => registration.update())")
         await expect(page.get_by_text("A new version of this page is there.")).to_be_visible()
         await expect(page.get_by_text("Tried just now")).to_be_visible()
+        # Another page is opened, of the new version, while the first one stays.
         await page.wait_for_function(AT_WORK)
+        for _ in range(2):
+            other = await window.new_page()
+            await other.goto("/app/compatibility")
+            await expect(other.get_by_text("Tried by the new version.")).to_be_visible()
+            await other.close()
         # What the open page still loads is of its own version, which the service does not have any more.
         scripts = await page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
         for script in [name for name in scripts if name.endswith(".js") and "/assets/" in name]:
