@@ -358,3 +358,33 @@ async def test_thousands_of_exceptions_are_told_a_few_at_a_time(
         assert answer["drafted_seq"] == 450
         tab.exceptions_seen_seq = max([tab.exceptions_seen_seq, *page])
     assert told == [seq for seq in range(1, 451) if (seq - 1) % 10]
+
+
+async def test_a_save_sent_again_with_what_postgresql_knew_before_tells_its_author_what_became_of_it(
+    settings: Settings, process: Process, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its answer is lost on the way, and it is recorded meanwhile: what it asked PostgreSQL is old by then."""
+    async with cut_off(settings) as alone:
+        theirs = Tab(alone, CO_TEACHER)
+        await theirs.save(theirs.edit(ANNA, "99"))  # will be rejected, and leave the cell empty
+    mine = Tab(process)
+    committer = process.edit_cells._committer
+    commit, sent_again = committer.commit, []
+
+    async def commit_twice(*what: Any, **how: Any) -> bytes:
+        reply = await commit(*what, **how)
+        if what[2][1] == 1 and reply[:1] == b"O":
+            await flush_all(settings)
+            sent_again.append(what)
+            reply = await commit(*what, **how)
+        return reply
+
+    monkeypatch.setattr(committer, "commit", commit_twice)
+    answer = await mine.save(mine.edit(ANNA, "11"))
+    assert len(sent_again) == 1
+    assert outcomes(answer) == ["drafted"]
+    assert answer["recorded_seq"] == 0, "that it is a conflict has not been told yet"
+    await flush_all(settings)
+    answer = await mine.save()
+    assert [(e["seq"], e["outcome"]) for e in answer["exceptions"]] == [(1, "conflict")]
+    assert answer["recorded_seq"] == 1

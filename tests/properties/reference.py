@@ -189,6 +189,7 @@ class Journal:
             is_unasked = True
         if is_unasked and context is None and not is_away:
             return self._ask(save, {})
+        drained = recorded
         judging = _Judging(save, context, is_away, drafted, recorded)
         try:
             results = tuple(self._judge(judging, edit) for edit in save.edits)
@@ -205,11 +206,11 @@ class Journal:
         self.positions[save.client] = drafted, recorded
         if judging.entry:
             self.stream.append(Entry(*save.client, recorded, tuple(judging.entry)))
-        told, position = self._tell(save, context, recorded, is_new=is_new, is_unasked=is_unasked)
-        return Reply("O", 0, drafted, position, results, told)
+        told, told_seq = self._tell(save, context, recorded, drained, is_new=is_new, is_unasked=is_unasked)
+        return Reply("O", 0, drafted, told_seq, results, told)
 
     def _tell(
-        self, save: Save, context: Context | None, recorded: int, *, is_new: bool, is_unasked: bool
+        self, save: Save, context: Context | None, recorded: int, drained: int, *, is_new: bool, is_unasked: bool
     ) -> tuple[tuple[tuple[int, bytes], ...], int]:
         """Return what is told, and how far the client may be told to be recorded: no further than is known here."""
         exceptions = self.exceptions.pop(save.client, [])
@@ -217,7 +218,7 @@ class Journal:
         told_to = save.seen_seq if is_unasked else None
         if context is not None and (is_unasked or is_new):
             told_to = context.next_exception_seq - 1 if context.next_exception_seq else None
-            if recorded > context.recorded_seq:
+            if drained > context.recorded_seq:
                 # Recorded since PostgreSQL was asked; a drain may have found no room for what came of it.
                 told_to = context.recorded_seq if told_to is None else min(told_to, context.recorded_seq)
             known = _unpack(context.exceptions)
@@ -266,7 +267,9 @@ class Journal:
             return before
         if edit.seq <= judging.drafted_seq and judging.may_ask:
             raise _NeedsContextError
-        if judging.is_away:  # what became of it nobody can say now: its client must not let go of it
+        context = judging.context
+        if judging.is_away or (context is not None and context.recorded_seq < edit.seq):
+            # What became of it nobody can say now, or PostgreSQL was asked before: its client must not let go of it.
             judging.recorded_seq = min(judging.recorded_seq, edit.seq - 1)
         if edit.status == REJECTED:
             return self._keep(judging, edit, REJECTED, "r", edit.extra)

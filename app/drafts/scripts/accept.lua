@@ -201,9 +201,9 @@ local function judge(s, i, p)
     return 's'
   end
   if seq <= s.drafted and not s.ctx and not s.away then return nil end
-  -- Recorded once, and sent again because its answer was lost; what became of it only PostgreSQL can say, which is away.
-  -- The client must not let go of it before it has heard.
-  if s.away and seq <= s.recorded then s.recorded = seq - 1 end
+  -- Recorded once, and sent again because its answer was lost; what became of it only PostgreSQL can say, which is away, or
+  -- was asked before. The client must not let go of it before it has heard.
+  if seq <= s.recorded and (s.away or (s.ctx and s.ctx.recorded < seq)) then s.recorded = seq - 1 end
   local extra_len, value_len = unpack_('>I2I4', s.a, p + 54)
   local length = 60 + value_len + extra_len
   if status == REJECTED then
@@ -247,7 +247,7 @@ end
 local function merged(s, ours)
   local theirs, told_to = s.ctx.exceptions, nil
   if s.ctx.next_exception > 0 then told_to = s.ctx.next_exception - 1 end
-  if s.recorded > s.ctx.recorded and (not told_to or told_to > s.ctx.recorded) then told_to = s.ctx.recorded end
+  if s.drained > s.ctx.recorded and (not told_to or told_to > s.ctx.recorded) then told_to = s.ctx.recorded end
   local known, all, p = {}, { theirs }, 1
   while p <= #theirs do
     local seq, len = unpack_('>I4I4', theirs, p)
@@ -380,6 +380,7 @@ local function accept(key, a)
     if first > s.drafted + 1 then return 'G' .. pack('>I4', s.drafted + 1) end
   end
   if is_unasked and not s.ctx and not s.away then return ask(s, n) end
+  s.drained = s.recorded
 
   local results = {}
   for i = 1, n do
