@@ -11,6 +11,7 @@ import json
 import os
 import time
 from collections import deque
+from itertools import islice
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from loadtests.ledger import Client
@@ -110,9 +111,8 @@ class Outbox:
         self._requests += 1
         edits: list[dict[str, Any]] = []
         size = 0
-        for edit in self._kept:
-            if edit["seq"] <= self.drafted_seq:
-                continue
+        first = self.drafted_seq + 1 - self._kept[0]["seq"] if self._kept else 0
+        for edit in islice(self._kept, max(0, first), None):
             size += len(json.dumps(edit))
             if len(edits) == self._edits_max or (edits and size > BODY_BYTES_MAX):
                 break
@@ -136,9 +136,9 @@ class Outbox:
             if outcome["outcome"] in {"conflict", "rejected"}:
                 self._refused(edit, outcome["outcome"], outcome.get("head"))
         for exception in answer["exceptions"]:
-            if exception["seq"] > self.exceptions_seen_seq:
-                for kept in [e for e in self._kept if e["edit_id"] == exception["edit_id"]]:
-                    self._refused(kept, exception["outcome"], exception.get("head"))
+            kept = self._kept_as(exception["seq"], exception["edit_id"])
+            if kept and exception["seq"] > self.exceptions_seen_seq:
+                self._refused(kept, exception["outcome"], exception.get("head"))
         seen = [x["seq"] for x in answer["exceptions"]]
         self.exceptions_seen_seq = max([self.exceptions_seen_seq, *seen])
         if answer["drafted_seq"] < self.drafted_seq:
@@ -150,6 +150,14 @@ class Outbox:
         self.next_save_ms = answer["next_save_ms"]
         while self._kept and self._kept[0]["seq"] <= self.recorded_seq:
             self._kept.popleft()
+
+    def _kept_as(self, seq: int, edit_id: str) -> dict[str, Any] | None:
+        # By its place: after an hour without PostgreSQL tens of thousands are kept, and as many exceptions may be told.
+        place = seq - self._kept[0]["seq"] if self._kept else -1
+        if not 0 <= place < len(self._kept):
+            return None
+        found = self._kept[place]
+        return found if found["edit_id"] == edit_id else next((e for e in self._kept if e["edit_id"] == edit_id), None)
 
     def gap(self, save: Save, expected_seq: int) -> None:
         """Take a 409: send from there; as a new client where that has left the outbox long ago."""
