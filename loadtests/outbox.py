@@ -154,10 +154,9 @@ class Outbox:
     def _kept_as(self, seq: int, edit_id: str) -> dict[str, Any] | None:
         # By its place: after an hour without PostgreSQL tens of thousands are kept, and as many exceptions may be told.
         place = seq - self._kept[0]["seq"] if self._kept else -1
-        if not 0 <= place < len(self._kept):
-            return None
-        found = self._kept[place]
-        return found if found["edit_id"] == edit_id else next((e for e in self._kept if e["edit_id"] == edit_id), None)
+        if 0 <= place < len(self._kept) and self._kept[place]["edit_id"] == edit_id:
+            return self._kept[place]
+        return next((e for e in self._kept if e["edit_id"] == edit_id), None)
 
     def gap(self, save: Save, expected_seq: int) -> None:
         """Take a 409: send from there; as a new client where that has left the outbox long ago."""

@@ -75,7 +75,7 @@ async def _plant(process: Process, client_id: bytes, first_seq: int, *edits: byt
     reply = await commit(partition, section_id, save, len(edits))
     if reply[:1] == b"N":
         cells, wanted = [e[5:14] for e in edits], [i for e in edits for i in (e[14:30], e[30:46])]
-        context = await load_context(process.pool, section_id, client, cells, [*wanted, *unpack_wanted(reply)])
+        context = await load_context(process.pool, section_id, client, 0, cells, [*wanted, *unpack_wanted(reply)])
         reply = await commit(partition, section_id, with_context(save, context.context), len(edits))
     assert reply[:1] == b"O", reply
 
