@@ -51,7 +51,7 @@ async def test_an_edit_recorded_while_it_is_looked_up_is_no_conflict_with_itself
         desk.outbox.renumber()
         with monkeypatch.context() as patch:
             patch.setattr(app.gradebook.edit_cells, "load_context", load_and_flush)
-            patch.setattr(app.gradebook.ask_records, "SAVE_S_MAX", 60.0)  # the flush inside may take as long as it likes
+            patch.setattr(app.gradebook.ask_records, "SAVE_S_MAX", 60.0)  # the flush may take long
             answer = await desk.save()
         assert answer is not None
         # What stands in its cell is known there, and journaled again; what others stand on is found in PostgreSQL.
