@@ -199,8 +199,8 @@ def _pytest(name: str, *folders: str) -> Callable[[float], Count]:
 def _in_a_browser(name: str, *folders: str) -> Callable[[float], Count]:
     """Check as `_pytest` does; a few that fail have a second try, and are named, whatever becomes of them.
 
-    A browser is a dozen processes, and its pages have waits of their own (a save window, a lease): where a machine is busy
-    with something else, a test runs into its bound now and then. What is broken fails twice.
+    A browser is a dozen processes, and its pages have waits of their own (a save window, a lease): where a machine is
+    busy with something else, a test runs into its bound now and then. What is broken fails twice.
     """
     once = _pytest(name, *folders)
 
