@@ -36,9 +36,9 @@ def test_what_failed_is_named_as_pytest_takes_it(tmp_path: Path) -> None:
     assert failed_tests(report) == []
     report.write_text(
         "<testsuites><testsuite>"
-        '<testcase classname="tests.web.test_a" name="test_well"/>'
-        '<testcase classname="tests.web.test_a" name="test_bad[5x3]"><failure message="x"/></testcase>'
-        '<testcase classname="tests.web.test_b" name="test_worse"><error message="x"/></testcase>'
+        '<testcase classname="tests.web.test_policy" name="test_well"/>'
+        '<testcase classname="tests.web.test_policy" name="test_bad[5x3]"><failure message="x"/></testcase>'
+        '<testcase classname="tests.web.test_compat" name="test_worse"><error message="x"/></testcase>'
         "</testsuite></testsuites>"
     )
-    assert failed_tests(report) == ["tests/web/test_a.py::test_bad[5x3]", "tests/web/test_b.py::test_worse"]
+    assert failed_tests(report) == ["tests/web/test_policy.py::test_bad[5x3]", "tests/web/test_compat.py::test_worse"]
