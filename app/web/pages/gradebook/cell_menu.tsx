@@ -42,7 +42,7 @@ export function CellMenu({ desk, x, y }: { readonly desk: Desk; readonly x: numb
     </button>
   );
   return (
-    <div ref={list} class="menu-list cell-menu" role="group" aria-label={desk.spoken(active)} onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
+    <div ref={list} class="menu-list cell-menu" role="dialog" aria-label={desk.spoken(active)} onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
       {choose(words.say("tool.comment"), { is: "comment", ...active })}
       {choose(words.say("tool.history"), null, () => (desk.aside.value = "history"))}
       {choose(words.say("tool.quick"), null, () => desk.quick(active.item.line_item_id))}
