@@ -85,6 +85,7 @@ export const SAVING = {
     assert.deepEqual([outcome.head.edit_id, outcome.head.value], [first.edit_id, { score: "15" }]);
     assert.ok(Number.isInteger(outcome.head.author_id) && Date.parse(outcome.head.entered_at));
     assert.equal((await server.cell("score", column, students[7])).edit_id, first.edit_id);
+    await two.settled(); // which conflicts are open is known where they are recorded
     assert.ok((await server.snapshot()).conflicts.some(({ edit_id }) => edit_id === late.edit_id));
     const mine = two.edit("score", column, students[7], { score: "3" }, { base: outcome.head.edit_id, resolves: [late.edit_id] });
     accepted(await two.save(mine));
