@@ -1,6 +1,6 @@
 /** What can be done with a cell, where the pointer or the menu key asked for it. */
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Desk, Opened } from "./desk.ts";
 
 const EDGE_PX = 8;
@@ -8,7 +8,7 @@ const EDGE_PX = 8;
 export function CellMenu({ desk, x, y }: { readonly desk: Desk; readonly x: number; readonly y: number }): VNode | null {
   const { words } = desk;
   const list = useRef<HTMLDivElement>(null);
-  useEffect(() => {
+  useLayoutEffect(() => {
     const box = list.current;
     if (box === null) return;
     box.style.left = `${Math.max(EDGE_PX, Math.min(x, innerWidth - box.offsetWidth - EDGE_PX))}px`;
@@ -42,7 +42,7 @@ export function CellMenu({ desk, x, y }: { readonly desk: Desk; readonly x: numb
     </button>
   );
   return (
-    <div ref={list} class="menu-list cell-menu" role="dialog" aria-label={desk.spoken(active)} onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
+    <div ref={list} class="menu-list cell-menu" role="region" aria-label={desk.spoken(active)} onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
       {choose(words.say("tool.comment"), { is: "comment", ...active })}
       {choose(words.say("tool.history"), null, () => (desk.aside.value = "history"))}
       {choose(words.say("tool.quick"), null, () => desk.quick(active.item.line_item_id))}
