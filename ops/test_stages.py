@@ -33,7 +33,6 @@ REPORTS = ROOT / "build" / "test"
 # Debian package: a program that shows it is there.
 DEBIAN = {"strace": "strace", "redis-server": "redis-server", "chromium": "chromium"}
 POLICY = Path("/usr/sbin/policy-rc.d")
-SECOND_TRIES_MAX = 12
 HANG_FACTOR = 4  # a stage that takes this many budgets hangs
 FOR_TESTS = {"INKFAST_CHROMIUM"}
 MIGRATIONS = "app/records/migrations"
@@ -196,36 +195,6 @@ def _pytest(name: str, *folders: str) -> Callable[[float], Count]:
     return check
 
 
-def _in_a_browser(name: str, *folders: str) -> Callable[[float], Count]:
-    """Check as `_pytest` does; a few that fail have a second try, and are named, whatever becomes of them.
-
-    A browser is a dozen processes, and its pages have waits of their own (a save window, a lease): where a machine is
-    busy with something else, a test runs into its bound now and then. What is broken fails twice.
-    """
-    once = _pytest(name, *folders)
-
-    def check(limit_s: float) -> Count:
-        began = time.monotonic()
-        count = once(limit_s)
-        failed = failed_tests(REPORTS / f"{name}.xml")
-        if not 0 < len(failed) <= SECOND_TRIES_MAX:
-            return count
-        again = _pytest(f"{name}-again", *failed)(max(60.0, limit_s - (time.monotonic() - began)))
-        click.echo(f"tried twice, {again.passed} of {len(failed)} passed then: {', '.join(failed)}")
-        return Count(count.passed + again.passed, count.failed - len(failed) + again.failed)
-
-    return check
-
-
-def failed_tests(report: Path) -> list[str]:
-    """Return the tests that failed according to a report, as pytest takes them; none without a report."""
-    if not report.exists():
-        return []
-    cases = ET.parse(report).getroot().iter("testcase")  # noqa: S314 -- pytest wrote it a moment ago
-    bad = [case for case in cases if case.find("failure") is not None or case.find("error") is not None]
-    return [f"{case.get('classname', '').replace('.', '/')}.py::{case.get('name')}" for case in bad]
-
-
 def _read_report(report: Path) -> Count:
     if not report.exists():
         return NOTHING
@@ -249,8 +218,8 @@ STAGES = (
     Stage("integration", 240, _pytest("integration", "tests/integration")),
     Stage("faults", 480, _pytest("faults", "tests/faults")),
     Stage("documents", 60, _pytest("documents", "tests/tidy")),
-    Stage("browser", 240, _in_a_browser("browser", "tests/browser")),
-    Stage("web", 900, _in_a_browser("web", "tests/web")),
+    Stage("browser", 240, _pytest("browser", "tests/browser")),
+    Stage("web", 900, _pytest("web", "tests/web")),
 )
 
 

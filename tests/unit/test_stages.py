@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ops.test_stages import Count, failed_tests, read_node_totals
+from ops.test_stages import Count, read_node_totals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,16 +29,3 @@ def test_every_folder_of_tests_belongs_to_a_stage() -> None:
 )
 def test_totals_of_node(said: str, count: tuple[int, int]) -> None:
     assert read_node_totals(said) == Count(*count)
-
-
-def test_what_failed_is_named_as_pytest_takes_it(tmp_path: Path) -> None:
-    report = tmp_path / "web.xml"
-    assert failed_tests(report) == []
-    report.write_text(
-        "<testsuites><testsuite>"
-        '<testcase classname="tests.web.test_policy" name="test_well"/>'
-        '<testcase classname="tests.web.test_policy" name="test_bad[5x3]"><failure message="x"/></testcase>'
-        '<testcase classname="tests.web.test_compat" name="test_worse"><error message="x"/></testcase>'
-        "</testsuite></testsuites>"
-    )
-    assert failed_tests(report) == ["tests/web/test_policy.py::test_bad[5x3]", "tests/web/test_compat.py::test_worse"]
