@@ -50,7 +50,7 @@ let tab: TabStream | undefined;
 export function watchSection(section: number, listener: SectionListener): () => void {
   const those = listeners.get(section) ?? new Set();
   listeners.set(section, those.add(listener));
-  tab ??= new TabStream(`inkfast.stream.${person.peek()?.user_id ?? 0}`);
+  tab ??= new TabStream(`inkfast.stream.${person.value?.user_id ?? 0}`);
   tab.lookAgain();
   return () => {
     those.delete(listener);
@@ -125,7 +125,7 @@ class TabStream {
     let fresh = before === undefined ? sections : sections.filter((section) => !this.covered.includes(section));
     this.path = path;
     let isNew = true;
-    const close = openStream(path, inTheNameOf(person.peek()), {
+    const close = openStream(path, inTheNameOf(person.value), {
       alive: () => {
         this.failures = 0;
         unreachableSince.value = null;

@@ -1,6 +1,6 @@
 /** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
 import { type Outbox, type OutboxStatus, openOutbox } from "@inkfast/outbox";
-import { effect, signal } from "@preact/signals";
+import { afterChange, watched } from "./watched.ts";
 import { noteLeftWork } from "./left_work.ts";
 import { inTheNameOf, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -8,7 +8,7 @@ import { keyOf } from "./types.ts";
 import { learntOf } from "./view.ts";
 
 /** How things stand in all sections; null until the outbox is open. */
-export const outboxStatus = signal<OutboxStatus | null>(null);
+export const outboxStatus = watched<OutboxStatus | null>(null);
 
 export interface PageStore {
   readonly outbox: Outbox;
@@ -32,7 +32,7 @@ async function open(): Promise<PageStore> {
   const snapshots = new Snapshots(who.user_id);
   const outbox = openOutbox({ user: who.user_id, headers: () => inTheNameOf(who), makeRoom: () => snapshots.makeRoom() });
   outbox.on("status", (status) => {
-    const hasEnded = status.signInRequired && outboxStatus.peek()?.signInRequired !== true;
+    const hasEnded = status.signInRequired && outboxStatus.value?.signInRequired !== true;
     outboxStatus.value = status;
     if (hasEnded) void goOn(outbox);
   });
@@ -50,7 +50,7 @@ async function open(): Promise<PageStore> {
   // Where it was ended on purpose, nothing more is sent from here: whoever signs in then gets a fresh page.
   let wasNeeded = false;
   let isClosed = false;
-  effect(() => {
+  afterChange(() => {
     const why = signInNeeded.value;
     if (wasNeeded && why === null) isClosed ? location.reload() : outbox.signedIn();
     if (!isClosed && (why === "other_person" || why === "signed_out")) {
@@ -66,5 +66,5 @@ async function open(): Promise<PageStore> {
 /** A grant that has ended is renewed, and only if that fails is anybody asked to sign in. */
 async function goOn(outbox: Outbox): Promise<void> {
   await renew();
-  if (signInNeeded.peek() === null) outbox.signedIn();
+  if (signInNeeded.value === null) outbox.signedIn();
 }

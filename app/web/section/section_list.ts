@@ -1,5 +1,5 @@
 /** The list of one's sections: from the disk at once, then from the network. */
-import { signal } from "@preact/signals";
+import { watched } from "./watched.ts";
 import { openPageStore } from "./outbox.ts";
 import { ask } from "./session.ts";
 import type { KeptList, Snapshots } from "./snapshots.ts";
@@ -14,14 +14,14 @@ export interface SectionList {
 }
 
 /** null while nothing is known: neither does the disk know, nor has the server answered. */
-export const sectionList = signal<SectionList | null>(null);
+export const sectionList = watched<SectionList | null>(null);
 /** The server was asked and did not answer with a list: its code, or `unreachable`. */
-export const listProblem = signal<string | null>(null);
+export const listProblem = watched<string | null>(null);
 
 /** Rejects never; what is missing is in `listProblem`. */
 export async function loadList(): Promise<void> {
   const { snapshots } = await openPageStore();
-  if (sectionList.peek() === null) {
+  if (sectionList.value === null) {
     const kept = await snapshots.readList();
     if (kept !== undefined) sectionList.value = { ...asList(kept), isFromDisk: true };
   }

@@ -1,10 +1,10 @@
 /** What the service says of itself in public: maintenance that is announced or going on. Asked seldom, and only by who looks. */
-import { signal } from "@preact/signals";
+import { watched } from "./watched.ts";
 
 const EVERY_MS = 10 * 60_000;
 
 /** Until when maintenance goes on; milliseconds since 1970, null for none. */
-export const maintenanceUntil = signal<number | null>(null);
+export const maintenanceUntil = watched<number | null>(null);
 
 let timer: ReturnType<typeof setTimeout> | undefined;
 

@@ -2,7 +2,7 @@
  * Who is signed in. It is kept on disk, so that a page opens without a network; the server is asked to renew the grant well
  * before it ends. Where it says no, `signInNeeded` is set: the page stays as it is, with a form over it, and goes on afterwards.
  */
-import { signal } from "@preact/signals";
+import { watched } from "./watched.ts";
 import { remember, remembered } from "./remembered.ts";
 import { noteServerTime, serverNow } from "./server_clock.ts";
 
@@ -40,12 +40,12 @@ const RENEW_AGAIN_MS = 4_000;
 const RENEW_AGAIN_MS_MAX = 180_000;
 
 /** Who this page works for, from the disk at first. It never changes from one person to another within a page. */
-export const person = signal<Person | null>(parsed(remembered(SIGNED_IN)));
-export const signInNeeded = signal<SignInReason | null>(null);
+export const person = watched<Person | null>(parsed(remembered(SIGNED_IN)));
+export const signInNeeded = watched<SignInReason | null>(null);
 /** Who has signed in in this browser, where that is not whom this page works for. */
-export const otherPerson = signal<Person | null>(null);
+export const otherPerson = watched<Person | null>(null);
 /** Since when questions to the server find no answer; null while the last one was answered. Milliseconds, by its clock. */
-export const unreachableSince = signal<number | null>(null);
+export const unreachableSince = watched<number | null>(null);
 
 let renewing: Promise<void> | undefined;
 let timer: ReturnType<typeof setTimeout> | undefined;
@@ -70,7 +70,7 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
 }
 
 /** One question with a limit of time. Says whom this page works for, so that nothing is done in another person's name. */
-async function answer(path: string, init: RequestInit, who: Person | null = person.peek()): Promise<Response> {
+async function answer(path: string, init: RequestInit, who: Person | null = person.value): Promise<Response> {
   const sent = Date.now();
   const stop = new AbortController();
   const limit = setTimeout(() => stop.abort(), ANSWER_MS_MAX);
@@ -96,7 +96,7 @@ export function inTheNameOf(who: Person | null): Record<string, string> {
 /** Who is signed in: at once if the disk knows, else as soon as somebody is. */
 export function startSession(): Promise<Person> {
   watch();
-  const known = person.peek();
+  const known = person.value;
   if (known === null) void renew();
   else if (isDue(known)) void renew();
   else plan(known);
@@ -134,7 +134,7 @@ async function renewOnce(): Promise<void> {
     // Asked without a name: the answer says whose the cookies are.
     const response = await answer(SESSION, {}, null);
     if (response.status === 200) take((await response.json()) as Person);
-    else if (response.status === 401) need(person.peek() === null ? "nobody" : "ended");
+    else if (response.status === 401) need(person.value === null ? "nobody" : "ended");
     else again(Number(response.headers.get("retry-after")) * 1_000);
   } catch {
     again(0);
@@ -143,7 +143,7 @@ async function renewOnce(): Promise<void> {
 
 function again(wait_ms: number): void {
   clearTimeout(timer);
-  if (person.peek() === null) need("nobody");
+  if (person.value === null) need("nobody");
   const pause_ms = Math.min(RENEW_AGAIN_MS * 2 ** failures, RENEW_AGAIN_MS_MAX);
   failures += 1;
   timer = setTimeout(() => void renew(), Math.max(wait_ms, pause_ms * (0.5 + Math.random())));
@@ -156,7 +156,7 @@ function need(why: SignInReason): void {
 
 /** Somebody is signed in. If it is not whom this page works for, the page is not theirs. */
 function take(who: Person): void {
-  const mine = person.peek();
+  const mine = person.value;
   failures = 0;
   remember(SIGN_OUT_DUE, null);
   remember(SIGNED_IN, JSON.stringify(who));
@@ -230,11 +230,11 @@ function watch(): void {
     if (key !== SIGNED_IN) return;
     const found = parsed(newValue);
     if (found !== null) take(found);
-    else if (person.peek() !== null) need("signed_out");
+    else if (person.value !== null) need("signed_out");
   });
   const look = (): void => {
-    const mine = person.peek();
-    if (!document.hidden && mine !== null && signInNeeded.peek() === null && isDue(mine)) void renew();
+    const mine = person.value;
+    if (!document.hidden && mine !== null && signInNeeded.value === null && isDue(mine)) void renew();
   };
   document.addEventListener("visibilitychange", look);
   window.addEventListener("online", look);

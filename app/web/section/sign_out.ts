@@ -18,7 +18,7 @@ export async function unsentChanges(): Promise<number> {
 
 /** True if the server knows; else it is told as soon as it can be reached. */
 export async function signOut(): Promise<boolean> {
-  const who = person.peek();
+  const who = person.value;
   const n = await unsentChanges();
   const { outbox, snapshots } = await openPageStore();
   await outbox.close();

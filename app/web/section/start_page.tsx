@@ -1,10 +1,10 @@
 /** What every page has around it: the form over it when somebody has to sign in, and the line about a new version. */
-import { type VNode, render } from "preact";
-import { useEffect, useState } from "preact/hooks";
-import type { SharedWords } from "../words/words.ts";
+import type { VNode } from "preact";
+import { type SharedWords, withArea } from "../words/words.ts";
+import { later } from "./later.tsx";
 import { ZONE, remembered } from "./remembered.ts";
 import { signInNeeded } from "./session.ts";
-import type { SignInOverlay } from "./sign_in.tsx";
+import { changed, draw } from "./watched.ts";
 import { isNewVersionThere, registerWorker } from "./worker_registration.ts";
 
 const FORM_AGAIN_MS = 5_000;
@@ -21,11 +21,13 @@ export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}
   const around = document.createElement("div");
   around.className = "around";
   document.body.append(around);
-  render(
-    <>
-      <NewVersion words={words} />
-      <SignIn words={words} hasOwnForm={hasOwnForm} />
-    </>,
+  draw(
+    () => (
+      <>
+        <NewVersion words={words} />
+        <SignIn words={words} hasOwnForm={hasOwnForm} />
+      </>
+    ),
     around,
   );
   leaveRoom(around);
@@ -33,24 +35,17 @@ export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}
 }
 
 /** The form is fetched when it is needed: without a network nobody can sign in anyway. */
-function SignIn(given: { readonly words: SharedWords; readonly hasOwnForm: boolean }): VNode | null {
-  const [form, setForm] = useState<{ readonly Overlay: typeof SignInOverlay } | null>(null);
-  const isNeeded = signInNeeded.value !== null;
-  useEffect(() => {
-    if (!isNeeded || form !== null) return undefined;
-    let timer: ReturnType<typeof setTimeout> | undefined;
-    const load = (): void => {
-      import("./sign_in.tsx").then(
-        ({ SignInOverlay: Overlay }) => setForm({ Overlay }),
-        () => {
-          timer = setTimeout(load, FORM_AGAIN_MS);
-        },
-      );
-    };
-    load();
-    return () => clearTimeout(timer);
-  }, [isNeeded, form]);
-  return form === null ? null : <form.Overlay {...given} />;
+const form = later(
+  async (first: { readonly words: SharedWords }) => {
+    const [{ SignInOverlay }, words] = await Promise.all([import("./sign_in.tsx"), withArea(first.words, "sign_in")]);
+    return () => <SignInOverlay words={words} />;
+  },
+  () => void setTimeout(changed, FORM_AGAIN_MS),
+);
+
+function SignIn({ words, hasOwnForm }: { readonly words: SharedWords; readonly hasOwnForm: boolean }): VNode | null {
+  const why = signInNeeded.value;
+  return why === null || (why === "nobody" && hasOwnForm) ? null : <form.Part words={words} />;
 }
 
 /** The height of the lines at the foot is known to the styles: nothing lies under them. */

@@ -1,8 +1,8 @@
 /** The service worker is registered when the page has been painted, and never makes a page load itself anew. */
-import { signal } from "@preact/signals";
+import { watched } from "./watched.ts";
 
 /** A newer version of the pages is on this computer; this one is complete, and goes on. */
-export const isNewVersionThere = signal(false);
+export const isNewVersionThere = watched(false);
 
 export function registerWorker(): void {
   if (!("serviceWorker" in navigator)) return;
@@ -17,7 +17,7 @@ async function registered(): Promise<void> {
     const registration = await navigator.serviceWorker.register("/app/sw.js", { scope: "/app/", updateViaCache: "none" });
     navigator.serviceWorker.addEventListener("controllerchange", () => {
       // The very first worker serves the version that this page is of.
-      isNewVersionThere.value = !isFirst || isNewVersionThere.peek();
+      isNewVersionThere.value = !isFirst || isNewVersionThere.value;
     });
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void registration.update().catch(() => undefined);

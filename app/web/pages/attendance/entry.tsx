@@ -5,6 +5,7 @@ import { outboxOfPage } from "../../section/outbox.ts";
 import { startSession } from "../../section/session.ts";
 import { startPage } from "../../section/start_page.tsx";
 import type { SectionView } from "../../section/types.ts";
+import { draw } from "../../section/watched.ts";
 import { loadWords } from "../../words/words.ts";
 import { AttendancePage } from "./page.tsx";
 import { type AttendanceWords, RollCall } from "./roll_call.ts";
@@ -28,7 +29,7 @@ async function open(): Promise<void> {
 
 function show(into: HTMLElement, call: RollCall): void {
   call.show(new URLSearchParams(location.search));
-  render(<AttendancePage call={call} />, into);
+  draw(() => <AttendancePage call={call} />, into);
 }
 
 /** A page that was left open over night is of another day now. */

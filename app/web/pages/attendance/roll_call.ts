@@ -1,8 +1,8 @@
-/** The work on the roll: what is shown, and what a tap or a key does. Components read its signals; every entry goes through here. */
+/** The work on the roll: what is shown, and what a tap or a key does. Components read what it watches; every entry goes through here. */
 import type { Head, KeptEdit, Outbox } from "@inkfast/outbox";
-import { computed, signal } from "@preact/signals";
 import { serverNow } from "../../section/server_clock.ts";
-import type { SectionView } from "../../section/types.ts";
+import type { SectionView, Student } from "../../section/types.ts";
+import { changed, derived, watched } from "../../section/watched.ts";
 import type { Key, Words } from "../../words/words.ts";
 import { dayToShow } from "./day.ts";
 import { type Category, type Mark, type Roll, type RollChange, type Row, choose, edit, normal, readMark, readRoll, take } from "./roll.ts";
@@ -10,6 +10,8 @@ import { type Order, bySeat, byName, keepOrder, keepSeats, keptOrder, keptSeats 
 import { type Step, isSame, stepOf, takeBack, withStep } from "./steps.ts";
 
 export type AttendanceWords = Words<Key<"attendance">>;
+/** What opens beside the roll has these too: it brings them along. */
+export type BesideWords = Words<Key<"attendance"> | Key<"attendance_beside">>;
 export type Conflict = ReturnType<SectionView["conflicts"]>[number];
 export type Shown = "roll" | "week";
 
@@ -24,32 +26,28 @@ export class RollCall {
   readonly view: SectionView;
   readonly words: AttendanceWords;
   readonly me: number;
-  readonly day = signal("");
-  readonly shown = signal<Shown>("roll");
-  readonly order = signal<Order>("name");
-  readonly seats = signal<readonly number[]>([]);
+  readonly day = watched("");
+  readonly shown = watched<Shown>("roll");
+  readonly order = watched<Order>("name");
+  readonly seats = watched<readonly number[]>([]);
   /** False once this browser has refused to remember the order. */
-  readonly isOrderKept = signal(true);
-  readonly notice = signal<Notice | null>(null);
+  readonly isOrderKept = watched(true);
+  readonly notice = watched<Notice | null>(null);
   /** The student whose time and note are open; or the list of seats. */
-  readonly opened = signal<number | "seats" | null>(null);
+  readonly opened = watched<number | "seats" | null>(null);
   private readonly outbox: Pick<Outbox, "settle" | "dismiss">;
-  private readonly version = signal(0);
   private steps: readonly Step[] = [];
   /** Conflicts of equal values: settled without asking, once. */
   private readonly settled = new Set<string>();
 
-  readonly students = computed(() => {
-    void this.version.value;
+  readonly students = derived(() => {
     const named = byName(this.view.students, (a, b) => this.words.compare(a, b));
     return this.order.value === "seating" ? bySeat(named, this.seats.value) : named;
   });
-  readonly roll = computed<Roll>(() => {
-    void this.version.value;
+  readonly roll = derived<Roll>(() => {
     return readRoll(this.view, this.students.value, this.day.value);
   });
-  readonly conflicts = computed<readonly Conflict[]>(() => {
-    void this.version.value;
+  readonly conflicts = derived<readonly Conflict[]>(() => {
     return this.view.conflicts().filter(({ cell, isOwn }) => isOwn && (cell.kind === "attendance" || cell.kind === "roll_taken"));
   });
 
@@ -138,6 +136,12 @@ export class RollCall {
     await this.keep([{ ...cell, value, resolves: [mine.edit_id] }]);
   }
 
+  /** One's own conflict about a student of this day, or about the roll itself (student 0). */
+  conflictOf(kind: "attendance" | "roll_taken", student: number): Conflict | undefined {
+    const { item } = this.roll.value;
+    return this.conflicts.value.find(({ cell }) => cell.kind === kind && cell.item === item && cell.student === student);
+  }
+
   /** The teacher has seen that an entry was not accepted. */
   dismiss(edit_id: string): void {
     void this.outbox.dismiss(edit_id);
@@ -153,6 +157,11 @@ export class RollCall {
     this.seats.value = seats;
     this.isOrderKept.value = keepSeats(this.owner(), seats);
     if (this.order.value !== "seating") this.setOrder("seating");
+  }
+
+  /** Who is in the section, as they sit. */
+  seated(): readonly Student[] {
+    return bySeat(this.students.value, this.seats.value).filter(({ is_active }) => is_active);
   }
 
   nameOf({ student }: Pick<Row, "student">): string {
@@ -206,7 +215,7 @@ export class RollCall {
   }
 
   private lookAgain(): void {
-    this.version.value += 1;
+    changed();
     for (const conflict of this.conflicts.value) {
       if (conflict.head === null || this.settled.has(conflict.mine.edit_id) || !isSame(conflict.mine.value, conflict.head.value)) continue;
       this.settled.add(conflict.mine.edit_id);

@@ -31,7 +31,6 @@ export function CellCard({ desk }: { readonly desk: Desk }): VNode | null {
   const { words, view } = desk;
   const active = desk.active.value;
   const box = useRef<HTMLElement>(null);
-  void desk.changes.value;
   const cell = active && { kind: "score", item: active.item.line_item_id, student: active.student.student_id };
   const concern = active ? concernsAt(desk.concerns.value, active.item.line_item_id, active.student.student_id)[0] : undefined;
   const theirs = cell && concern === undefined ? view.cell(cell).theirs : undefined;

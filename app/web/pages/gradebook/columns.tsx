@@ -9,7 +9,6 @@ import type { Desk } from "./desk.ts";
 
 export function Columns({ desk }: { readonly desk: Desk }): VNode {
   const { words, view } = desk;
-  void desk.changes.value;
   const items = view.lineItems;
   const define = (changes: ReturnType<typeof moved>): void =>
     void view.enter(changes.map(({ item, value }) => ({ kind: "line_item", item, student: 0, value }))).catch(desk.model.onFailure);
@@ -84,7 +83,7 @@ export function ColumnForm({ desk, item }: { readonly desk: Desk; readonly item:
     }
     const value = definitionFrom(typed, item?.position ?? nextPosition(view.lineItems));
     void view.enter([{ kind: "line_item", item: id, student: 0, value }]).catch(desk.model.onFailure);
-    const student = desk.active.peek()?.student.student_id ?? 0;
+    const student = desk.active.value?.student.student_id ?? 0;
     if (item === null && !typed.isHidden) desk.done(() => desk.goTo({ kind: "score", item: id, student }));
     else desk.close();
   };

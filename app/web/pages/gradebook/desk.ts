@@ -1,10 +1,10 @@
-/** The state of the page around the grid, and what a teacher can do there. Components read its signals and call its methods. */
+/** The state of the page around the grid, and what a teacher can do there. Components read what it watches and call its methods. */
 import type { CellName, KeptEdit, Outbox } from "@inkfast/outbox";
-import { computed, signal } from "@preact/signals";
 import type { Grid } from "../../grid/grid.ts";
 import type { GridEvent, PastePreview } from "../../grid/model.ts";
 import { serverNow } from "../../section/server_clock.ts";
 import type { LineItem, SectionView, Student } from "../../section/types.ts";
+import { changed, derived, watched } from "../../section/watched.ts";
 import { PLAIN, spokenName, type Arrangement } from "./arrangement.ts";
 import { concernsOf, dayOf, nameOf, reasonOf, whereOf, type Concern } from "./concerns.ts";
 import type { GradebookModel } from "./model.ts";
@@ -38,22 +38,17 @@ export class Desk {
   readonly words: GradebookWords;
   readonly model: GradebookModel;
   grid: Grid | undefined;
-  readonly arrangement = signal<Arrangement>(PLAIN);
-  readonly active = signal<ActiveCell | null>(null);
-  readonly range = signal<{ readonly rows: number; readonly columns: number } | null>(null);
-  readonly aside = signal<"history" | "attention" | null>(null);
-  readonly opened = signal<Opened | null>(null);
-  readonly notice = signal<Notice | null>(null);
+  readonly arrangement = watched<Arrangement>(PLAIN);
+  readonly active = watched<ActiveCell | null>(null);
+  readonly range = watched<{ readonly rows: number; readonly columns: number } | null>(null);
+  readonly aside = watched<"history" | "attention" | null>(null);
+  readonly opened = watched<Opened | null>(null);
+  readonly notice = watched<Notice | null>(null);
   /** What page.tsx shows besides the grid and its bar; null until it is loaded. */
-  readonly parts = signal<typeof import("./parts.tsx") | null>(null);
+  readonly parts = watched<typeof import("./parts.tsx") | null>(null);
   /** The conflict card was put off for this cell, until the cell is come to again. */
-  readonly isPutOff = signal(false);
-  /** Counts what has changed in the section: what is drawn from it is drawn anew. */
-  readonly changes = signal(0);
-  readonly concerns = computed(() => {
-    void this.changes.value;
-    return concernsOf(this.view, this.outbox);
-  });
+  readonly isPutOff = watched(false);
+  readonly concerns = derived(() => concernsOf(this.view, this.outbox));
   private timer: ReturnType<typeof setTimeout> | undefined;
 
   constructor(view: SectionView, outbox: Outbox, words: GradebookWords, model: GradebookModel) {
@@ -66,7 +61,7 @@ export class Desk {
     view.onChange(() => {
       this.timer ??= setTimeout(() => {
         this.timer = undefined;
-        this.changes.value += 1;
+        changed();
       }, REDRAW_MS);
     });
   }
@@ -82,8 +77,8 @@ export class Desk {
 
   /** Quick entry of one column, or with null the whole grid again; the active student stays. */
   quick(item: number | null): void {
-    const student = this.active.peek()?.student.student_id;
-    const before = this.active.peek()?.item.line_item_id;
+    const student = this.active.value?.student.student_id;
+    const before = this.active.value?.item.line_item_id;
     this.arrange({ only: item });
     this.goTo({ kind: "score", item: item ?? before ?? 0, student: student ?? 0 });
   }
@@ -121,7 +116,7 @@ export class Desk {
   }
 
   comment(): void {
-    const active = this.active.peek();
+    const active = this.active.value;
     this.grid?.commit();
     if (active !== null) this.opened.value = { is: "comment", ...active };
   }
@@ -222,7 +217,7 @@ export class Desk {
   /** A click on a column's head: by its scores, the other way round, by name again. */
   private sortBy(column: number): void {
     const item = this.model.item(column)?.line_item_id;
-    const { sortBy, isDescending } = this.arrangement.peek();
+    const { sortBy, isDescending } = this.arrangement.value;
     if (item === undefined) return;
     if (sortBy !== item) this.arrange({ sortBy: item, isDescending: true });
     else if (isDescending) this.arrange({ isDescending: false });

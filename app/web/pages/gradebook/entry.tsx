@@ -4,6 +4,7 @@ import { openSection, SectionUnavailable } from "../../section/open_section.ts";
 import { outboxOfPage } from "../../section/outbox.ts";
 import { startPage } from "../../section/start_page.tsx";
 import { StatusLine } from "../../section/status_line.tsx";
+import { draw } from "../../section/watched.ts";
 import { loadWords } from "../../words/words.ts";
 import { Desk } from "./desk.ts";
 import { GradebookModel } from "./model.ts";
@@ -25,10 +26,12 @@ async function open(page: HTMLElement): Promise<void> {
     const desk = new Desk(view, outbox, words, new GradebookModel(view, words, readerOf(words)));
     begin(desk);
     const title = `${words.say("gradebook.title")} · ${view.facts.title}`;
-    render(
-      <GradebookPage desk={desk}>
-        <StatusLine words={words} view={view} onGo={() => (desk.aside.value = "attention")} title={title} />
-      </GradebookPage>,
+    draw(
+      () => (
+        <GradebookPage desk={desk}>
+          <StatusLine words={words} view={view} onGo={() => (desk.aside.value = "attention")} title={title} />
+        </GradebookPage>
+      ),
       page,
     );
     void loadParts(desk);

@@ -31,7 +31,6 @@ function ColumnInNumbers({ desk }: { readonly desk: Desk }): VNode | null {
   const { words, model, view } = desk;
   const active = desk.active.value;
   const range = desk.range.value;
-  void desk.changes.value;
   if (range !== null) return <p>{words.say("range", range)}</p>;
   const item = view.lineItems.find(({ line_item_id }) => line_item_id === active?.item.line_item_id);
   if (item === undefined) return null;
@@ -41,7 +40,6 @@ function ColumnInNumbers({ desk }: { readonly desk: Desk }): VNode | null {
 
 function Others({ desk }: { readonly desk: Desk }): VNode {
   const { words, view } = desk;
-  void desk.changes.value;
   const names = view.others.map(({ name }) => name);
   return (
     <p class="push" role="status">

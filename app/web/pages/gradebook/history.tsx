@@ -20,7 +20,6 @@ export function History({ desk }: { readonly desk: Desk }): VNode {
   const cell = active && { kind, item: active.item.line_item_id, student: active.student.student_id };
   const key = cell ? keyOf(cell) : "";
   const standing = cell ? `${view.cell(cell).edit_id} ${view.cell(cell).kept?.state}` : "";
-  void desk.changes.value;
   useEffect(() => {
     if (cell === null) return undefined;
     let isOver = false;

@@ -2,6 +2,7 @@
 import type { ComponentChildren, VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { Grid } from "../../grid/grid.ts";
+import { changed } from "../../section/watched.ts";
 import { Top } from "../../style/top.tsx";
 import type { Desk } from "./desk.ts";
 import { Footer } from "./footer.tsx";
@@ -50,7 +51,7 @@ function GridHost({ desk }: { readonly desk: Desk }): VNode {
     const named = { table: words.say("gradebook.grid", { title: view.facts.title }), rowHeads: words.say("student"), comment: words.say("cell.has_comment") };
     const grid = new Grid(host.current, model, named, (event) => desk.onGrid(event));
     desk.grid = grid;
-    desk.changes.value += 1;
+    changed();
     return () => grid.destroy();
   }, []);
   return <div ref={host} class="grid-host" />;
@@ -59,8 +60,6 @@ function GridHost({ desk }: { readonly desk: Desk }): VNode {
 /** Why there is nothing to see, and the way on. */
 function Emptiness({ desk }: { readonly desk: Desk }): VNode | null {
   const { words, view, model } = desk;
-  void desk.arrangement.value;
-  void desk.changes.value;
   if (view.students.length === 0) return <p class="empty">{words.say("gradebook.no_students")}</p>;
   if (view.lineItems.length === 0) {
     return (

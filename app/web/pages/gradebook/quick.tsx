@@ -5,7 +5,6 @@ import type { Desk } from "./desk.ts";
 export function QuickBar({ desk }: { readonly desk: Desk }): VNode {
   const { words, view } = desk;
   const { only } = desk.arrangement.value;
-  void desk.changes.value;
   const items = view.lineItems.filter(({ is_hidden, line_item_id }) => !is_hidden || line_item_id === only);
   const at = items.findIndex(({ line_item_id }) => line_item_id === only);
   const step = (by: 1 | -1, label: string, sign: string): VNode => {

@@ -9,7 +9,6 @@ import { inWords, isEmpty } from "./score.ts";
 
 export function Toolbar({ desk }: { readonly desk: Desk }): VNode {
   const { words, grid } = desk;
-  void desk.changes.value;
   const concerns = desk.concerns.value.length;
   const [isOpen, setOpen] = useState(false);
   const toggle = (which: "history" | "attention"): void => {

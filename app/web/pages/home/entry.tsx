@@ -1,9 +1,9 @@
 /** The first page: sign in, then my sections. */
-import { render } from "preact";
 import { startSession } from "../../section/session.ts";
 import { startPage } from "../../section/start_page.tsx";
+import { draw } from "../../section/watched.ts";
 import { loadWords } from "../../words/words.ts";
-import { HomePage } from "./page.tsx";
+import { HomePage, prepareHome } from "./page.tsx";
 
 async function open(): Promise<void> {
   const page = document.getElementById("page");
@@ -11,7 +11,8 @@ async function open(): Promise<void> {
   const words = await loadWords("home");
   startPage(words, { hasOwnForm: true });
   void startSession();
-  render(<HomePage words={words} />, page);
+  prepareHome(words);
+  draw(() => <HomePage words={words} />, page);
 }
 
 void open();
