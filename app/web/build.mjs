@@ -62,6 +62,7 @@ async function bundle(out) {
   const found = pages();
   const result = await build({
     ...SETTINGS,
+    inject: [join(ROOT, "section", "always.ts")],
     entryPoints: Object.fromEntries([
       ...found.map(({ name, entry }) => [name, entry]),
       ...found.map(({ name, folder }) => [`${name}-style`, join(folder, "page.css")]).filter(([, path]) => existsSync(path)),

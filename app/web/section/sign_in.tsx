@@ -1,95 +1,22 @@
-/** Signing in: as the home page, and over any page whose sign-in has ended. What is typed behind it stays. */
-import type { TargetedSubmitEvent, VNode } from "preact";
+/** Signing in over a page whose sign-in has ended, or is another person's. What is typed behind it stays. */
+import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { SharedWords } from "../words/words.ts";
 import { outboxStatus } from "./outbox.ts";
-import { type SignInAnswer, type SignInReason, otherPerson, person, signIn, signInNeeded, unreachableSince } from "./session.ts";
-
-interface FormProps {
-  readonly words: SharedWords;
-  /** Told after the server has said yes. */
-  readonly onDone?: () => void;
-  readonly isFocused?: boolean;
-}
-
-/** User name and password, as password managers and pasting expect them; nothing here asks for a puzzle. */
-export function SignInForm({ words, onDone, isFocused = false }: FormProps): VNode {
-  const [said, say] = useState<SignInAnswer | null>(null);
-  const [isBusy, setBusy] = useState(false);
-  const seconds = useCountdown(said);
-  const name = useRef<HTMLInputElement>(null);
-  const password = useRef<HTMLInputElement>(null);
-  useEffect(() => {
-    if (isFocused) name.current?.focus();
-  }, []);
-  const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {
-    event.preventDefault();
-    if (isBusy || seconds > 0 || name.current === null || password.current === null) return;
-    setBusy(true);
-    const answer = await signIn(name.current.value.trim(), password.current.value);
-    setBusy(false);
-    say(answer);
-    if (answer.is === "signed_in") onDone?.();
-    else if (answer.is === "wrong_password") password.current.select();
-  };
-  const problem = problemOf(said, seconds, words);
-  const wrong = said?.is === "wrong_password" ? ({ "aria-invalid": true, "aria-describedby": "sign-in-problem" } as const) : {};
-  return (
-    <form class="sign-in" method="post" action="/sign-in" onSubmit={(event) => void submit(event)}>
-      <label class="labelled">
-        {words.say("sign_in.username")}
-        <input ref={name} class="field" name="username" type="text" autocomplete="username" autocapitalize="none" spellcheck={false} required {...wrong} />
-      </label>
-      <label class="labelled">
-        {words.say("sign_in.password")}
-        <input ref={password} class="field" name="password" type="password" autocomplete="current-password" required {...wrong} />
-      </label>
-      <label class="tick">
-        <input type="checkbox" onChange={(event) => password.current?.setAttribute("type", event.currentTarget.checked ? "text" : "password")} />
-        {words.say("sign_in.show")}
-      </label>
-      <p id="sign-in-problem" class="wrong" role="alert">
-        {problem}
-      </p>
-      <button type="submit" class="button button-main" aria-disabled={isBusy || seconds > 0}>
-        {words.say(isBusy ? "sign_in.busy" : "sign_in.button")}
-      </button>
-    </form>
-  );
-}
-
-/** The seconds that the server wants left in peace; counts down to 0. */
-function useCountdown(said: SignInAnswer | null): number {
-  const [left, setLeft] = useState(0);
-  useEffect(() => {
-    if (said?.is !== "wait") return undefined;
-    const until = Date.now() + said.seconds * 1_000;
-    const tick = (): void => setLeft(Math.max(0, Math.ceil((until - Date.now()) / 1_000)));
-    tick();
-    const timer = setInterval(tick, 1_000);
-    return () => clearInterval(timer);
-  }, [said]);
-  return said?.is === "wait" ? left : 0;
-}
-
-function problemOf(said: SignInAnswer | null, seconds: number, words: SharedWords): string {
-  if (said?.is === "wrong_password") return words.say("sign_in.wrong_password");
-  if (said?.is === "unreachable" || (said === null && unreachableSince.value !== null)) return words.say("sign_in.unreachable");
-  return said?.is === "wait" && seconds > 0 ? words.say("sign_in.wait", { n: said.seconds }) : "";
-}
+import { type SignInReason, otherPerson, person, signInNeeded } from "./session.ts";
+import { SignInForm, type SignInWords } from "./sign_in_form.tsx";
 
 /**
  * While somebody has to sign in; nothing otherwise. Where a sign-in has just run out, the page goes on, for a form that came up
  * by itself would get the next keys: a line says it, and the form comes when it is wanted. What is not for who sits there now is
  * covered at once.
  */
-export function SignInOverlay({ words, hasOwnForm }: { readonly words: SharedWords; readonly hasOwnForm: boolean }): VNode | null {
+export function SignInOverlay({ words }: { readonly words: SignInWords }): VNode | null {
   const why = signInNeeded.value;
   const [isWanted, setWanted] = useState(false);
   useEffect(() => {
     if (why === null) setWanted(false);
   }, [why]);
-  if (why === null || (why === "nobody" && hasOwnForm)) return null;
+  if (why === null) return null;
   if (why !== "ended") return <Overlay key={why} why={why} words={words} />;
   return (
     <>
@@ -106,7 +33,7 @@ export function SignInOverlay({ words, hasOwnForm }: { readonly words: SharedWor
 
 interface OverlayProps {
   readonly why: SignInReason;
-  readonly words: SharedWords;
+  readonly words: SignInWords;
   readonly onLater?: () => void;
 }
 

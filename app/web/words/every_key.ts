@@ -1,11 +1,19 @@
 /** Both languages have the same keys, and the same keys have plural forms: otherwise `tsc` names the key here. */
 import type attendance from "./en/attendance.json";
+import type attendance_beside from "./en/attendance_beside.json";
+import type compatibility from "./en/compatibility.json";
 import type gradebook from "./en/gradebook.json";
 import type home from "./en/home.json";
+import type receipts from "./en/receipts.json";
 import type shared from "./en/shared.json";
+import type sign_in from "./en/sign_in.json";
 import type asistencia from "./es/attendance.json";
+import type junto_a_la_lista from "./es/attendance_beside.json";
+import type navegador from "./es/compatibility.json";
 import type calificaciones from "./es/gradebook.json";
 import type inicio from "./es/home.json";
+import type recibos from "./es/receipts.json";
+import type entrada from "./es/sign_in.json";
 import type comunes from "./es/shared.json";
 
 /** The keys that only one of two dictionaries has, or that are a sentence in one and plural forms in the other. */
@@ -19,3 +27,7 @@ export type SharedDifferences = None<Differences<typeof shared, typeof comunes>>
 export type HomeDifferences = None<Differences<typeof home, typeof inicio>>;
 export type GradebookDifferences = None<Differences<typeof gradebook, typeof calificaciones>>;
 export type AttendanceDifferences = None<Differences<typeof attendance, typeof asistencia>>;
+export type AttendanceBesideDifferences = None<Differences<typeof attendance_beside, typeof junto_a_la_lista>>;
+export type ReceiptsDifferences = None<Differences<typeof receipts, typeof recibos>>;
+export type CompatibilityDifferences = None<Differences<typeof compatibility, typeof navegador>>;
+export type SignInDifferences = None<Differences<typeof sign_in, typeof entrada>>;

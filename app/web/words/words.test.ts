@@ -2,20 +2,32 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import enAttendance from "./en/attendance.json";
+import enAttendanceBeside from "./en/attendance_beside.json";
+import enCompatibility from "./en/compatibility.json";
 import enGradebook from "./en/gradebook.json";
 import enHome from "./en/home.json";
+import enReceipts from "./en/receipts.json";
 import enShared from "./en/shared.json";
+import enSignIn from "./en/sign_in.json";
 import esAttendance from "./es/attendance.json";
+import esAttendanceBeside from "./es/attendance_beside.json";
+import esCompatibility from "./es/compatibility.json";
 import esGradebook from "./es/gradebook.json";
 import esHome from "./es/home.json";
+import esReceipts from "./es/receipts.json";
 import esShared from "./es/shared.json";
-import { type Dictionary, type Sentence, Words, chosenLanguage, loadWords } from "./words.ts";
+import esSignIn from "./es/sign_in.json";
+import { type Dictionary, type Sentence, Words, chosenLanguage, loadWords, withArea } from "./words.ts";
 
 const AREAS: Readonly<Record<string, readonly [Dictionary, Dictionary]>> = {
   shared: [enShared, esShared],
   home: [enHome, esHome],
   gradebook: [enGradebook, esGradebook],
   attendance: [enAttendance, esAttendance],
+  attendance_beside: [enAttendanceBeside, esAttendanceBeside],
+  receipts: [enReceipts, esReceipts],
+  sign_in: [enSignIn, esSignIn],
+  compatibility: [enCompatibility, esCompatibility],
 };
 
 function forms(sentence: Sentence | undefined): readonly string[] {
@@ -26,6 +38,10 @@ function forms(sentence: Sentence | undefined): readonly string[] {
 function placeholders(sentence: Sentence | undefined): string {
   const names = forms(sentence).flatMap((form) => [...form.matchAll(/\{(\w+)\}/g)].map(([, name]) => name));
   return [...new Set(names)].filter((name) => name !== "n" || typeof sentence === "string").sort().join();
+}
+
+function isLoadedWith(area: string, other: string): boolean {
+  return area !== other && (other === "shared" || area.startsWith(`${other}_`));
 }
 
 for (const [area, [en, es]] of Object.entries(AREAS)) {
@@ -59,11 +75,20 @@ for (const [area, [en, es]] of Object.entries(AREAS)) {
     }
   });
 
-  test(`${area}: no key is said twice, in the area and in what is shared`, () => {
-    if (area === "shared") return;
-    assert.deepEqual(Object.keys(en).filter((key) => key in enShared), []);
+  test(`${area}: no key is said twice, in the area and in what is loaded with it`, () => {
+    for (const [other, [also]] of Object.entries(AREAS)) {
+      if (isLoadedWith(area, other)) assert.deepEqual(Object.keys(en).filter((key) => key in also), [], other);
+    }
   });
 }
+
+test("a further area joins the words that are there", async () => {
+  const words = (await loadWords("attendance", "es")).inZone("America/Los_Angeles");
+  const more = await withArea(words, "attendance_beside");
+  assert.equal(more.say("details.done"), esAttendanceBeside["details.done"]);
+  assert.equal(words.say("roll.take"), esAttendance["roll.take"]);
+  assert.equal(more.timeZone, "America/Los_Angeles");
+});
 
 test("a sentence is filled; what was not given stays visible", () => {
   const words = new Words("en", { "a.key": "{n} of {all}, {name}" });

@@ -1,6 +1,6 @@
 /**
  * Every sentence of the pages, in the person's language. A page loads one language of two dictionaries: what pages share, and
- * its own. The English keys are the type; a key that Spanish lacks, or has beyond English, fails `tsc` (`every_key.ts`).
+ * its own; a part that is fetched later brings a third (`withArea`). The English keys are the type; a key that Spanish lacks, or has beyond English, fails `tsc` (`every_key.ts`).
  *
  *     const w = await loadWords("gradebook");
  *     w.say("status.queued", { n: 12 })     // "12 changes are on this computer, not yet at the district"
@@ -9,19 +9,29 @@
  * that depends on a count is an object of plural forms, chosen by the value named `n`.
  */
 import type attendance from "./en/attendance.json";
+import type attendance_beside from "./en/attendance_beside.json";
+import type compatibility from "./en/compatibility.json";
 import type gradebook from "./en/gradebook.json";
 import type home from "./en/home.json";
+import type receipts from "./en/receipts.json";
+import type sign_in from "./en/sign_in.json";
 import type shared from "./en/shared.json";
 import { Calendar } from "./calendar.ts";
 
 export type Language = "en" | "es";
 export const LANGUAGES: readonly Language[] = ["en", "es"];
 
-/** The dictionaries of the areas. The pages of receipts and of compatibility have their words in `home`. */
+/** The dictionaries of the areas. */
 export interface Areas {
   readonly home: typeof home;
   readonly gradebook: typeof gradebook;
   readonly attendance: typeof attendance;
+  /** The forms and the week, which open beside the roll. */
+  readonly attendance_beside: typeof attendance_beside;
+  readonly receipts: typeof receipts;
+  /** The form, which is there only while somebody has to sign in. */
+  readonly sign_in: typeof sign_in;
+  readonly compatibility: typeof compatibility;
 }
 export type SharedKey = keyof typeof shared;
 export type Key<Area extends keyof Areas> = SharedKey | Extract<keyof Areas[Area], string>;
@@ -39,7 +49,7 @@ const CHOICE = "inkfast.language";
 
 export class Words<K extends string> extends Calendar {
   readonly language: Language;
-  private readonly dictionary: Dictionary;
+  private dictionary: Dictionary;
   private readonly plural: Intl.PluralRules;
   private readonly digits: Intl.NumberFormat;
 
@@ -62,6 +72,12 @@ export class Words<K extends string> extends Calendar {
    */
   has(key: string): key is SharedKey {
     return this.dictionary[key] !== undefined;
+  }
+
+  /** From now on with these sentences too. */
+  learn<More extends string>(more: Dictionary): Words<K | More> {
+    this.dictionary = { ...this.dictionary, ...more };
+    return this as unknown as Words<K | More>;
   }
 
   number(value: number): string {
@@ -89,19 +105,27 @@ export class Words<K extends string> extends Calendar {
 }
 
 type Load = () => Promise<{ readonly default: Dictionary }>;
-/** One chunk each; a browser fetches the two of its language and page. */
+/** One chunk each; a browser fetches those of its language that its page wants. */
 const DICTIONARIES: Readonly<Record<Language, Readonly<Record<"shared" | keyof Areas, Load>>>> = {
   en: {
     shared: () => import("./en/shared.json"),
     home: () => import("./en/home.json"),
     gradebook: () => import("./en/gradebook.json"),
     attendance: () => import("./en/attendance.json"),
+    attendance_beside: () => import("./en/attendance_beside.json"),
+    receipts: () => import("./en/receipts.json"),
+    compatibility: () => import("./en/compatibility.json"),
+    sign_in: () => import("./en/sign_in.json"),
   },
   es: {
     shared: () => import("./es/shared.json"),
     home: () => import("./es/home.json"),
     gradebook: () => import("./es/gradebook.json"),
     attendance: () => import("./es/attendance.json"),
+    attendance_beside: () => import("./es/attendance_beside.json"),
+    receipts: () => import("./es/receipts.json"),
+    compatibility: () => import("./es/compatibility.json"),
+    sign_in: () => import("./es/sign_in.json"),
   },
 };
 
@@ -110,6 +134,11 @@ export async function loadWords<Area extends keyof Areas>(area: Area, language: 
   const [shared, own] = await Promise.all([DICTIONARIES[language].shared(), DICTIONARIES[language][area]()]);
   if (typeof document !== "undefined") document.documentElement.lang = language;
   return new Words(language, { ...shared.default, ...own.default });
+}
+
+/** The same words, with those of a further area as soon as this resolves: for a part of a page that is fetched when it is wanted. */
+export async function withArea<K extends string, Area extends keyof Areas>(words: Words<K>, area: Area): Promise<Words<K | Key<Area>>> {
+  return words.learn<Key<Area>>((await DICTIONARIES[words.language][area]()).default);
 }
 
 /** The language chosen on this computer; else the first of the browser's own that there is; else English. */

@@ -3,17 +3,17 @@ import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
 import { Dialog } from "../../style/dialog.tsx";
 import { CATEGORIES, type Category, type Row } from "./roll.ts";
-import type { RollCall } from "./roll_call.ts";
+import type { BesideWords, RollCall } from "./roll_call.ts";
 
 const NOTE_CHARACTERS_MAX = 500;
 
 interface DetailsFormProps {
   readonly row: Row;
   readonly call: RollCall;
+  readonly words: BesideWords;
 }
 
-export function DetailsForm({ row, call }: DetailsFormProps): VNode {
-  const { words } = call;
+export function DetailsForm({ row, call, words }: DetailsFormProps): VNode {
   const time = useRef<HTMLInputElement>(null);
   const note = useRef<HTMLTextAreaElement>(null);
   const hasTime = row.category === "tardy" || row.category === "partial";

@@ -3,14 +3,12 @@ import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { StatusLine } from "../../section/status_line.tsx";
 import { Top } from "../../style/top.tsx";
+import { Details, Seats, Week } from "./beside.tsx";
 import { DayBar } from "./day_bar.tsx";
 import { dayOf } from "./day.ts";
-import { DetailsForm } from "./details_form.tsx";
 import type { RollCall, Shown } from "./roll_call.ts";
 import { RollFoot } from "./roll_foot.tsx";
-import { SeatsForm } from "./seats_form.tsx";
 import { StudentList } from "./student_list.tsx";
-import { WeekTable } from "./week_table.tsx";
 
 export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
   const { words } = call;
@@ -40,7 +38,7 @@ export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
       <main id="content" tabIndex={-1}>
         <DayBar call={call} goTo={goTo} />
         <Needs call={call} goTo={goTo} />
-        {isRoll ? <RollOfDay call={call} /> : <WeekTable call={call} goTo={goTo} />}
+        {isRoll ? <RollOfDay call={call} /> : <Week.Part call={call} goTo={goTo} />}
         {isRoll && <RollFoot call={call} />}
       </main>
       <Opened call={call} />
@@ -97,9 +95,9 @@ function Needs({ call, goTo }: NeedsProps): VNode | null {
 /** The dialog that is open. */
 function Opened({ call }: { readonly call: RollCall }): VNode | null {
   const opened = call.opened.value;
-  if (opened === "seats") return <SeatsForm call={call} />;
+  if (opened === "seats") return <Seats.Part call={call} />;
   const row = call.roll.value.rows.find(({ student }) => student.student_id === opened);
-  return row === undefined ? null : <DetailsForm key={opened} row={row} call={call} />;
+  return row === undefined ? null : <Details.Part key={opened} row={row} call={call} />;
 }
 
 /** Ctrl+Z takes the last step back, except where it takes back typing. */

@@ -4,7 +4,8 @@ import { test } from "node:test";
 import { type SectionView, type ShownCell, type Student, keyOf } from "../../section/types.ts";
 import { dayOf, dayToShow, isDay, itemOf, nextWeekday, weekAround } from "./day.ts";
 import { type RollChange, choose, edit, normal, readMark, readRoll, take } from "./roll.ts";
-import { bySeat, byName, moved } from "./seating.ts";
+import { bySeat, byName } from "./seating.ts";
+import { moved } from "./seats_form.tsx";
 import { stepOf, takeBack } from "./steps.ts";
 import { readWeek } from "./week.ts";
 

@@ -1,6 +1,6 @@
 /** The foot of the roll: what was just done, how many are here, and whether the roll is taken, which is a fact of its own. */
 import type { VNode } from "preact";
-import { Choice } from "./choice.tsx";
+import { EntryNeeds } from "./beside.tsx";
 import type { RollCall } from "./roll_call.ts";
 import { markOf } from "./student_row.tsx";
 
@@ -11,7 +11,7 @@ export function RollFoot({ call }: { readonly call: RollCall }): VNode {
   const isWhole = roll.taken !== undefined && roll.unmarked === 0;
   return (
     <footer class="foot">
-      <RollNeeds call={call} />
+      <EntryNeeds cell={roll.takenCell} conflict={call.conflictOf("roll_taken", 0)} call={call} />
       <div class="tally">
         <p class="counts number">{counts}</p>
         <RollState call={call} />
@@ -79,26 +79,6 @@ function LastStep({ call }: { readonly call: RollCall }): VNode {
           )}
         </>
       )}
-    </div>
-  );
-}
-
-/** The roll's own entry can be refused, or have two values. */
-function RollNeeds({ call }: { readonly call: RollCall }): VNode | null {
-  const { words } = call;
-  const { takenCell, item } = call.roll.value;
-  const conflict = call.conflicts.value.find(({ cell }) => cell.kind === "roll_taken" && cell.item === item);
-  if (conflict !== undefined) return <Choice conflict={conflict} what={words.say("roll.whole")} call={call} />;
-  const { kept, place } = takenCell;
-  if (kept === undefined || (place !== "rejected" && place !== "quarantined")) return null;
-  return (
-    <div class="needs card" data-tone="bad">
-      <p>{words.say(`row.${place}`, { why: call.why(kept) })}</p>
-      <div class="choices">
-        <button type="button" class="button" onClick={() => call.dismiss(kept.edit_id)}>
-          {words.say("row.seen")}
-        </button>
-      </div>
     </div>
   );
 }

@@ -47,11 +47,3 @@ export function bySeat(students: readonly Student[], seats: readonly number[]): 
   seated.sort((a, b) => (place.get(a.student_id) ?? 0) - (place.get(b.student_id) ?? 0));
   return [...seated, ...students.filter(({ student_id }) => !place.has(student_id))];
 }
-
-/** The same order with the student at `from` put to `to`; an impossible place changes nothing. */
-export function moved<T>(order: readonly T[], from: number, to: number): readonly T[] {
-  const student = order[from];
-  if (student === undefined || from === to || to < 0 || to >= order.length) return order;
-  const others = order.filter((_, at) => at !== from);
-  return [...others.slice(0, to), student, ...others.slice(to)];
-}

@@ -3,8 +3,7 @@ import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Student } from "../../section/types.ts";
 import { Dialog } from "../../style/dialog.tsx";
-import type { RollCall } from "./roll_call.ts";
-import { bySeat, moved } from "./seating.ts";
+import type { BesideWords, RollCall } from "./roll_call.ts";
 
 /** Moves a student to the place that `to` makes of the present one; `focused` is the button of that row to go on from. */
 type Move = (student_id: number, to: (at: number) => number, focused: string) => void;
@@ -19,8 +18,12 @@ interface Seats {
   readonly hold: (student_id: number | null, focused: number) => void;
 }
 
-function useSeats(call: RollCall): Seats {
-  const { words } = call;
+interface SeatsFormProps {
+  readonly call: RollCall;
+  readonly words: BesideWords;
+}
+
+function useSeats({ call, words }: SeatsFormProps): Seats {
   const [held, setHeld] = useState<number | null>(null);
   const [says, say] = useState("");
   const list = useRef<HTMLOListElement>(null);
@@ -30,10 +33,9 @@ function useSeats(call: RollCall): Seats {
     if (toFocus.current !== null) list.current?.querySelector<HTMLElement>(toFocus.current)?.focus();
     toFocus.current = null;
   });
-  const seated = (): readonly Student[] => bySeat(call.students.value, call.seats.value).filter(({ is_active }) => is_active);
   const move: Move = (student_id, to, focused) => {
     // As they sit now, which a slow screen may not show yet.
-    const students = seated();
+    const students = call.seated();
     const from = students.findIndex((student) => student.student_id === student_id);
     const student = students[from];
     if (student === undefined) return;
@@ -47,12 +49,11 @@ function useSeats(call: RollCall): Seats {
     toFocus.current = `[data-seat="${focused}"] .seat-move`;
     setHeld(student_id);
   };
-  return { students: seated(), held, says, list, move, hold };
+  return { students: call.seated(), held, says, list, move, hold };
 }
 
-export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
-  const { words } = call;
-  const { students, held, says, list, move, hold } = useSeats(call);
+export function SeatsForm({ call, words }: SeatsFormProps): VNode {
+  const { students, held, says, list, move, hold } = useSeats({ call, words });
   const onKeyDown = (event: KeyboardEvent): void => {
     const id = (event.target as HTMLElement).closest("li")?.dataset["seat"];
     const step = event.key === "ArrowUp" ? -1 : event.key === "ArrowDown" ? 1 : 0;
@@ -73,9 +74,9 @@ export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
           <li key={student.student_id} data-seat={student.student_id} data-held={student.student_id === held ? "" : undefined}>
             <span class="name">{call.nameOf({ student })}</span>
             {held === null ? (
-              <SeatButtons student={student} at={at} last={students.length - 1} call={call} move={move} hold={hold} />
+              <SeatButtons student={student} at={at} last={students.length - 1} call={call} words={words} move={move} hold={hold} />
             ) : (
-              <PlaceButton student={student} at={at} held={held} call={call} move={move} hold={hold} />
+              <PlaceButton student={student} at={at} held={held} call={call} words={words} move={move} hold={hold} />
             )}
           </li>
         ))}
@@ -89,14 +90,13 @@ export function SeatsForm({ call }: { readonly call: RollCall }): VNode {
   );
 }
 
-interface ButtonProps extends Pick<Seats, "move" | "hold"> {
+interface ButtonProps extends SeatsFormProps, Pick<Seats, "move" | "hold"> {
   readonly student: Student;
   readonly at: number;
-  readonly call: RollCall;
 }
 
 /** While somebody is held: put them before this student; or leave them where they are. */
-function PlaceButton({ student, at, held, call, move, hold }: ButtonProps & { readonly held: number }): VNode {
+function PlaceButton({ student, at, held, call, words, move, hold }: ButtonProps & { readonly held: number }): VNode {
   const { student_id } = student;
   const put = (): void => {
     if (student_id === held) hold(null, student_id);
@@ -104,13 +104,12 @@ function PlaceButton({ student, at, held, call, move, hold }: ButtonProps & { re
   };
   return (
     <button type="button" class="button seat-move" onClick={put}>
-      {call.words.say(student_id === held ? "seats.stop" : "seats.here", { name: call.nameOf({ student }) })}
+      {words.say(student_id === held ? "seats.stop" : "seats.here", { name: call.nameOf({ student }) })}
     </button>
   );
 }
 
-function SeatButtons({ student, at, last, call, move, hold }: ButtonProps & { readonly last: number }): VNode {
-  const { words } = call;
+function SeatButtons({ student, at, last, call, words, move, hold }: ButtonProps & { readonly last: number }): VNode {
   const { student_id } = student;
   const name = call.nameOf({ student });
   return (
@@ -138,4 +137,12 @@ function SeatButtons({ student, at, last, call, move, hold }: ButtonProps & { re
       </button>
     </span>
   );
+}
+
+/** The same order with the student at `from` put to `to`; an impossible place changes nothing. */
+export function moved<T>(order: readonly T[], from: number, to: number): readonly T[] {
+  const student = order[from];
+  if (student === undefined || from === to || to < 0 || to >= order.length) return order;
+  const others = order.filter((_, at) => at !== from);
+  return [...others.slice(0, to), student, ...others.slice(to)];
 }

@@ -1,6 +1,7 @@
 /** The roll itself: a list of students, by finger, by pointer, or by keys without ever reaching for the mouse. */
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
+import { Details } from "./beside.tsx";
 import { CATEGORIES, type Category } from "./roll.ts";
 import type { RollCall } from "./roll_call.ts";
 import { StudentRow } from "./student_row.tsx";
@@ -21,6 +22,9 @@ export function StudentList({ call }: { readonly call: RollCall }): VNode {
     const target = event.target as HTMLElement;
     const id = target.closest("li")?.dataset["student"];
     const row = call.rowOf(id);
+    // The form was asked for, and is on its way: what is typed now is no mark.
+    if (call.opened.value !== null && event.key.length === 1) event.preventDefault();
+    if (call.opened.value !== null) return;
     if (row === undefined || event.ctrlKey || event.metaKey || event.altKey || list.current === null) return;
     const step = stepOf(event, target);
     const category = categoryOf(event.key, call);
@@ -38,8 +42,13 @@ export function StudentList({ call }: { readonly call: RollCall }): VNode {
       if (document.activeElement === target) toFocus.current = radio;
     } else call.opened.value = row.student.student_id;
   };
+  // Whoever is in the roll may want time and note next.
+  const onFocusIn = (event: FocusEvent): void => {
+    const row = call.rowOf((event.target as HTMLElement).closest("li")?.dataset["student"]);
+    if (row !== undefined) Details.prepare({ call, row });
+  };
   return (
-    <ul ref={list} class="students" onKeyDown={onKeyDown}>
+    <ul ref={list} class="students" onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
       {rows.map((row) => (
         <StudentRow key={row.student.student_id} row={row} call={call} />
       ))}

@@ -1,7 +1,7 @@
 /** One student: name, the marks to choose from, and what there is to say about the mark. */
 import type { VNode } from "preact";
 import type { ShownCell } from "../../section/types.ts";
-import { Choice } from "./choice.tsx";
+import { EntryNeeds } from "./beside.tsx";
 import { CATEGORIES, type Row } from "./roll.ts";
 import type { RollCall } from "./roll_call.ts";
 
@@ -47,7 +47,7 @@ export function StudentRow({ row, call }: StudentRowProps): VNode {
       <button type="button" class="button more" aria-label={words.say("row.more_for", { name })} onClick={() => (call.opened.value = id)}>
         {words.say("row.more")}
       </button>
-      <RowNeeds row={row} call={call} />
+      <EntryNeeds cell={row.cell} conflict={call.conflictOf("attendance", id)} name={name} call={call} />
     </li>
   );
 }
@@ -87,30 +87,5 @@ function Details({ row, call }: StudentRowProps): VNode {
         {where}
       </span>
     </span>
-  );
-}
-
-/** What a person has to decide or to know about this mark, beside it. */
-function RowNeeds({ row, call }: StudentRowProps): VNode | null {
-  const { words } = call;
-  const conflict = call.conflicts.value.find(
-    ({ cell }) => cell.kind === "attendance" && cell.student === row.student.student_id && cell.item === call.roll.value.item,
-  );
-  if (conflict !== undefined) return <Choice conflict={conflict} what={call.nameOf(row)} call={call} />;
-  const { kept, place, theirs } = row.cell;
-  if (theirs !== undefined) {
-    const name = call.byWhom(theirs) ?? words.say("choice.somebody");
-    return <p class="needs hint">{words.say("row.theirs", { name, value: call.saysValue(theirs.value), at: words.at(theirs.entered_at) })}</p>;
-  }
-  if (kept === undefined || (place !== "rejected" && place !== "quarantined")) return null;
-  return (
-    <div class="needs card" data-tone="bad">
-      <p>{words.say(`row.${place}`, { why: call.why(kept) })}</p>
-      <div class="choices">
-        <button type="button" class="button" onClick={() => call.dismiss(kept.edit_id)}>
-          {words.say("row.seen")}
-        </button>
-      </div>
-    </div>
   );
 }

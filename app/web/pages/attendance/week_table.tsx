@@ -1,18 +1,16 @@
 /** The week at a glance, to be read and not to be changed: the name of a day opens its roll. */
 import type { VNode } from "preact";
 import type { Mark } from "./roll.ts";
-import type { RollCall, Shown } from "./roll_call.ts";
+import type { BesideWords, RollCall, Shown } from "./roll_call.ts";
 import { type WeekDay, readWeek } from "./week.ts";
 
 interface WeekTableProps {
   readonly call: RollCall;
+  readonly words: BesideWords;
   readonly goTo: (day: string, shown: Shown) => void;
 }
 
-export function WeekTable({ call, goTo }: WeekTableProps): VNode {
-  const { words } = call;
-  // Read for what it says of changes: the week is read from the same cells.
-  void call.roll.value;
+export function WeekTable({ call, words, goTo }: WeekTableProps): VNode {
   const week = readWeek(call.view, call.students.value, call.day.value, call.view.facts.today);
   const monday = week.days[0]?.day ?? call.day.value;
   return (
@@ -25,7 +23,7 @@ export function WeekTable({ call, goTo }: WeekTableProps): VNode {
           <tr>
             <th scope="col">{words.say("week.student")}</th>
             {week.days.map((day) => (
-              <DayHead key={day.day} day={day} call={call} goTo={goTo} />
+              <DayHead key={day.day} day={day} call={call} words={words} goTo={goTo} />
             ))}
           </tr>
         </thead>
@@ -34,7 +32,7 @@ export function WeekTable({ call, goTo }: WeekTableProps): VNode {
             <tr key={student.student_id}>
               <th scope="row">{call.nameOf({ student })}</th>
               {marks.map((mark, at) => (
-                <DayCell key={at} mark={mark} isFuture={week.days[at]?.isFuture === true} call={call} />
+                <DayCell key={at} mark={mark} isFuture={week.days[at]?.isFuture === true} call={call} words={words} />
               ))}
             </tr>
           ))}
@@ -48,8 +46,7 @@ interface DayHeadProps extends WeekTableProps {
   readonly day: WeekDay;
 }
 
-function DayHead({ day: { day, isTaken, isFuture }, call, goTo }: DayHeadProps): VNode {
-  const { words } = call;
+function DayHead({ day: { day, isTaken, isFuture }, call, words, goTo }: DayHeadProps): VNode {
   const name = `${words.day(day, "weekday-short")} ${words.day(day, "number")}`;
   const open = (event: MouseEvent): void => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
@@ -74,8 +71,12 @@ function DayHead({ day: { day, isTaken, isFuture }, call, goTo }: DayHeadProps):
   );
 }
 
-function DayCell({ mark, isFuture, call }: { readonly mark: Mark | null; readonly isFuture: boolean; readonly call: RollCall }): VNode {
-  const { words } = call;
+interface DayCellProps extends Pick<WeekTableProps, "call" | "words"> {
+  readonly mark: Mark | null;
+  readonly isFuture: boolean;
+}
+
+function DayCell({ mark, isFuture, call, words }: DayCellProps): VNode {
   if (isFuture) return <td />;
   const category = mark?.category ?? null;
   const letter = category === null ? "–" : words.say(`letter.${category}`);

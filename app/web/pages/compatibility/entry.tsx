@@ -7,7 +7,7 @@ import { CompatibilityPage } from "./page.tsx";
 async function open(): Promise<void> {
   const page = document.getElementById("page");
   if (page === null) return;
-  const words = await loadWords("home");
+  const words = await loadWords("compatibility");
   startPage(words, { hasOwnForm: true });
   render(<CompatibilityPage words={words} />, page);
 }

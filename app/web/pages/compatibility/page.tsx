@@ -18,7 +18,7 @@ import {
   tryTabs,
 } from "./tried.ts";
 
-type CompatibilityWords = Words<Key<"home">>;
+type CompatibilityWords = Words<Key<"compatibility">>;
 type Findings = Partial<Record<Ability, Finding>>;
 
 const ABILITIES: readonly Ability[] = ["disk", "strict", "lasting", "space", "offline", "tabs", "leaving", "clock", "private"];

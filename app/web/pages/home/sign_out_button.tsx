@@ -5,17 +5,22 @@ import { downloadRescue } from "../../section/download.ts";
 import { outboxOfPage } from "../../section/outbox.ts";
 import { signOut, unsentChanges } from "../../section/sign_out.ts";
 import { Dialog } from "../../style/dialog.tsx";
+import { isSigningOut } from "./leaving.tsx";
 import type { HomeWords } from "./page.tsx";
+
+async function leave(): Promise<void> {
+  if (isSigningOut.value) return;
+  isSigningOut.value = true;
+  try {
+    await signOut();
+  } finally {
+    // A page works for one person: the next one gets a fresh page.
+    location.assign("/app/");
+  }
+}
 
 export function SignOutButton({ words, name }: { readonly words: HomeWords; readonly name: string }): VNode {
   const [left, setLeft] = useState(0);
-  const [isBusy, setBusy] = useState(false);
-  const leave = async (): Promise<void> => {
-    setBusy(true);
-    await signOut();
-    // A page works for one person: the next one gets a fresh page.
-    location.assign("/app/");
-  };
   const onClick = async (): Promise<void> => {
     (await outboxOfPage()).flush();
     const n = await unsentChanges();
@@ -24,7 +29,7 @@ export function SignOutButton({ words, name }: { readonly words: HomeWords; read
   };
   return (
     <>
-      <button type="button" class="button" disabled={isBusy} onClick={() => void onClick()}>
+      <button type="button" class="button" onClick={() => void onClick()}>
         {words.say("nav.sign_out")}
       </button>
       {left > 0 && (
@@ -34,7 +39,7 @@ export function SignOutButton({ words, name }: { readonly words: HomeWords; read
             <button type="button" class="button" data-first onClick={() => void outboxOfPage().then(downloadRescue)}>
               {words.say("rescue.download")}
             </button>
-            <button type="button" class="button" disabled={isBusy} onClick={() => void leave()}>
+            <button type="button" class="button" onClick={() => void leave()}>
               {words.say("home.sign_out.anyway")}
             </button>
           </p>

@@ -12,7 +12,7 @@ import type { Snapshot } from "../../section/types.ts";
 import type { Key, Words } from "../../words/words.ts";
 import { describeEntry, whatOf } from "./described.ts";
 
-export type ReceiptWords = Words<Key<"home">>;
+export type ReceiptWords = Words<Key<"receipts">>;
 
 export function ReceiptsPage({ words }: { readonly words: ReceiptWords }): VNode {
   const receipts = useReceipts();

@@ -1,0 +1,56 @@
+/** What is not needed to call a roll: each part is fetched with its words when it is first wanted. */
+import type { VNode } from "preact";
+import { later } from "../../section/later.tsx";
+import { changed } from "../../section/watched.ts";
+import { withArea } from "../../words/words.ts";
+import type { Needing } from "./entry_needs.tsx";
+import type { Row } from "./roll.ts";
+import type { BesideWords, RollCall, Shown } from "./roll_call.ts";
+
+interface Beside {
+  readonly call: RollCall;
+}
+
+function wordsOf({ call }: Beside): Promise<BesideWords> {
+  return withArea(call.words, "attendance_beside");
+}
+
+/** Neither the network nor this computer has it: the roll goes on without it. */
+function missed({ call }: Beside): void {
+  call.opened.value = null;
+  call.shown.value = "roll";
+  call.notice.value = { says: call.words.say("attendance.missed"), tone: "warn" };
+}
+
+/** Time and note of one student. */
+export const Details = later(async (first: Beside & { readonly row: Row }) => {
+  const [{ DetailsForm }, words] = await Promise.all([import("./details_form.tsx"), wordsOf(first)]);
+  return (given: typeof first) => <DetailsForm {...given} words={words} />;
+}, missed);
+
+export const Seats = later(async (first: Beside) => {
+  const [{ SeatsForm }, words] = await Promise.all([import("./seats_form.tsx"), wordsOf(first)]);
+  return (given: typeof first) => <SeatsForm {...given} words={words} />;
+}, missed);
+
+export const Week = later(async (first: Beside & { readonly goTo: (day: string, shown: Shown) => void }) => {
+  const [{ WeekTable }, words] = await Promise.all([import("./week_table.tsx"), wordsOf(first)]);
+  return (given: typeof first) => <WeekTable {...given} words={words} />;
+}, missed);
+
+const ASKED_AGAIN_MS = 5_000;
+
+const Concern = later(
+  async (first: Needing) => {
+    const [{ EntryNeeds: Part }, words] = await Promise.all([import("./entry_needs.tsx"), wordsOf(first)]);
+    return (given: typeof first) => <Part {...given} words={words} />;
+  },
+  () => void setTimeout(changed, ASKED_AGAIN_MS),
+);
+
+/** What a person has to decide or to know about an entry; nothing for most. */
+export function EntryNeeds(given: Needing): VNode | null {
+  const { cell, conflict } = given;
+  const isNeeded = conflict !== undefined || cell.theirs !== undefined || cell.place === "rejected" || cell.place === "quarantined";
+  return isNeeded ? <Concern.Part {...given} /> : null;
+}
