@@ -13,15 +13,10 @@ from app.drafts.codec import CELL
 from app.errors import JournalUnavailableError, NotFoundError
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
 from app.model.section_rules import ScoreRange, SectionRules
-from app.records.sections import (
-    read_line_item_reservations,
-    read_line_items,
-    read_section_facts,
-    read_section_students,
-)
+from app.records.sections import read_section_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from app.drafts.codec import Head
     from app.drafts.store import DraftStore
@@ -32,25 +27,24 @@ SECTIONS_KEPT_MAX = 20_000
 REFRESH_S_MIN = 1.0  # however much nonsense a client sends
 
 
-async def load_rules(connection: Connection, section_id: int, now: float) -> SectionRules | None:
-    """Return the rules as recorded in PostgreSQL; None if there is no such section."""
-    facts = await read_section_facts(connection, section_id)
-    if facts is None:
-        return None
-    return SectionRules(
-        section_id=section_id,
-        school_year=facts["school_year"],
-        students=frozenset(
-            row["student_id"]
-            for row in await read_section_students(connection, section_id, today_in(facts["time_zone"]))
-        ),
-        line_items={
-            row["line_item_id"]: ScoreRange(row["result_value_min"], row["result_value_max"], row["is_extra_credit"])
-            for row in await read_line_items(connection, section_id)
-        },
-        reserved=frozenset(await read_line_item_reservations(connection, section_id)),
-        loaded_at=now,
-    )
+async def load_rules(connection: Connection, sections: Iterable[int], now: float) -> dict[int, SectionRules]:
+    """Return the rules of these sections as recorded in PostgreSQL, in one question; none for what is no section."""
+    return {
+        row["section_id"]: SectionRules(
+            section_id=row["section_id"],
+            school_year=row["school_year"],
+            students=frozenset(row["students"] or ()),
+            line_items={
+                item: ScoreRange(low, high, is_extra_credit)
+                for item, low, high, is_extra_credit in zip(
+                    *(row[name] or () for name in ("line_items", "lows", "highs", "extra_credit")), strict=True
+                )
+            },
+            reserved=frozenset(row["reserved"] or ()),
+            loaded_at=now,
+        )
+        for row in await read_section_rules(connection, sorted(sections))
+    }
 
 
 def today_in(time_zone: str) -> dt.date:
@@ -123,7 +117,7 @@ class RulesCache:
     async def _load(self, section_id: int) -> SectionRules:
         now = self._clock()
         async with self._pool.acquire() as connection:
-            rules = await load_rules(connection, section_id, now)
+            rules = (await load_rules(connection, [section_id], now)).get(section_id)
         if rules is None:
             raise NotFoundError("no such section")
         # A column made or changed through another process may be drafted and not yet recorded. A clean head is a copy

@@ -22,6 +22,11 @@ async def read_section_facts(connection: Connection, section_id: int) -> asyncpg
     return await connection.fetchrow(load("read_section_facts"), section_id)
 
 
+async def read_section_rules(connection: Connection, sections: Sequence[int]) -> list[asyncpg.Record]:
+    """Return what may be typed into each of these sections: students, columns with their ranges, reserved ids."""
+    return await connection.fetch(load("read_section_rules"), sections)
+
+
 async def read_section_students(connection: Connection, section_id: int, today: dt.date) -> list[asyncpg.Record]:
     """Return everyone who is or was a student of the section, by name."""
     return await connection.fetch(load("read_section_students"), section_id, today)
@@ -47,21 +52,11 @@ async def reserve_line_items(connection: Connection, section_id: int, count: int
     return [row[0] for row in await connection.fetch(load("reserve_line_items"), section_id, count)]
 
 
-async def list_sections_of_teacher(connection: Connection, sections: Sequence[int]) -> list[asyncpg.Record]:
-    """Return summaries of these sections, in the order of a teacher's day."""
-    return await connection.fetch(load("list_sections_of_teacher"), sections)
-
-
 async def read_cell_history(
     connection: Connection, school_year: int, section_id: int, cell: tuple[int, int, int]
 ) -> list[asyncpg.Record]:
     """Return the recorded edits of a cell (kind, item, student), newest first, at most HISTORY_ROWS_MAX."""
     return await connection.fetch(load("read_cell_history"), school_year, section_id, *cell, HISTORY_ROWS_MAX)
-
-
-async def read_section_names(connection: Connection, section_id: int, users: Sequence[int]) -> dict[int, str]:
-    """Return the display names of users, and of everybody who teaches or has taught a section."""
-    return {row[0]: row[1] for row in await connection.fetch(load("read_section_names"), section_id, users)}
 
 
 async def read_user_names(connection: Connection, users: Sequence[int]) -> dict[int, str]:

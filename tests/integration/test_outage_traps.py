@@ -17,9 +17,11 @@ from app.errors import SeqGapError
 from app.records import leases
 from tests.world import (
     CO_TEACHER,
+    OTHER_SECTION,
     QUIZ,
     SECTION,
     STUDENTS,
+    TEACHER,
     Process,
     Tab,
     api_process,
@@ -104,6 +106,31 @@ async def test_typing_goes_on_while_postgresql_is_away_and_is_recorded_in_order(
     assert (await score(settings, ANNA), await score(settings, BEN)) == ("4", "14")
     rows = await fetch(settings, "SELECT cell_version FROM edit_log WHERE student_id = $1 ORDER BY client_seq", ANNA)
     assert [row[0] for row in rows] == [1, 2, 3, 4, 5]
+
+
+async def test_what_nobody_could_check_is_checked_for_all_sections_at_once(
+    settings: Settings, process: Process
+) -> None:
+    """A minute without PostgreSQL can leave edits of every section: a question for each of them would take hours."""
+    async with cut_off(settings) as alone:
+        for section, item in ((SECTION, QUIZ), (OTHER_SECTION, 7101)):
+            tab = Tab(alone, TEACHER, section)
+            assert (
+                outcomes(await tab.save(tab.edit(ANNA, "7", item=item), tab.edit(BEN, "99", item=item)))
+                == ["drafted"] * 2
+            )
+    topology = Topology(settings.redis_url)
+    flusher = Flusher(settings, DraftStore(topology))
+    await flusher._keep_leases()
+    assert flusher._connection is not None
+    asked: list[str] = []
+    flusher._connection.add_query_logger(lambda record: asked.append(record.query))
+    assert await flusher.flush(is_last=True) == 4
+    await flusher._finish()
+    topology.close()
+    assert sum("section AS s" in query or "FROM enrollment" in query for query in asked) == 1
+    rows = await fetch(settings, "SELECT section_id, status::text FROM edit_log ORDER BY section_id, client_seq")
+    assert [tuple(row) for row in rows] == [(s, status) for s in (SECTION, OTHER_SECTION) for status in "AR"]
 
 
 async def test_what_the_roster_refuses_afterwards_does_not_stay_in_the_journal(

@@ -11,7 +11,7 @@ import asyncpg
 from tests.simulation.tables import GONE, NO_ID, Transaction, as_uuid, ids, jsonb, numbers, shape, texts
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from tests.simulation.tables import Row
 
@@ -23,6 +23,11 @@ POISON_SCORE = '"13.13"'  # what this PostgreSQL refuses to store
 _ONE = shape("value")
 _FULL = shape("section_id kind item student_id cell_version edit_id author_id entered_ms value")
 _COLUMN = shape("kind item student_id cell_version edit_id author_id entered_ms value")
+_CONTEXT = shape(
+    "school_year recorded_seq has_exceptions kinds items students versions edit_ids authors moments cell_values"
+    " recorded_kinds recorded_items found_ids found_statuses found_authors found_bases found_versions found_codes"
+    " found_params"
+)
 
 
 class Statements:
@@ -114,20 +119,11 @@ class Statements:
     def read_school_years(self, _: Transaction, sections: Any) -> list[Row]:
         return [_ONE((s, YEAR)) for s in sections if s in self._sections]
 
-    def read_section_facts(self, _: Transaction, section: int) -> list[Row]:
-        columns = shape("section_id school_year time_zone")
-        return [columns((section, YEAR, "UTC"))] if section in self._sections else []
-
-    def read_section_students(self, _: Transaction, _section: int, _today: Any) -> list[Row]:
-        columns = shape("student_id")
-        return [columns((student,)) for student in (*STUDENTS, *OWN)]
-
-    def read_line_items(self, _: Transaction, _section: int) -> list[Row]:
-        columns = shape("line_item_id result_value_min result_value_max is_extra_credit")
-        return [columns((item, Decimal(0), Decimal(high), False)) for item, high in ITEMS.items()]
-
-    def read_line_item_reservations(self, _: Transaction, _section: int) -> list[Row]:
-        return []
+    def read_section_rules(self, _: Transaction, sections: Any) -> list[Row]:
+        columns = shape("section_id school_year students line_items lows highs extra_credit reserved")
+        lows, highs = [Decimal(0)] * len(ITEMS), [Decimal(high) for high in ITEMS.values()]
+        known = [[*STUDENTS, *OWN], [*ITEMS], lows, highs, [False] * len(ITEMS), None]
+        return [columns((s, YEAR, *known)) for s in sections if s in self._sections]
 
     # Cells
 
@@ -148,11 +144,22 @@ class Statements:
         cells = tx.scan("cell")
         return [_COLUMN((*key[1:], *_current(r))) for key, r in cells if key[0] == section and key[1:3] in wanted]
 
-    def read_section_cells(self, tx: Transaction, section: int) -> list[Row]:
-        return [_COLUMN((*key[1:], *_current(row))) for key, row in sorted(tx.scan("cell")) if key[0] == section]
-
-    def list_recorded_columns(self, tx: Transaction, section: int) -> list[Row]:
-        return [_ONE(pair) for pair in dict.fromkeys(key[1:3] for key, _ in tx.scan("cell") if key[0] == section)]
+    def read_context(self, tx: Transaction, section: int, user: int, client: Any, *wanted: Any) -> list[Row]:
+        seen, kinds, items, edits, links = wanted
+        if section not in self._sections:
+            return []
+        who = f"{{{section}}}", f"{{{user}}}", f"{{{client.hex}}}"
+        position = self.read_client_positions(tx, *who)
+        untold = self.read_edit_exceptions(tx, *who, f"{{{seen}}}", 1)
+        columns = self.read_columns(tx, section, kinds, items)
+        heads = _turned([[*r[:4], r["edit_id"].bytes, *r[5:]] for r in columns], 8)
+        held = dict.fromkeys(key[1:3] for key, _ in tx.scan("cell") if key[0] == section)
+        ended = self.find_edits_with_bases(tx, [YEAR] * len(edits), [section] * len(edits), edits, links)
+        found = [
+            [r["edit_id"].bytes, r["status"], r["author_id"], r["base_id"] and r["base_id"].bytes, *r[5:]] for r in ended
+        ]
+        seq = position[0][3] if position else None
+        return [_CONTEXT((YEAR, seq, bool(untold), *heads, *_turned(held, 2), *_turned(found, 7)))]
 
     def apply_edits(self, tx: Transaction, *columns: str) -> list[Row]:
         for key, row in sorted(_cells(columns).items()):
@@ -304,6 +311,11 @@ class Statements:
         rows.sort(key=lambda found: int(found[1][0]))
         first = [(key, row) for at, (key, row) in enumerate(rows) if _before(rows[:at], key) < limit]
         return [_ONE((*key[:2], as_uuid(key[2]), *row)) for key, row in first]
+
+
+def _turned(rows: Iterable[Sequence[Any]], columns: int) -> Sequence[Any]:
+    """Rows as columns, as `array_agg` gives them; of no rows, nothing."""
+    return list(zip(*rows, strict=True)) or [None] * columns
 
 
 def _before(rows: list[Any], of: Any) -> int:

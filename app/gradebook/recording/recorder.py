@@ -52,7 +52,6 @@ if TYPE_CHECKING:
 
     from app.gradebook.recording.fences import Fence
     from app.model.chain import CellKey, ChainEdit, Verdict, Walked
-    from app.model.section_rules import SectionRules
     from app.records.leases import Held
     from app.records.parked import ParkedEdit
     from app.records.pool import Connection
@@ -200,15 +199,12 @@ class Recorder:
         return {k: Link(f.status, f.author_id, f.base, f.cell_version, f.code) for k, f in found.items()}
 
     async def _check_unchecked(self, batch: Batch, refusals: dict[bytes, Refusal]) -> None:
-        """Check what was accepted while the roster could not be asked."""
-        rules: dict[int, SectionRules | None] = {}
-        for entry, edit in unchecked(batch):
-            section_id = entry.section_id
-            if edit.edit_id in refusals:
-                continue
-            if section_id not in rules:
-                rules[section_id] = await load_rules(self._connection, section_id, time.monotonic())
-            of_section = rules[section_id]
+        """Check what was accepted while the roster could not be asked; after an outage that is all of many sections."""
+        found = [(entry, edit) for entry, edit in unchecked(batch) if edit.edit_id not in refusals]
+        sections = {entry.section_id for entry, _ in found}
+        rules = await load_rules(self._connection, sections, time.monotonic()) if sections else {}
+        for entry, edit in found:
+            of_section = rules.get(entry.section_id)
             kind, item, student = CELL.unpack(edit.cell)
             try:
                 value = parse_value(kind, edit.value)
