@@ -188,7 +188,7 @@ class Desk:
         self._save = save = self.outbox.next_save(engine.now, engine.stamp(engine.now))
         self._is_in_flight = True
         path = b"/api/v1/sections/%d/edits" % self.outbox.section_id
-        engine.pool.ask(engine.post(path, self._grant, save.body), self._replied, engine.now)
+        engine.pool.ask(engine.post(path, self._grant, save.body), self._replied, engine.now, is_save=True)
 
     def _replied(self, reply: Reply, now: float) -> None:
         save = self._save

@@ -1,8 +1,10 @@
 """A pool of kept-alive HTTP/1.1 sockets that all teachers of a process share, on one epoll.
 
-A browser has a connection of its own; a service sees requests. So teachers share: 256 sockets at first, and more while
-every one of them waits for an answer, up to a bound. What waits for a socket beyond that is measured. Plain sockets
-and epoll, as they were before Locust patched them: the pool is driven by one greenlet (engine.py), and never blocks.
+A browser has connections of its own; a service sees requests. So teachers share: 256 sockets at first, and more while
+every one of them waits for an answer, up to a bound. What waits for a socket beyond that is measured. In a browser a
+save does not wait behind a page that does not come: saves go first, and the rest may hold half of the sockets. Plain
+sockets and epoll, as they were before Locust patched them: the pool is driven by one greenlet (engine.py), and never
+blocks.
 """
 
 from __future__ import annotations
@@ -77,12 +79,15 @@ class Reply(NamedTuple):
 class Exchange:
     """One request on its way."""
 
-    __slots__ = ("asked_at", "call", "request", "sent_at")
+    __slots__ = ("asked_at", "call", "is_save", "request", "sent_at")
 
-    def __init__(self, request: bytes, call: Callable[[Reply, float], None], asked_at: float) -> None:
+    def __init__(
+        self, request: bytes, call: Callable[[Reply, float], None], asked_at: float, *, is_save: bool = False
+    ) -> None:
         self.request = request
         self.call = call
         self.asked_at = asked_at
+        self.is_save = is_save
         self.sent_at = 0.0
 
 
@@ -230,6 +235,7 @@ class Channel:
         else:
             self._pool.idle(self)
         if exchange is not None:
+            self._pool.answered(exchange)
             exchange.call(Reply(int(head[9:12]), head, body, now - exchange.sent_at), now)
 
     def fail(self, why: str, now: float) -> None:
@@ -237,6 +243,7 @@ class Channel:
         exchange, self.exchange = self.exchange, None
         self.close()
         if exchange is not None:
+            self._pool.answered(exchange)
             exchange.call(Reply(0, b"", why.encode(), now - exchange.sent_at), now)
 
     def close(self) -> None:
@@ -263,6 +270,8 @@ class Pool:
         self._channels: dict[Channel, None] = {}
         self._idle: deque[Channel] = deque()
         self._waiting: deque[Exchange] = deque()
+        self._saves: deque[Exchange] = deque()
+        self._others_sent = 0  # and not answered yet
         self._opened = 0
         self.most = 0
         self.waited_s_max = 0.0
@@ -270,12 +279,12 @@ class Pool:
     @property
     def in_flight(self) -> int:
         """Requests that are on their way, or wait for a socket."""
-        return len(self._channels) - len(self._idle) + len(self._waiting)
+        return len(self._channels) - len(self._idle) + self.waiting
 
     @property
     def waiting(self) -> int:
         """Requests that wait for a socket."""
-        return len(self._waiting)
+        return len(self._waiting) + len(self._saves)
 
     @property
     def count(self) -> int:
@@ -287,24 +296,35 @@ class Pool:
         self._opened += 1
         return self._sources[self._opened % len(self._sources)] if self._sources else None
 
-    def ask(self, request: bytes, call: Callable[[Reply, float], None], now: float) -> None:
+    def ask(self, request: bytes, call: Callable[[Reply, float], None], now: float, *, is_save: bool = False) -> None:
         """Send a request with the next `flush`; `call` gets the reply, status 0 where none came."""
-        self._waiting.append(Exchange(request, call, now))
+        (self._saves if is_save else self._waiting).append(Exchange(request, call, now, is_save=is_save))
 
     def flush(self, now: float) -> None:
         """Send what was asked for, as far as there are sockets."""
-        while self._waiting:
+        while waiting := self._next():
             try:
                 channel = self._channel()
             except OSError as error:
-                exchange = self._waiting.popleft()
+                exchange = waiting.popleft()
                 exchange.call(Reply(0, b"", (error.strerror or type(error).__name__).encode(), 0.0), now)
                 continue
             if channel is None:
                 return
-            exchange = self._waiting.popleft()
+            exchange = waiting.popleft()
+            self._others_sent += not exchange.is_save
             self.waited_s_max = max(self.waited_s_max, now - exchange.asked_at)
             channel.send(exchange, now)
+
+    def _next(self) -> deque[Exchange] | None:
+        """Return the queue whose first request goes next; None if nothing may."""
+        if self._saves:
+            return self._saves
+        return self._waiting if self._waiting and self._others_sent < max(1, self._size_max // 2) else None
+
+    def answered(self, exchange: Exchange) -> None:
+        """Note that an exchange has ended, whichever way."""
+        self._others_sent -= not exchange.is_save
 
     def _channel(self) -> Channel | None:
         """Return a free socket: new ones first, until the pool has its size; beyond that only where none is idle."""

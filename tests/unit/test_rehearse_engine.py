@@ -46,6 +46,8 @@ class Service:
         self.title = "Rehearsal 1, period 1"
         self.recorded = True
         self.behave: Callable[[int], int | None] = lambda _: None
+        self.reads_go_on = threading.Event()
+        self.reads_go_on.set()
 
     def snapshot(self, section: int) -> dict[str, Any]:
         about = {"section_id": section, "title": self.title, "org_name": "R", "today": "2026-11-28"}
@@ -72,6 +74,7 @@ def handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
         protocol_version = "HTTP/1.1"
 
         def do_GET(self) -> None:
+            service.reads_go_on.wait(WAIT_S_MAX)
             section = self.path.rsplit("/", 1)[1]
             self.answer(200, service.snapshot(int(section)) if section.isdigit() else {"sections": []})
 
@@ -183,6 +186,23 @@ def test_a_stall_of_the_service_cannot_hide(tmp_path: Path, service: Service, ur
     typing = [row["counts"].get("offered", 0) for row in stage.rows]
     assert sum(1 for offered in typing if offered > 10) >= 3
     assert stage.totals.counts["dropped"] == 0
+
+
+def test_a_save_does_not_wait_behind_pages_that_do_not_come(tmp_path: Path, service: Service, url: str) -> None:
+    service.reads_go_on.clear()
+    stage = Stage(tmp_path, service, url, teachers=1, seconds=5.0)
+    engine, answered = stage.engine, list[str]()
+    for _ in range(10):
+        engine.pool.ask(engine.get(b"/api/v1/sections", b"t"), lambda *_: answered.append("page"), 0.0)
+    body = b'{"client_id": "c", "edits": []}'
+    engine.pool.ask(
+        engine.post(b"/api/v1/sections/1/edits", b"t", body), lambda *_: answered.append("save"), 0.0, is_save=True
+    )
+    stage.turn_until(lambda: answered)
+    assert answered == ["save"]
+    service.reads_go_on.set()
+    stage.turn_until(lambda: len(answered) == 11)
+    stage.engine.stop()
 
 
 @pytest.mark.parametrize(("status", "error"), [(503, "save: 503"), (0, "save: the connection was closed")])
