@@ -13,7 +13,7 @@ import pytest
 
 from loadtests.rehearsal.engine import Engine, Wanted
 from loadtests.rehearsal.figures import Totals
-from loadtests.rehearsal.grants import Grants
+from loadtests.rehearsal.grants import Grant, Grants
 from loadtests.rehearsal.habits import Habits
 from loadtests.rehearsal.profiles import PROFILES
 from ops.rehearse import faults
@@ -191,12 +191,13 @@ def test_a_stall_of_the_service_cannot_hide(tmp_path: Path, service: Service, ur
 def test_a_save_does_not_wait_behind_pages_that_do_not_come(tmp_path: Path, service: Service, url: str) -> None:
     service.reads_go_on.clear()
     stage = Stage(tmp_path, service, url, teachers=1, seconds=5.0)
-    engine, answered = stage.engine, list[str]()
+    engine, grant, answered = stage.engine, Grant(1, "t", ()), list[str]()
     for _ in range(10):
-        engine.pool.ask(engine.get(b"/api/v1/sections", b"t"), lambda *_: answered.append("page"), 0.0)
+        engine.pool.ask(engine.get(b"/api/v1/sections", grant), lambda *_: answered.append("page"), 0.0)
+    stage.turn_until(lambda: engine.pool.count)
     body = b'{"client_id": "c", "edits": []}'
     engine.pool.ask(
-        engine.post(b"/api/v1/sections/1/edits", b"t", body), lambda *_: answered.append("save"), 0.0, is_save=True
+        engine.post(b"/api/v1/sections/1/edits", grant, body), lambda *_: answered.append("save"), 0.0, is_save=True
     )
     stage.turn_until(lambda: answered)
     assert answered == ["save"]
