@@ -41,6 +41,7 @@ from app.errors import InkfastError, JournalUnavailableError
 from app.garbage import keep_what_stays
 from app.gradebook.cached_sections import CachedSections
 from app.gradebook.edit_cells import EditCells
+from app.gradebook.load import Turns
 from app.gradebook.maintenance import MaintenanceBoard
 from app.gradebook.password_processes import PasswordProcesses
 from app.gradebook.read_section import ReadSection
@@ -144,7 +145,13 @@ async def _open(
     passwords = PasswordProcesses(settings.password_processes)
     stack.callback(passwords.close)
     passwords.warm_up()
-    for work in (revocations.run(), standing.run(), maintenance.run(), telemetry.watch_event_loop()):
+    for work in (
+        revocations.run(),
+        standing.run(),
+        standing.load.run(),
+        maintenance.run(),
+        telemetry.watch_event_loop(),
+    ):
         _in_background(stack, work)
     rules = RulesCache(settings, pool, store)
     edit_cells = EditCells(settings, pool, committer, rules, directly, cached=cached, ladder=standing.ladder)
@@ -154,7 +161,7 @@ async def _open(
         guard=Guard(settings, revocations),
         sign_in=SignIn(settings, pool, revocations, passwords),
         edit_cells=edit_cells,
-        read_section=ReadSection(settings, pool, store, cached, standing.ladder),
+        read_section=ReadSection(settings, pool, store, cached, standing.ladder, rules=rules, turns=Turns()),
         watch_sections=WatchSections(pool, hub),
         standing=standing,
         maintenance=maintenance,

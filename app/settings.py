@@ -39,6 +39,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ] = ""
 
     save_window_ms: Annotated[int, _doc("`next_save_ms` in quiet times: how long a client collects edits.")] = 5_000
+    save_window_ms_max: Annotated[int, _doc("`next_save_ms` under load: at most so much.")] = 60_000
     commit_queue_edits_max: Annotated[int, _doc("Edits that may wait in one API process before it answers 503.")] = (
         20_000
     )
@@ -77,6 +78,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 8
     database_acquire_ms_max: Annotated[int, _doc("How long a request may wait for a PostgreSQL connection.")] = 2_000
+    reading_wait_ms_max: Annotated[
+        int, _doc("How long a reading may wait for its share, half of those connections, before it is answered 503.")
+    ] = 4_000
+    sign_on_wait_ms_max: Annotated[int, _doc("The same for signing on, of which the share is a quarter.")] = 3_000
+    report_wait_ms_max: Annotated[int, _doc("The same for histories, one at a time: what can wait goes first.")] = 1_000
     database_statement_ms_max: Annotated[int, _doc("statement_timeout of reads made for requests.")] = 5_000
 
     flush_batch_rows_max: Annotated[int, _doc("Edits in one flush transaction.")] = 2_000

@@ -96,6 +96,23 @@ COMMIT_SAVES: Final = Histogram(
     "inkfast_commit_saves", "Saves that one pipeline, and so one fsync, carried.",
     buckets=(1, 2, 4, 8, 16, 32, 64, 128, 256), registry=REGISTRY,
 )  # fmt: skip
+PRESSURE: Final = Gauge(
+    "inkfast_load_pressure", "Load of this process as a multiple of what is good; above 1 clients save less often.",
+    registry=REGISTRY,
+)  # fmt: skip
+SAVE_WINDOW: Final = Gauge(
+    "inkfast_save_window_seconds", "How long clients collect edits, by this process's load.", registry=REGISTRY
+)
+REFUSED: Final = Counter(
+    "inkfast_refused",
+    "Requests refused because of the load, by kind of work; `all`: for want of any connection to PostgreSQL.",
+    ["work"],
+    registry=REGISTRY,
+)
+POOL_WAITING: Final = Gauge(
+    "inkfast_pool_waiting", "Requests that wait for a connection to PostgreSQL, by kind of work.", ["work"],
+    registry=REGISTRY,
+)  # fmt: skip
 EVENT_STREAMS: Final = Gauge("inkfast_event_streams", "Open streams of events.", registry=REGISTRY)
 EVENT_LOOP_LAG: Final = Histogram(
     "inkfast_event_loop_lag_seconds", "How late a timer fired: what every request had to wait.",

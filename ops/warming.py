@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from app.drafts.snapshots import SnapshotCache
 from app.errors import NotFoundError
 from app.gradebook.cached_sections import CachedSections
-from app.gradebook.read_section import list_taught
 from app.gradebook.recorded_section import read_recorded
 from app.records.maintenance import count_taught, list_taught_section_ids, list_teacher_ids
+from app.records.opening import list_taught_sections
 from app.records.pool import create_pool
 from ops.processes import ServerError
 
@@ -138,7 +138,8 @@ class _Warming:
         """Keep what one user teaches."""
         self.lists += 1
         as_of_ms = _now_ms()
-        self.refused += not await self._cached.keep_list_now(user_id, as_of_ms, await list_taught(connection, user_id))
+        taught = await list_taught_sections(connection, user_id)
+        self.refused += not await self._cached.keep_list_now(user_id, as_of_ms, taught)
 
 
 def _now_ms() -> int:

@@ -15,6 +15,7 @@ import time
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
+from app.drafts.store import UNBOUND
 from app.errors import InkfastError, JournalUnavailableError, RecordsUnavailableError
 from app.gradebook.recording.batches import Batch, build_batch, stream_position
 from app.gradebook.recording.fences import IncarnationChangedError, LeaseFence, LeaseLostError
@@ -153,6 +154,8 @@ class Flusher:
             if now is None:
                 now = await self._store.write_incarnation(partition, incarnation, is_new=True)
             elif now.incarnation != incarnation:
+                # Said before it is done: whoever reads meanwhile must not take what is left for all that was recorded.
+                await self._store.write_incarnation(partition, UNBOUND, is_new=True)
                 await self._store.evict(partition, await self._store.sections(partition), keep_positions=True)
                 now = await self._store.write_incarnation(partition, incarnation, is_new=False)
                 log(Event.INCARNATION_CHANGED, level=logging.WARNING, partition=partition)

@@ -16,6 +16,7 @@ from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest
 async def _save(request: Request[Any, Any, Any], section_id: int) -> Answer:
     services = services_of(request.scope)
     grant = services.guard.teacher(request.scope)
+    services.standing.load.admit("saving")
     body = await read_body(request.receive, BODY_BYTES_MAX)
     return Answer(await services.edit_cells.save(grant, section_id, body))
 

@@ -17,6 +17,7 @@ from app.api.exchange import Answer
 from app.api.services import services_of
 from app.errors import JournalUnavailableError, NotPermittedError
 from app.gradebook.context import rfc3339
+from app.gradebook.load import Work
 
 if TYPE_CHECKING:
     from litestar.types import HTTPScope
@@ -37,7 +38,9 @@ class MaintenanceView(Struct):
 class StatusView(Struct):
     """How the service stands, for everybody.
 
-    `oldest_unrecorded_s` and `journal_memory_percent` are null while the journal cannot be asked.
+    `load_percent` is of what the process that answers does well; above 100 `next_save_ms` grows. `refusing`: the work
+    that is answered 503 for now, the least urgent first. `oldest_unrecorded_s` and `journal_memory_percent` are null
+    while the journal cannot be asked.
     """
 
     saving: Literal["ok", "delayed", "unavailable"]
@@ -45,6 +48,8 @@ class StatusView(Struct):
     oldest_unrecorded_s: float | None
     next_save_ms: int
     journal_memory_percent: float | None
+    load_percent: int
+    refusing: list[Work]
     maintenance: MaintenanceView | None
     version: str
 
@@ -84,8 +89,10 @@ class HealthController(Controller):
             saving=standing.saving,
             recording=standing.recording,
             oldest_unrecorded_s=round(age_s, 1) if age_s is not None else None,
-            next_save_ms=services.edit_cells.next_save_ms(),
+            next_save_ms=standing.ladder.save_window_ms,
             journal_memory_percent=round(percent, 1) if percent is not None else None,
+            load_percent=round(standing.load.pressure * 100),
+            refusing=standing.load.refusing,
             maintenance=MaintenanceView(rfc3339(announced.until_ms), announced.reason) if announced else None,
             version=VERSION,
         )

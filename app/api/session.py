@@ -77,6 +77,7 @@ class SessionController(Controller):
         services, scope = services_of(request.scope), request.scope
         services.guard.refuse_other_sites(scope, is_strict=False)
         require_json(scope)
+        services.standing.load.admit("sign_on")
         user_agent = header_of(scope, b"user-agent")
         signed_in = await services.sign_in.sign_in(
             data.username,

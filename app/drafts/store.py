@@ -26,15 +26,20 @@ from app.errors import JournalUnavailableError
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+UNBOUND = ""  # in the place of an incarnation: what is recorded of this partition is not known to be true any more
 DRAINS_PER_CALL_MAX = 100  # a script blocks the server: 100 entries are about 5 ms
 SCAN_COUNT = 500
 
 
 class SectionDrafts(NamedTuple):
-    """A section in the journal: heads by cell (codec.CELL), and how many of its edits are un-recorded."""
+    """A section in the journal: heads by cell (codec.CELL), and how many of its edits are un-recorded.
+
+    `incarnation`: the database of which recorded heads are copies; UNBOUND while they are dropped, None if unknown.
+    """
 
     heads: dict[bytes, Head]
     unrecorded: int
+    incarnation: str | None = None
 
 
 class StreamEntry(NamedTuple):
@@ -64,7 +69,9 @@ class DraftStore:
     async def read_section(self, section_id: int) -> SectionDrafts:
         """Return the heads of a section, drafted and recorded, or raise JournalUnavailableError."""
         partition = partition_of(section_id)
-        fields = await self.topology.call(partition, b"HGETALL", section_key(partition, section_id))
+        fields, bound = await self.topology.pipeline(
+            partition, [(b"HGETALL", section_key(partition, section_id)), (b"GET", INCARNATION[partition])]
+        )
         heads: dict[bytes, Head] = {}
         unrecorded = 0
         for i in range(0, len(fields), 2):
@@ -73,7 +80,7 @@ class DraftStore:
                 heads[fields[i][1:]] = unpack_head(fields[i + 1])
             elif letter == b"u":
                 unrecorded += 1
-        return SectionDrafts(heads, unrecorded)
+        return SectionDrafts(heads, unrecorded, bound.split(b":", 1)[0].decode() if bound is not None else None)
 
     async def read_heads(self, section_id: int, cells: Sequence[bytes]) -> dict[bytes, Head]:
         """Return the heads of some cells, where the journal has them."""

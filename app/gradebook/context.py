@@ -10,15 +10,8 @@ import msgspec
 
 from app.drafts.codec import CELL, Context, Head, Settled, pack_exception
 from app.errors import NotFoundError
-from app.records.edits import (
-    find_edits,
-    find_edits_with_bases,
-    list_recorded_columns,
-    read_client_positions,
-    read_columns,
-    read_edit_exceptions,
-    read_school_years,
-)
+from app.records.context import read_context
+from app.records.edits import find_edits, read_edit_exceptions, read_school_years
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -110,28 +103,23 @@ async def load_context(
     """
     user_id, client_id = int.from_bytes(client[:4], "big"), client[4:]
     columns = sorted({CELL.unpack(cell)[:2] for cell in cells})
+    key = (section_id, user_id, client_id)
     async with pool.acquire() as connection:
-        year = (await read_school_years(connection, [section_id])).get(section_id)
-        if year is None:
+        known = await read_context(connection, key, seen_seq, columns, edit_ids)
+        if known is None:
             raise NotFoundError("no such section")
-        key = (section_id, user_id, client_id)
-        position = (await read_client_positions(connection, [key])).get(key)
-        untold = await read_edit_exceptions(connection, {key: seen_seq}, TOLD_MAX + 1)
-        heads = await read_columns(connection, section_id, columns)
-        recorded = await list_recorded_columns(connection, section_id)
-        wanted = [(year, section_id, edit_id) for edit_id in edit_ids]
-        found = {i: edit for (_, i), edit in (await find_edits_with_bases(connection, wanted)).items()}
+        untold = await read_edit_exceptions(connection, {key: seen_seq}, TOLD_MAX + 1) if known.has_exceptions else []
     exceptions, next_exception_seq = first_exceptions(untold)
     context = Context(
-        recorded_seq=position.recorded_seq if position else 0,
+        recorded_seq=known.recorded_seq,
         exceptions=packed_exceptions(exceptions),
         columns=[CELL.pack(kind, item, 0)[:5] for kind, item in columns],
-        heads={CELL.pack(h.kind, h.item, h.student_id): head_of_row(h) for h in heads},
-        settled={i: Settled(ord(f.status), f.author_id, f.base) for i, f in found.items()},
-        recorded_columns=[CELL.pack(kind, item, 0)[:5] for kind, item in recorded],
+        heads={CELL.pack(h.kind, h.item, h.student_id): head_of_row(h) for h in known.heads},
+        settled={i: Settled(ord(f.status), f.author_id, f.base) for i, f in known.found.items()},
+        recorded_columns=[CELL.pack(kind, item, 0)[:5] for kind, item in known.recorded_columns],
         next_exception_seq=next_exception_seq,
     )
-    return LoadedContext(context, found)
+    return LoadedContext(context, known.found)
 
 
 async def find_applied(pool: Pool, section_id: int, edit_ids: Sequence[bytes]) -> dict[bytes, FoundEdit]:

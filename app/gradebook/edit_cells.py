@@ -106,7 +106,7 @@ class EditCells:
 
     def next_save_ms(self) -> int:
         """Return how long clients are to collect edits before their next save."""
-        return self._window_ms if self._ladder is None else self._ladder.save_window_ms
+        return self._window_ms if self._ladder is None else self._ladder.next_save_ms()
 
     async def close(self) -> None:
         """End what goes on in the background."""

@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import Final, NamedTuple
 
 from app import telemetry
+from app.jitter import jittered
+from app.model.pace import Pace
 
 
 class Rung(NamedTuple):
@@ -29,6 +31,7 @@ RUNGS: Final = (
 )
 STAY_PERCENT: Final = 2.0  # a rung is left only when memory is this far below it: no flapping at its edge
 RETRY_AFTER_S: Final = 30
+JITTER_MAX: Final = 1.2  # of the window
 
 
 def rung_at(percent: float, standing_on: int = 0) -> int:
@@ -40,10 +43,13 @@ def rung_at(percent: float, standing_on: int = 0) -> int:
 
 
 class Ladder:
-    """Where this process stands on the ladder, as it last saw the journal's fullest server."""
+    """Where this process stands on the ladder, as it last saw the journal's fullest server.
 
-    def __init__(self, window_ms: int) -> None:
-        self._window_ms = window_ms
+    The save window is the longer one of what the memory and what the load of this process ask for.
+    """
+
+    def __init__(self, window_ms: int, window_ms_max: int = 0) -> None:
+        self.pace = Pace(window_ms, window_ms_max)
         self._at = 0
         self.percent: float | None = None
 
@@ -62,7 +68,12 @@ class Ladder:
     @property
     def save_window_ms(self) -> int:
         """How long clients are to collect edits before their next save."""
-        return max(self._window_ms, RUNGS[self._at].save_window_ms)
+        return max(self.pace.window_ms, RUNGS[self._at].save_window_ms)
+
+    def next_save_ms(self) -> int:
+        """Return the window for one client: under load a little different for each, so that none march in step."""
+        window_ms = self.save_window_ms
+        return round(jittered(window_ms, 1.0, JITTER_MAX)) if self.pace.is_raised else window_ms
 
     @property
     def reports_are_off(self) -> bool:

@@ -42,6 +42,7 @@ class _About(Struct):
     conflicts: list[dict[str, Any]]
     names: dict[int, str]
     teachers: dict[int, str]
+    incarnation: str = ""
 
 
 class SectionList(Struct):
@@ -69,6 +70,7 @@ def pack_section(recorded: RecordedSection) -> bytes:
             recorded.conflicts,
             recorded.names,
             recorded.teachers,
+            recorded.incarnation,
         )
     )
     rows = recorded.rows
@@ -112,6 +114,7 @@ def unpack_section(packed: bytes, section_id: int) -> RecordedSection | None:
         about.conflicts,
         about.names,
         about.teachers,
+        about.incarnation,
     )
 
 

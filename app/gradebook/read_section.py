@@ -16,6 +16,7 @@ import msgspec
 from msgspec import Raw, Struct
 
 from app.drafts.codec import CELL
+from app.drafts.store import SectionDrafts
 from app.errors import (
     InkfastError,
     JournalUnavailableError,
@@ -26,12 +27,14 @@ from app.errors import (
 )
 from app.gradebook.cell_history import drafted_row, history_row
 from app.gradebook.context import dashed, rfc3339
+from app.gradebook.database_history import DatabaseHistory
 from app.gradebook.recorded_section import merge, read_facts, read_recorded
 from app.gradebook.rules import drafted_line_items, today_in
 from app.model.kinds import KIND_OF_NAME, NAME_OF_KIND, Kind
 from app.records import edits as records
 from app.records import sections
-from app.records.accounts import list_active_section_ids, read_section_access
+from app.records.accounts import read_section_access
+from app.records.opening import list_taught_sections
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -40,7 +43,9 @@ if TYPE_CHECKING:
     from app.drafts.store import DraftStore
     from app.gradebook.cached_sections import CachedSections
     from app.gradebook.ladder import Ladder
+    from app.gradebook.load import Turns
     from app.gradebook.recorded_section import RecordedSection
+    from app.gradebook.rules import RulesCache
     from app.model.grants import Grant
     from app.records.pool import Connection, Pool
     from app.settings import Settings
@@ -100,11 +105,18 @@ class ReadSection:
         store: DraftStore,
         cached: CachedSections | None = None,
         ladder: Ladder | None = None,
+        *,
+        rules: RulesCache | None = None,
+        turns: Turns | None = None,
     ) -> None:
-        self._pool = pool
+        self._pool = pool.share("reading", max(1, settings.database_connections_max // 2), settings.reading_wait_ms_max)
+        self._reports_pool = pool.share("reports", 1, settings.report_wait_ms_max)
         self._store = store
         self._cached = cached
         self._ladder = ladder
+        self._rules = rules
+        self._turns = turns
+        self._history = DatabaseHistory(*([rules.forget] if rules is not None else []))
         self._window_ms = settings.save_window_ms
 
     async def list_sections(self, grant: Grant) -> ListedSections:
@@ -116,7 +128,7 @@ class ReadSection:
         as_of_ms = _now_ms()
         try:
             async with self._a_look(), self._pool.acquire() as connection:
-                found = await list_taught(connection, grant.user_id)
+                found = await list_taught_sections(connection, grant.user_id)
         except _AWAY as error:
             if cached is None or (listed := await cached.find_list(grant.user_id)) is None:
                 raise _away(error) from None
@@ -135,17 +147,25 @@ class ReadSection:
         journal is away, what is recorded is shown alone.
         """
         as_of_ms = _now_ms()
-        heads = await self._heads(section_id)
-        cached = self._cached
+        drafts = await self._drafts(section_id)
+        heads, cached = drafts.heads, self._cached
         try:
             async with self._a_look():
                 recorded = await self._read(grant, section_id, as_of_ms, heads, columns)
         except _AWAY as error:
             if cached is None or (kept := await self._find_kept(cached, grant, section_id)) is None:
                 raise _away(error) from None
-            return self._show(kept, heads, columns, records_are_away=True)
+            if not self._history.is_past(kept.incarnation, drafts.incarnation):
+                return self._show(kept, heads, columns, records_are_away=True)
+            # PostgreSQL was restored, and is there, or was a moment ago: it alone can say what stands now.
+            recorded = await self._read(grant, section_id, as_of_ms, heads, columns)
+        self._history.heard(recorded.incarnation)
         if cached is not None and columns is None:
             cached.keep(recorded)
+        if self._rules is not None:
+            self._rules.learn(recorded, heads)
+        if self._turns is not None:
+            await self._turns.take()
         return self._show(recorded, heads, columns)
 
     def _a_look(self) -> asyncio.Timeout:
@@ -214,18 +234,18 @@ class ReadSection:
         )
         return snapshot, etag(snapshot)
 
-    async def _heads(self, section_id: int) -> dict[bytes, Head]:
+    async def _drafts(self, section_id: int) -> SectionDrafts:
         try:
-            return (await self._store.read_section(section_id)).heads
+            return await self._store.read_section(section_id)
         except JournalUnavailableError:
-            return {}
+            return SectionDrafts({}, 0)
 
     async def read_columns(self, section_id: int, columns: Sequence[tuple[int, int]]) -> dict[bytes, Head]:
         """Return the heads of some columns (kind, item), drafts over records: for who may see them already.
 
         While a store is away, what the other one has is returned, and nothing while both are.
         """
-        heads = _of_columns(await self._heads(section_id), columns)
+        heads = _of_columns((await self._drafts(section_id)).heads, columns)
         try:
             async with self._pool.acquire() as connection:
                 rows = await records.read_columns(connection, section_id, columns)
@@ -269,7 +289,7 @@ class ReadSection:
             drafted = (await self._store.read_heads(section_id, [CELL.pack(*cell)])).get(CELL.pack(*cell))
         except JournalUnavailableError:
             drafted = None
-        async with self._pool.acquire() as connection:
+        async with self._reports_pool.acquire() as connection:
             await _require_teacher(connection, grant, section_id)
             facts = await read_facts(connection, section_id)
             rows = await sections.read_cell_history(connection, facts["school_year"], section_id, cell)
@@ -318,12 +338,6 @@ async def _require_teacher(connection: Connection, grant: Grant, section_id: int
         raise NotFoundError("no such section")
     if not (await read_section_access(connection, grant.user_id, section_id)).is_active:
         raise NotPermittedError("this is not one of your sections")
-
-
-async def list_taught(connection: Connection, user_id: int) -> list[dict[str, Any]]:
-    """Return summaries of the sections that a user teaches today."""
-    ids = await list_active_section_ids(connection, user_id)
-    return [dict(row) for row in await sections.list_sections_of_teacher(connection, ids)]
 
 
 def columns_of(merged: dict[bytes, tuple[Head, str]]) -> Cells:

@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from msgspec import Raw
-
 from app.drafts.codec import CELL
 from app.errors import NotFoundError
 from app.gradebook.context import head_of_row, rfc3339
-from app.gradebook.rules import today_in
 from app.model.kinds import NAME_OF_KIND
 from app.records import edits as records
 from app.records import sections
+from app.records.opening import open_section
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from app.drafts.codec import Head
+    from app.records.opening import ConflictRow
     from app.records.pool import Connection, Row
 
 RESERVED_MIN, RESERVED_BLOCK = 10, 20  # ids of columns that a teacher can make without asking again
@@ -37,6 +36,7 @@ class RecordedSection(NamedTuple):
     conflicts: list[dict[str, Any]]  # as an answer shows them
     names: dict[int, str]  # of authors
     teachers: dict[int, str] = NO_TEACHERS  # who teaches it, the one in charge first; only where it is to be kept
+    incarnation: str = ""  # of the database that said so; without it, nobody knows
 
 
 async def read_recorded(
@@ -52,27 +52,28 @@ async def read_recorded(
 
     Reserves ids for columns to be made, where few are left. `heads` are the journal's, for the names of their authors.
     """
-    facts = await read_facts(connection, section_id)
-    if columns is None:
-        rows = await records.read_section_cells(connection, section_id)
-    else:
-        rows = await records.read_columns(connection, section_id, columns)
-    conflicts = await records.read_open_conflicts(connection, facts["school_year"], section_id)
-    students = await sections.read_section_students(connection, section_id, today_in(facts["time_zone"]))
-    line_items = await sections.read_line_items(connection, section_id)
-    reserved = await _reserved(connection, section_id)
-    authors = {row.author_id for row in rows} | {c["author_id"] for c in conflicts}
-    authors |= {head.author_id for head in heads.values() if head.is_drafted}
+    authors = {head.author_id for head in heads.values() if head.is_drafted}
+    rows = [] if columns is None else await records.read_columns(connection, section_id, columns)
+    authors |= {row.author_id for row in rows}
+    found = await open_section(
+        connection, section_id, sorted(authors), with_cells=columns is None, with_teachers=with_teachers
+    )
+    if found is None:
+        raise NotFoundError("no such section")
+    reserved = found.reserved
+    if len(reserved) < RESERVED_MIN:
+        reserved = reserved + await sections.reserve_line_items(connection, section_id, RESERVED_BLOCK - len(reserved))
     return RecordedSection(
         as_of_ms,
-        dict(facts),
-        [dict(row) for row in students],
-        [_line_item(row) for row in line_items],
+        found.facts,
+        found.students,
+        found.line_items,
         reserved,
-        rows,
-        [_conflict(row) for row in conflicts],
-        await sections.read_section_names(connection, section_id, sorted(authors)),
-        await sections.read_section_teachers(connection, section_id) if with_teachers else NO_TEACHERS,
+        found.cells if columns is None else rows,
+        [_conflict(row) for row in found.conflicts],
+        found.names,
+        found.teachers,
+        found.incarnation,
     )
 
 
@@ -84,27 +85,15 @@ async def read_facts(connection: Connection, section_id: int) -> Row:
     return facts
 
 
-async def _reserved(connection: Connection, section_id: int) -> list[int]:
-    reserved = await sections.read_line_item_reservations(connection, section_id)
-    if len(reserved) < RESERVED_MIN:
-        reserved += await sections.reserve_line_items(connection, section_id, RESERVED_BLOCK - len(reserved))
-    return reserved
-
-
-def _line_item(row: Row) -> dict[str, Any]:
-    bounds = {bound: f"{row[bound]:f}" for bound in ("result_value_min", "result_value_max")}
-    return dict(row) | bounds
-
-
-def _conflict(row: Row) -> dict[str, Any]:
+def _conflict(row: ConflictRow) -> dict[str, Any]:
     return {
-        "edit_id": str(row["edit_id"]),
-        "kind": NAME_OF_KIND[row["kind"]],
-        "item": row["item"],
-        "student": row["student_id"],
-        "value": Raw((row["value"] or "null").encode()),
-        "author_id": row["author_id"],
-        "entered_at": rfc3339(row["entered_ms"]),
+        "edit_id": row.edit_id,
+        "kind": NAME_OF_KIND[row.kind],
+        "item": row.item,
+        "student": row.student_id,
+        "value": row.value,
+        "author_id": row.author_id,
+        "entered_at": rfc3339(row.entered_ms),
     }
 
 

@@ -6,6 +6,7 @@ import asyncio
 import datetime as dt
 import time
 from collections import OrderedDict
+from decimal import Decimal
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 
     from app.drafts.codec import Head
     from app.drafts.store import DraftStore
+    from app.gradebook.recorded_section import RecordedSection
     from app.records.pool import Connection, Pool
     from app.settings import Settings
 
@@ -101,6 +103,28 @@ class RulesCache:
             return rules
         return await asyncio.shield(self._refresh(section_id))
 
+    def learn(self, recorded: RecordedSection, heads: dict[bytes, Head]) -> None:
+        """Take the rules out of a section that was just read: who opens a section types into it."""
+        facts, now = recorded.facts, self._clock()
+        rules = SectionRules(
+            section_id=facts["section_id"],
+            school_year=facts["school_year"],
+            students=frozenset(student["student_id"] for student in recorded.students),
+            line_items={
+                column["line_item_id"]: ScoreRange(
+                    Decimal(column["result_value_min"]), Decimal(column["result_value_max"]), column["is_extra_credit"]
+                )
+                for column in recorded.line_items
+            },
+            reserved=frozenset(recorded.reserved),
+            loaded_at=now - (_now_ms() - recorded.as_of_ms) / 1000,
+        )
+        self._keep(rules, heads)
+
+    def forget(self) -> None:
+        """Forget all of it: the database is another than it was."""
+        self._rules.clear()
+
     def _refresh(self, section_id: int) -> asyncio.Task[SectionRules]:
         task = self._refreshing.get(section_id)
         if task is None:
@@ -126,11 +150,18 @@ class RulesCache:
             heads = (await self._store.read_section(section_id)).heads
         except JournalUnavailableError:
             heads = {}
+        self._keep(rules, heads)
+        return rules
+
+    def _keep(self, rules: SectionRules, heads: dict[bytes, Head]) -> None:
         for item, value in drafted_line_items(heads).items():
             if item not in rules.line_items or heads[CELL.pack(Kind.LINE_ITEM, item, 0)].is_drafted:
                 rules.made[item] = ScoreRange.of(value)
-        self._rules[section_id] = rules
-        self._rules.move_to_end(section_id)
+        self._rules[rules.section_id] = rules
+        self._rules.move_to_end(rules.section_id)
         while len(self._rules) > SECTIONS_KEPT_MAX:
             self._rules.popitem(last=False)
-        return rules
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000

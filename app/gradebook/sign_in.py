@@ -56,7 +56,7 @@ class SignIn:
 
     def __init__(self, settings: Settings, pool: Pool, revocations: Revocations, passwords: PasswordProcesses) -> None:
         self._settings = settings
-        self._pool = pool
+        self._pool = pool.share("sign_on", max(1, settings.database_connections_max // 4), settings.sign_on_wait_ms_max)
         self._revocations = revocations
         self._passwords = passwords
         self._grant_key = derive_grant_key(settings.secret_key)

@@ -15,6 +15,7 @@ from app import telemetry
 from app.drafts.doctor import UnsafeJournalError, examine
 from app.errors import JournalUnavailableError
 from app.gradebook.ladder import Ladder
+from app.gradebook.load import Load
 from app.jitter import jittered
 
 if TYPE_CHECKING:
@@ -43,7 +44,8 @@ class Standing:
         self._is_durable = settings.journal_unsafe
         self._is_noted = False
         self.journal_is_writable = False
-        self.ladder = Ladder(settings.save_window_ms)
+        self.ladder = Ladder(settings.save_window_ms, settings.save_window_ms_max)
+        self.load = Load(self.ladder.pace, committer.oldest_wait_s)
         self._counted: tuple[float, int] | None = None  # when the backlog was counted, and how many saves it was
         self._oldest_unrecorded_ms: int | None = None
         self._backlog_is_known = False

@@ -176,21 +176,6 @@ async def read_columns(
     return [_full(row) for row in await connection.fetch(load("read_columns"), section_id, kinds, items)]
 
 
-async def list_recorded_columns(connection: Connection, section_id: int) -> list[tuple[int, int]]:
-    """Return the columns (kind, item) of a section that hold at least one recorded cell."""
-    return [(row[0], row[1]) for row in await connection.fetch(load("list_recorded_columns"), section_id)]
-
-
-async def read_section_cells(connection: Connection, section_id: int) -> list[FullHeadRow]:
-    """Return every recorded cell of a section, ordered by kind, item and student."""
-    return [_full(row) for row in await connection.fetch(load("read_section_cells"), section_id)]
-
-
-async def read_open_conflicts(connection: Connection, school_year: int, section_id: int) -> list[asyncpg.Record]:
-    """Return a section's open conflicts, oldest first."""
-    return await connection.fetch(load("read_open_conflicts"), school_year, section_id)
-
-
 async def find_edits(
     connection: Connection, wanted: Sequence[tuple[int, int, bytes]]
 ) -> dict[tuple[int, bytes], FoundEdit]:

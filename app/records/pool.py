@@ -8,13 +8,15 @@ is committed on the primary alone, and its retry would find nothing to write.
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+import copy
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 
-from app.errors import OverloadedError, RecordsUnavailableError
+from app.errors import RecordsUnavailableError
+from app.records.places import Places
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -27,6 +29,9 @@ Row: TypeAlias = asyncpg.Record
 # Shorter cached plans pay off for our few hot statements only when the planner sees the array lengths:
 # 21,300 against 17,600 rows/s at 1,000 rows a flush (docs/adr/0004).
 SERVER_SETTINGS = {"plan_cache_mode": "force_custom_plan", "timezone": "UTC"}
+# What requests ask is a look by key into indexes, and its plan is the same for every key; to plan it anew each time
+# took four times as long as to carry it out (docs/sizing.md).
+REQUEST_SETTINGS = SERVER_SETTINGS | {"plan_cache_mode": "force_generic_plan"}
 CONNECT_S_MAX = 3
 # Of several hosts the first may be a machine without power, which answers nothing: it must not use up the others' time.
 HOST_S_MAX = 1
@@ -88,9 +93,19 @@ class Pool:
         hold_ms_max: int | None = None,
     ) -> None:
         self._pool = pool
-        self._places = asyncio.Semaphore(connections_max)
+        self._places = [Places(connections_max, acquire_ms_max, "all")]
         self._acquire_s_max = acquire_ms_max / 1000
         self._hold_s_max = None if hold_ms_max is None else hold_ms_max / 1000
+
+    def share(self, work: str, connections_max: int, wait_ms_max: int) -> Pool:
+        """Return the pool as one kind of work may use it: so many of its connections at most, so long a wait.
+
+        However much of that work there is, the other connections are left to the others.
+        """
+        shared = copy.copy(self)
+        own = Places(connections_max, wait_ms_max, work)
+        shared._places = [own, *self._places]  # noqa: SLF001 -- of this class
+        return shared
 
     @asynccontextmanager
     async def acquire(self) -> AsyncIterator[Connection]:
@@ -100,29 +115,27 @@ class Pool:
         is given up, the connection is worthless and is closed at once: to give it back in order is another wait, for
         the server to say that it has stopped, and a silent server says nothing.
         """
-        try:
-            async with asyncio.timeout(self._acquire_s_max):
-                await self._places.acquire()
-        except TimeoutError:
-            raise OverloadedError("no database connection became free in time", retry_after_s=2) from None
-        try:
-            async with (
-                asyncio.timeout(self._hold_s_max),
-                self._pool.acquire(timeout=self._acquire_s_max) as connection,
-            ):
-                try:
-                    yield connection  # type: ignore[misc]  # a proxy with the same methods
-                except asyncio.CancelledError:
-                    connection.terminate()
-                    raise
-        except Exception as error:
-            if is_infrastructure(error):
-                if sqlstate_of(error) in _DEPOSED:
-                    await self._pool.expire_connections()
-                raise RecordsUnavailableError(f"PostgreSQL is away: {type(error).__name__}", retry_after_s=5) from error
-            raise
-        finally:
-            self._places.release()
+        async with AsyncExitStack() as places:
+            for place in self._places:
+                await places.enter_async_context(place.take())
+            try:
+                async with (
+                    asyncio.timeout(self._hold_s_max),
+                    self._pool.acquire(timeout=self._acquire_s_max) as connection,
+                ):
+                    try:
+                        yield connection  # type: ignore[misc]  # a proxy with the same methods
+                    except asyncio.CancelledError:
+                        connection.terminate()
+                        raise
+            except Exception as error:
+                if is_infrastructure(error):
+                    if sqlstate_of(error) in _DEPOSED:
+                        await self._pool.expire_connections()
+                    raise RecordsUnavailableError(
+                        f"PostgreSQL is away: {type(error).__name__}", retry_after_s=5
+                    ) from error
+                raise
 
     async def close(self) -> None:
         """Close every connection, waiting a little for those in use."""
@@ -176,6 +189,13 @@ async def writable_url(database_url: str) -> str:
     return hosts.urls[0]
 
 
+async def _leave_as_it_is(_: Connection) -> None:
+    """Give a connection back without a round trip: requests leave no setting, no lock and no cursor behind.
+
+    A transaction that was left open is rolled back in any case.
+    """
+
+
 async def create_pool(
     settings: Settings,
     *,
@@ -195,7 +215,8 @@ async def create_pool(
         min_size=0,
         max_size=size,
         connect=connect_host,
-        server_settings=SERVER_SETTINGS
+        reset=_leave_as_it_is,
+        server_settings=REQUEST_SETTINGS
         | {"application_name": application_name, "statement_timeout": str(settings.database_statement_ms_max)},
     )
     return Pool(pool, size, settings.database_acquire_ms_max, hold_ms_max)

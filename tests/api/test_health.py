@@ -33,11 +33,13 @@ async def test_a_healthy_service_says_so_to_everybody(client: httpx.AsyncClient)
     assert (await client.get("/readyz")).text == "ready\n"
     status = (await client.get("/statusz")).json()
     assert 0 < status.pop("journal_memory_percent") < 60
+    assert status.pop("load_percent") >= 0
     assert status == {
         "saving": "ok",
         "recording": "ok",
         "oldest_unrecorded_s": 0.0,
         "next_save_ms": 5000,
+        "refusing": [],
         "maintenance": None,
         "version": VERSION,
     }

@@ -156,7 +156,8 @@ class Statements:
         held = dict.fromkeys(key[1:3] for key, _ in tx.scan("cell") if key[0] == section)
         ended = self.find_edits_with_bases(tx, [YEAR] * len(edits), [section] * len(edits), edits, links)
         found = [
-            [r["edit_id"].bytes, r["status"], r["author_id"], r["base_id"] and r["base_id"].bytes, *r[5:]] for r in ended
+            [r["edit_id"].bytes, r["status"], r["author_id"], r["base_id"] and r["base_id"].bytes, *r[5:]]
+            for r in ended
         ]
         seq = position[0][3] if position else None
         return [_CONTEXT((YEAR, seq, bool(untold), *heads, *_turned(held, 2), *_turned(found, 7)))]
