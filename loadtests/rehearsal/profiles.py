@@ -25,6 +25,8 @@ class Profile(NamedTuple):
     work: str = TYPING
     has_objectives: bool = True  # False: only loss is judged, unless a file of objectives is given
     password_share: float = 0.0  # of those who arrive: they sign on with a password; the others hold a grant
+    save_window_ms: int = 0  # that an installation of its own is set to; 0: as always
+    overload: tuple[float, float] | None = None  # between these shares of the duration more comes than can be served
 
     def active_share(self, at: float) -> float:
         """Return which share of the teachers is there at this share of the duration (0 to 1)."""
@@ -122,6 +124,18 @@ PROFILES: dict[str, Profile] = {
             "after two hours away in the rush about 8,000 teachers hold up to 780 cells each (a report card of 165 "
             "students and 4 marks, or of 26 and 35); full jitter as in Amazon's Builders' Library; " + MODEL,
             Habits(backlog_max=780),
+        ),
+        Profile(
+            "overload",
+            "four times what the service can do, and then half of it",
+            8_000,
+            150.0,
+            ((0.0, 0.02), (0.4, 1.0), (0.68, 1.0), (0.7, 0.12), (1.0, 0.12)),
+            "UCAS 2011 got four times the year before, and had planned for three; here a save window of half a second "
+            "and quick typists stand for ten times as many teachers",
+            Habits(gap_s=1.0, pause_s=2.0, first_look_s=1.0, paste_share=0.0, switch_share=0.02, read_share=0.02),
+            save_window_ms=500,
+            overload=(0.4, 0.68),
         ),
         Profile(
             "idle-streams",

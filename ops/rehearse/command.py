@@ -21,6 +21,7 @@ from ops.installation import DEFAULT_DATA_DIR, data_dir_option, settings_environ
 from ops.processes import ServerError
 from ops.rehearse.faults import FAULTS, FaultAt, parse_fault, seconds_of
 from ops.rehearse.junit import junit_of
+from ops.rehearse.overload import sentences_of
 from ops.rehearse.prepare import COLUMNS, SECTIONS_EACH, School, forget_school, prepare_school
 from ops.rehearse.progress import Progress
 from ops.rehearse.report import html_of
@@ -223,7 +224,9 @@ def _target(wanted: Wanted, options: dict[str, Any]) -> Iterator[Target]:
         yield existing(options["host"], options["data_dir"], _say)
         return
     _say("starting an installation for the rehearsal …")
-    with embedded(options["api_processes"], options["folder"], wanted.out / "logs") as target:
+    window_ms = PROFILES[wanted.profile].save_window_ms
+    settings = {"INKFAST_SAVE_WINDOW_MS": str(window_ms)} if window_ms else None
+    with embedded(options["api_processes"], options["folder"], wanted.out / "logs", settings) as target:
         assert target.settings is not None  # noqa: S101 -- its own
         asyncio.run(prepare_school(target.settings, School(wanted.teachers), wanted.grants, GRANT_HOURS, _say))
         yield target
@@ -237,6 +240,8 @@ def _finish(outcome: Outcome, wanted: Wanted) -> None:
     click.echo(run["verdict_words"])
     for reason in run["reasons"][1:]:
         click.echo(f"  also: {reason}")
+    for sentence in sentences_of(run["overload"]) if "overload" in run else ():
+        click.echo(f"  {sentence}")
     for one in outcome.judged:
         click.echo(f"  {'held  ' if one.holds else 'MISSED'} {one.sentence()}")
     click.echo(f"report: {wanted.out / 'report.html'}")

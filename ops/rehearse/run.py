@@ -22,6 +22,7 @@ from ops.processes import ServerError
 from ops.rehearse.faults import Breaker, FaultAt
 from ops.rehearse.figures import FORMAT, Audited, audit_of, faults_of, measured
 from ops.rehearse.machine import load_average, machine, revision
+from ops.rehearse.overload import overload_of, too_little
 from ops.rehearse.prepare import statement
 from ops.rehearse.sampler import Sampler
 from ops.rehearse.series import Series, write_csv
@@ -251,7 +252,15 @@ def _judged(
     streams = wanted.teachers if PROFILES[wanted.profile].work == STREAMING else 0
     window_ms = run["next_save_ms_max"] or 0
     only_loss = bool(wanted.faults) or not PROFILES[wanted.profile].has_objectives
-    objectives = read_slo(wanted.slo) if wanted.slo else default_slo(window_ms, streams, only_loss=only_loss)
+    profile = PROFILES[wanted.profile]
+    if profile.overload is not None:
+        run["overload"] = overload_of(rows, profile, wanted.duration_s)
+        broken = [*broken, *too_little(run["overload"])]
+    objectives = (
+        read_slo(wanted.slo)
+        if wanted.slo
+        else default_slo(window_ms, streams, only_loss=only_loss, is_overload=profile.overload is not None)
+    )
     judged = judge(objectives, run)
     run["slo"] = [one._asdict() | {"holds": one.holds} for one in judged]
     verdict = decide(run, judged, broken)

@@ -80,6 +80,16 @@ OBJECTIVES: dict[str, Objective] = {
     "edits_per_s_min": Objective(
         ("edits_per_s", "drafted"), "edits that are saved", "edits/s", "only {value} were saved", is_floor=True
     ),
+    "overload_throughput_percent_min": Objective(
+        ("overload", "throughput_percent"),
+        "edits that are saved under overload, of the most before it",
+        "%",
+        "under overload only {value} of the most before it were saved",
+        is_floor=True,
+    ),
+    "overload_recovery_s_max": Objective(
+        ("overload", "recovery_s"), "after the overload all is well", "s", "after the overload it took {value}"
+    ),
     "streams_open_min": Objective(
         ("streams_open_max",), "streams of events that are open", "streams", "only {value} were open", is_floor=True
     ),
@@ -143,12 +153,14 @@ def read_slo(path: Path) -> dict[str, float]:
     return {name: float(limit) for name, limit in limits.items()}
 
 
-def default_slo(window_ms: float, streams: int, *, only_loss: bool) -> dict[str, float]:
+def default_slo(window_ms: float, streams: int, *, only_loss: bool, is_overload: bool = False) -> dict[str, float]:
     """Return the design's limits. `only_loss`: with faults, how slow is too slow is for a file to say."""
     if streams:
         return {"streams_open_min": streams * 0.99}
     if only_loss:
         return {}
+    if is_overload:
+        return {"overload_throughput_percent_min": 90, "overload_recovery_s_max": 30}
     return {
         "request_ms_p99": 500,
         "drafted_age_ms_p99": window_ms + DRAFTED_BEYOND_WINDOW_MS,

@@ -15,10 +15,14 @@ import pytest
 import redis
 from click.testing import CliRunner
 
+from app.drafts.keys import partition_of
 from app.drafts.snapshots import ANSWER_S_MAX, SnapshotCache
+from app.drafts.store import UNBOUND
+from app.gradebook import read_section as app_read_section
 from app.model.grants import Grant, derive_grant_key, mint
 from app.settings import Settings
 from ops import cli
+from ops.incarnation import mint as mint_incarnation
 from ops.servers import CacheServer
 from tests.api.conftest import client_of, running, services
 from tests.conftest import SECRET_KEY
@@ -200,6 +204,54 @@ async def test_what_was_recorded_after_the_section_was_kept_is_shown_from_the_jo
     assert scores(shown) == {ANNA: ("7", "recorded"), BEN: ("4", "recorded")}
     assert "Late" in [column["title"] for column in shown["line_items"]]
     assert reserved[0] not in shown["reserved_line_item_ids"]
+
+
+async def test_what_was_kept_of_a_database_that_was_restored_since_is_not_shown(
+    settings: Settings,
+    spare_postgres: PostgresServer,
+    cache: redis.Redis,
+    app: Litestar,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The flusher has found the restored database and dropped the journal's copies; this process has not found it."""
+    tab, url = Tab(None), f"/api/v1/sections/{SECTION}"  # type: ignore[arg-type]  # it only writes bodies here
+    async with asking(app, TEACHER, frozenset({SECTION})) as client:
+        await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "11")))
+        await flush_all(settings)
+        assert scores((await client.get(url)).json()) == {ANNA: ("11", "recorded")}
+        await kept(cache, f"section:{SECTION}")
+        await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "12")))
+        await flush_all(settings)
+        async with stopped(spare_postgres, app):
+            assert scores((await client.get(url)).json()) == {ANNA: ("12", "recorded")}, "the journal has it"
+        await mint_incarnation(settings)
+        await flush_all(settings)
+        monkeypatch.setattr(app_read_section, "LOOK_S_MAX", 0.0)
+        shown = (await client.get(url)).json()
+        assert services(app).standing._revocations.records_are_away, "so this process believes"
+        assert (shown["records_are_away"], scores(shown)) == (False, {ANNA: ("12", "recorded")})
+
+
+@pytest.mark.parametrize("incarnation", ["0192f7a0-0000-7000-8000-00000000beef", UNBOUND], ids=["bound", "being-bound"])
+async def test_while_the_restored_database_is_away_again_nothing_older_is_shown(
+    settings: Settings, spare_postgres: PostgresServer, cache: redis.Redis, app: Litestar, incarnation: str
+) -> None:
+    tab, url = Tab(None), f"/api/v1/sections/{SECTION}"  # type: ignore[arg-type]  # it only writes bodies here
+    store, partition = services(app).read_section._store, partition_of(SECTION)
+    async with asking(app, TEACHER, frozenset({SECTION})) as client:
+        await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "11")))
+        await flush_all(settings)
+        await client.get(url)
+        await kept(cache, f"section:{SECTION}")
+        async with stopped(spare_postgres, app):
+            assert (await client.get(url)).status_code == 200
+            await store.write_incarnation(partition, incarnation, is_new=True)
+            refused = await client.get(url)
+            assert (refused.status_code, refused.json()["code"]) == (503, "records_unavailable")
+            assert int(refused.headers["retry-after"]) > 0
+        await services(app).standing._revocations.look()
+        await flush_all(settings)
+        assert scores((await client.get(url)).json()) == {ANNA: ("11", "recorded")}
 
 
 async def test_what_was_not_kept_is_503_and_says_when_to_come_back(

@@ -1,0 +1,114 @@
+"""What load does to arriving work: the least urgent is refused first, and reading goes one piece a turn."""
+
+from __future__ import annotations
+
+import asyncio
+from itertools import pairwise
+
+import pytest
+
+from app.errors import OverloadedError
+from app.gradebook.load import LAG_S_MAX, TICKS, Load, Turns
+from app.model.pace import Pace
+
+
+def load_with(lag_s: float, busy: float = 0.1, wait_s: float = 0.0) -> Load:
+    load = Load(Pace(5_000, 60_000))
+    for _ in range(TICKS):
+        load.measured(busy, lag_s, wait_s, 0.25)
+    return load
+
+
+@pytest.mark.parametrize(
+    ("lag_s", "refusing"),
+    [
+        (0.0, []),
+        (0.2, []),
+        (0.4, ["reports"]),
+        (0.8, ["reports", "sign_on"]),
+        (2.0, ["reports", "sign_on", "reading"]),
+        (5.0, ["reports", "sign_on", "reading", "saving"]),
+    ],
+)
+def test_the_least_urgent_is_refused_first(lag_s: float, refusing: list[str]) -> None:
+    load = load_with(lag_s)
+    assert load.refusing == refusing
+    for work in LAG_S_MAX:
+        if work in refusing:
+            with pytest.raises(OverloadedError) as refused:
+                load.admit(work)
+            assert refused.value.retry_after_s
+        else:
+            load.admit(work)
+
+
+def test_a_burst_that_was_worked_off_is_no_load() -> None:
+    load = load_with(0.0)
+    for lag_s in (30.0, 0.01) * 20:
+        load.measured(0.1, lag_s, lag_s, 0.25)
+        assert load.refusing == []
+        assert load.pressure < 1
+
+
+def test_a_process_that_has_just_begun_refuses_nothing() -> None:
+    load = Load(Pace(5_000, 60_000))
+    load.measured(1.0, 9.0, 9.0, 0.25)
+    assert load.refusing == []
+
+
+@pytest.mark.parametrize(("busy", "lag_s", "wait_s"), [(0.96, 0.0, 0.0), (0.1, 0.2, 0.0), (0.1, 0.0, 0.5)])
+def test_each_measure_alone_makes_the_window_longer(busy: float, lag_s: float, wait_s: float) -> None:
+    pace = Pace(5_000, 60_000)
+    load = Load(pace)
+    for _ in range(600):
+        load.measured(busy, lag_s, wait_s, 0.25)
+    assert load.pressure > 1
+    assert pace.window_ms > 10_000
+    for _ in range(1_200):
+        load.measured(0.1, 0.0, 0.0, 0.25)
+    assert pace.window_ms == 5_000
+
+
+async def test_it_measures_by_itself() -> None:
+    load = Load(Pace(5_000, 60_000), lambda: 0.5)
+    running = asyncio.create_task(load.run())
+    async with asyncio.timeout(30):
+        while load.pressure < 2:  # the oldest save waits for twice as long as is good
+            await asyncio.sleep(0.01)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_in_each_turn_one_reading_and_every_save() -> None:
+    turns, order = Turns(), list[str]()
+
+    async def read() -> None:
+        await turns.take()
+        order.append("reading")
+
+    async def save() -> None:
+        for _ in range(6):
+            order.append("saving")
+            await asyncio.sleep(0)
+
+    await asyncio.gather(*(read() for _ in range(4)), save())
+    places = [at for at, what in enumerate(order) if what == "reading"]
+    assert len(places) == 4
+    assert all(later - earlier > 1 for earlier, later in pairwise(places)), order
+
+
+async def test_without_saves_readings_follow_each_other_and_who_leaves_holds_nobody_up() -> None:
+    turns, done = Turns(), list[int]()
+
+    async def read(number: int) -> None:
+        await turns.take()
+        done.append(number)
+
+    tasks = [asyncio.create_task(read(n)) for n in range(5)]
+    await asyncio.sleep(0)
+    tasks[2].cancel()
+    async with asyncio.timeout(10):
+        await asyncio.gather(*tasks, return_exceptions=True)
+    assert done == [0, 1, 3, 4]
+    async with asyncio.timeout(10):
+        await read(9)
