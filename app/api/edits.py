@@ -16,9 +16,15 @@ from app.model.edits import BODY_BYTES_MAX, SaveAnswer, SaveRequest
 async def _save(request: Request[Any, Any, Any], section_id: int) -> Answer:
     services = services_of(request.scope)
     grant = services.guard.teacher(request.scope)
-    services.standing.load.admit("saving")
-    body = await read_body(request.receive, BODY_BYTES_MAX)
-    return Answer(await services.edit_cells.save(grant, section_id, body))
+    load = services.standing.load
+    load.admit("saving")
+    load.saves_in_progress += 1
+    try:
+        body = await read_body(request.receive, BODY_BYTES_MAX)
+        return Answer(await services.edit_cells.save(grant, section_id, body))
+    finally:
+        load.saves_in_progress -= 1
+        load.saves_ended += 1
 
 
 async def _save_at_once(request: Request[Any, Any, Any]) -> Answer:

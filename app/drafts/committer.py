@@ -118,12 +118,6 @@ class Committer:
             del self._outstanding[waiting]
             self.waiting_edits -= edits
 
-    def oldest_wait_s(self) -> float:
-        """Return for how long the save that waits longest has waited."""
-        for oldest in self._outstanding:
-            return asyncio.get_running_loop().time() - (oldest.deadline - self._wait_s_max)
-        return 0.0
-
     def _start(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
         self._loop.call_later(SWEEP_S, self._sweep)

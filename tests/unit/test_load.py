@@ -8,7 +8,7 @@ from itertools import pairwise
 import pytest
 
 from app.errors import OverloadedError
-from app.gradebook.load import LAG_S_MAX, TICKS, Load, Turns
+from app.gradebook.load import AGE_S_MAX, FEW, TICKS, Load, Turns
 from app.model.pace import Pace
 
 
@@ -33,7 +33,7 @@ def load_with(lag_s: float, busy: float = 0.1, wait_s: float = 0.0) -> Load:
 def test_the_least_urgent_is_refused_first(lag_s: float, refusing: list[str]) -> None:
     load = load_with(lag_s)
     assert load.refusing == refusing
-    for work in LAG_S_MAX:
+    for work in AGE_S_MAX:
         if work in refusing:
             with pytest.raises(OverloadedError) as refused:
                 load.admit(work)
@@ -56,7 +56,7 @@ def test_a_process_that_has_just_begun_refuses_nothing() -> None:
     assert load.refusing == []
 
 
-@pytest.mark.parametrize(("busy", "lag_s", "wait_s"), [(0.96, 0.0, 0.0), (0.1, 0.2, 0.0), (0.1, 0.0, 0.5)])
+@pytest.mark.parametrize(("busy", "lag_s", "wait_s"), [(0.96, 0.0, 0.0), (0.1, 0.2, 0.0), (0.1, 0.0, 1.0)])
 def test_each_measure_alone_makes_the_window_longer(busy: float, lag_s: float, wait_s: float) -> None:
     pace = Pace(5_000, 60_000)
     load = Load(pace)
@@ -69,11 +69,22 @@ def test_each_measure_alone_makes_the_window_longer(busy: float, lag_s: float, w
     assert pace.window_ms == 5_000
 
 
+@pytest.mark.parametrize(("in_progress", "a_second", "age_s"), [(400, 100, 4.0), (400, 4_000, 0.1), (FEW - 1, 1, 0.0)])
+def test_how_long_a_save_takes_that_comes_now(in_progress: int, a_second: int, age_s: float) -> None:
+    load = Load(Pace(5_000, 60_000))
+    load.saves_in_progress = in_progress
+    for _ in range(40):
+        load.saves_ended += a_second // 4
+        found = load.save_age_s(0.25)
+    assert found == pytest.approx(age_s, rel=0.2)  # it looks back at seven ticks out of eight
+
+
 async def test_it_measures_by_itself() -> None:
-    load = Load(Pace(5_000, 60_000), lambda: 0.5)
+    load = Load(Pace(5_000, 60_000))
+    load.saves_in_progress = 10_000
     running = asyncio.create_task(load.run())
     async with asyncio.timeout(30):
-        while load.pressure < 2:  # the oldest save waits for twice as long as is good
+        while not load.refusing:  # so many are in progress, and none ends
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
