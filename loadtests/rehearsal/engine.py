@@ -86,7 +86,9 @@ class Engine:
         self.grants = grants
         self.second = Second()
         self.unrecorded = self.unacknowledged = 0
-        self.teachers_wanted = self.teachers_there = self.streams_open = 0
+        self.streams_open = 0
+        self._sent: set[int] = set()
+        self._there: set[int] = set()
         self.refusal: str | None = None  # why the run must not go on
         self.gave_ups: dict[str, int] = {}
         self.is_running = False
@@ -95,6 +97,7 @@ class Engine:
         self._rng = random.Random(wanted.seed * 977 + wanted.process)
         self._typing_until = self.now + wanted.duration_s
         self._teachers: dict[int, Teacher] = {}
+        self._left: list[Teacher] = []  # who have come back as somebody new; what they typed is still on its way
         self._streams: dict[int, Stream] = {}
         self._head = b" HTTP/1.1\r\nHost: " + self.address.header + b"\r\nAccept: application/json\r\n"
         self._stamped_second, self._stamp = -1, b""
@@ -163,9 +166,9 @@ class Engine:
         self.unrecorded += 1
         self.unacknowledged += 1
 
-    def arrived(self) -> None:
-        """Count a teacher who is signed on."""
-        self.teachers_there += 1
+    def arrived(self, number: int) -> None:
+        """Count a teacher who is signed on; once, however often they come back."""
+        self._there.add(number)
 
     def gave_up(self, why: str) -> None:
         """Count somebody who cannot go on."""
@@ -210,7 +213,7 @@ class Engine:
 
     def add_teacher(self, number: int, after_s: float) -> None:
         """Let one arrive after so many seconds."""
-        self.teachers_wanted += 1
+        self._sent.add(number)
         grant = self.grants.of(number)
         due = time.monotonic() + after_s
         if self.wanted.profile.work == STREAMING:
@@ -219,6 +222,8 @@ class Engine:
             return
         share = self.wanted.profile.password_share
         with_password = bool(grant.password) and (number * 2_654_435_761 % 1000) < share * 1000
+        if number in self._teachers:
+            self._left.append(self._teachers[number])
         teacher = self._teachers[number] = Teacher(self, number, grant, with_password=with_password)
         self.wheel.add(due, teacher.arrive)
 
@@ -287,8 +292,8 @@ class Engine:
         cpu_s, second = time.process_time(), self.second
         second.gauges = {
             "cpu": round(cpu_s - self._cpu_s, 3),
-            "teachers": self.teachers_there,
-            "teachers_wanted": self.teachers_wanted,
+            "teachers": len(self._there),
+            "teachers_wanted": len(self._sent),
             "unrecorded": self.unrecorded,
             "gave_up": sum(self.gave_ups.values()),
             "unacknowledged": self.unacknowledged,
@@ -312,7 +317,7 @@ class Engine:
         """End: ages of what was never acknowledged are taken as they are now; the ledger is closed."""
         self.is_running = False
         now = time.monotonic()
-        for teacher in self._teachers.values():
+        for teacher in (*self._left, *self._teachers.values()):
             for desk in teacher.desks():
                 for edit in desk.outbox.unacknowledged():
                     self.second.drafted.record(now - edit.typed_at)

@@ -98,7 +98,7 @@ class Stream:
             return
         self._head = None
         self._retries = 0
-        self._engine.arrived()
+        self._engine.arrived(self._grant.user)
         self._engine.streams_open += 1
 
     def sweep(self, now: float) -> None:

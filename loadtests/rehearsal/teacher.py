@@ -87,7 +87,7 @@ class Teacher:
         self._engine.requested("sign on" if self.with_password else "list sections", reply)
         if reply.status == OK:
             self._retries = 0
-            self._engine.arrived()
+            self._engine.arrived(self.number)
             self._open(now)
         else:
             self._again(reply, self.arrive, now)

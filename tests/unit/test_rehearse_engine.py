@@ -263,3 +263,24 @@ def test_who_has_started_a_server_again_lives_as_long_as_it_may(
     breaker.end(WAIT_S_MAX)
     assert (made, [mark.complaint for mark in breaker.marks]) == ([7.0], [""])
     assert breaker.is_alive()  # servers end with the thread that has started them
+
+
+def test_who_comes_back_is_one_teacher_and_what_they_had_typed_is_not_forgotten(
+    tmp_path: Path, service: Service, url: str
+) -> None:
+    stage = Stage(tmp_path, service, url, teachers=3, seconds=600.0)
+    engine = stage.engine
+    stage.turn_until(lambda: engine.unacknowledged)
+    first = engine._teachers[0]
+    stage.turn_until(lambda: any(desk.outbox.unrecorded for desk in first.desks()))
+    engine.send_home(0)
+    engine.add_teacher(0, 0.0)
+    assert engine._teachers[0] is not first
+    stage.turn_until(engine._teachers[0].desks)
+    engine.close_second(time.monotonic())
+    assert (stage.rows[-1]["gauges"]["teachers_wanted"], stage.rows[-1]["gauges"]["teachers"]) == (3, 3)
+    held = [desk.outbox for teacher in (*engine._left, *engine._teachers.values()) for desk in teacher.desks()]
+    assert first in engine._left
+    never = sum(1 for outbox in held for _ in outbox.unacknowledged())
+    engine.stop()
+    assert stage.totals.counts["never_acknowledged"] == never
