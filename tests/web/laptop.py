@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 # A machine that runs many tests at once is slow; what is waited for comes, or does not come at all.
 expect.set_options(timeout=20_000)
 
+# Playwright looks at each frame by default, and in a tab behind another one a slow machine draws none.
+POLLING_MS = 100
 HAS_WORKER = "async () => !!(await navigator.serviceWorker.ready).active && navigator.serviceWorker.controller !== null"
 
 
@@ -51,7 +53,7 @@ async def sign_in_by_form(page: Page, username: str) -> None:
 
 async def wait_for_worker(page: Page) -> None:
     """Wait until the pages are on the disk: the service worker has them all, and serves this page."""
-    await page.wait_for_function(HAS_WORKER)
+    await page.wait_for_function(HAS_WORKER, polling=POLLING_MS)
 
 
 async def type_down(page: Page, rows: int, column: int, first: int = 0) -> None:

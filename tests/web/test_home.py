@@ -97,6 +97,32 @@ async def test_signing_out_takes_the_sections_from_this_computer(open_page: Open
     await expect(page.get_by_label("User name")).to_be_visible()
 
 
+HOLD_THE_DISK = """user => new Promise((resolve) => {
+    const asked = indexedDB.open(`inkfast-sections-${user}`);
+    asked.onsuccess = () => resolve((window.held = asked.result) !== undefined);
+})"""
+
+
+async def test_no_form_comes_before_the_page_that_keeps_what_is_typed(
+    open_page: OpenPage, school: GradebookSchool
+) -> None:
+    """On a slow computer the page that signs out lives on for seconds; a form in it would go with what was typed."""
+    page = await open_page()
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    await page.evaluate(HOLD_THE_DISK, school.teacher)
+    async with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_text("Signing out…")).to_be_visible()
+    # Whatever happens meanwhile, nothing of the person is shown, and nothing can be typed.
+    async with page.expect_response("**/api/v1/session"):
+        await page.evaluate("fetch('/api/v1/session').then(() => window.dispatchEvent(new Event('online')))")
+    await expect(page.get_by_text("Elena Ruiz")).to_have_count(0)
+    await expect(page.get_by_label("User name")).to_have_count(0)
+    await page.evaluate("window.held.close()")
+    await fill_in(page, school.co_teacher_name)
+    await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Sam Okafor")
+
+
 async def test_a_page_of_somebody_else_says_whose_it_is(open_page: OpenPage, school: GradebookSchool) -> None:
     page = await open_page(as_user=school.teacher_name)
     await expect(page.get_by_role("listitem")).to_have_count(2)
@@ -113,11 +139,13 @@ async def test_a_page_of_somebody_else_says_whose_it_is(open_page: OpenPage, sch
     await third.goto("/app/")
     await expect(third.get_by_role("heading", level=1)).to_have_text("Sections of Sam Okafor")
     # Each of them can go on: the one who was here before, or the one who is here now.
+    await page.bring_to_front()
     await fill_in_dialog(page, school.teacher_name)
     await expect(page.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
     await expect(dialog).to_have_count(0)
     taken = third.get_by_role("dialog", name="Sign in again")
     await expect(taken).to_contain_text("Elena Ruiz has signed in on this computer.")
+    await third.bring_to_front()
     await taken.get_by_role("link", name=re.compile("To the sections of Elena Ruiz")).click()
     await expect(third.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
 
