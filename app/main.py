@@ -19,7 +19,7 @@ import uvicorn
 from litestar import Litestar
 
 from app import VERSION, telemetry
-from app.api.edits import EditController
+from app.api.edits import EditController, SaveRoute
 from app.api.events import EventController
 from app.api.exchange import answering_head
 from app.api.guards import Guard
@@ -32,6 +32,7 @@ from app.api.services import Services, is_ready, provide, stop_streams
 from app.api.session import SessionController
 from app.api.web_assets import WebController
 from app.api.web_files import WebFiles
+from app.api.whole_answers import WholeAnswers
 from app.drafts.committer import Committer
 from app.drafts.events import EventHub
 from app.drafts.snapshots import SnapshotCache
@@ -110,7 +111,8 @@ def create_app(
         debug=False,
     )
     is_https = settings.public_url.startswith("https://")
-    meter = telemetry.MeasureRequests(answering_head(app.asgi_handler), _HTTPS_HEADERS if is_https else _HEADERS)
+    routes = SaveRoute(answering_head(app.asgi_handler))
+    meter = telemetry.MeasureRequests(routes, _HTTPS_HEADERS if is_https else _HEADERS)
     app.asgi_handler = cast("ASGIApp", meter)  # outside of Litestar's router, so that what it refuses is counted too
     return app
 
@@ -234,7 +236,7 @@ def serve(app: Litestar, sockets: list[socket.socket], heartbeat_fd: int | None 
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        http="httptools",
+        http=WholeAnswers,
         ws="none",
         lifespan="on",
         log_config=None,

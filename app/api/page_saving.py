@@ -101,7 +101,7 @@ async def save(visit: Visit, state: FormState | None, fields: Fields, action: st
             sentences += [words("form.kept"), words("form.perhaps_saved")]
         return _kept_page(visit, state, fields, sentences, error)
     except Exception as error:  # noqa: BLE001 -- it is reported, and what was typed has to be shown again
-        request_id = problems.report(visit.request, error)
+        request_id = problems.report(visit.request.scope, error)
         unexpected = InkfastError("unexpected")
         sentences = [words.of_code(unexpected.code), words("code.internal_error.id", request_id=request_id)]
         return _kept_page(visit, state, fields, [*sentences, words("form.kept")], unexpected)

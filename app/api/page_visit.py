@@ -211,7 +211,7 @@ async def respond(request: Request[Any, Any, Any], make: Callable[[Visit], Await
     except InkfastError as error:
         answer = visit.problem(error)
     except Exception as error:  # noqa: BLE001 -- it is reported, and a person gets a page
-        request_id = problems.report(request, error)
+        request_id = problems.report(request.scope, error)
         unexpected = InkfastError("unexpected")
         answer = visit.problem(unexpected, visit.words("code.internal_error.id", request_id=request_id))
     return visit.finish(answer)

@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from litestar import Request
+    from litestar.types import HTTPScope
 
 _PROBLEM: Final = "application/problem+json"
 MEDIA_TYPE: Final = _PROBLEM.encode()
@@ -96,8 +97,15 @@ def of_error(error: InkfastError) -> Answer:
     return answer(error.status, error.code, detail, error.params, retry_after_s=error.retry_after_s)
 
 
-def _of_inkfast_error(_request: Request[Any, Any, Any], error: InkfastError) -> Answer:
-    return of_error(error)
+def of_exception(scope: HTTPScope, error: Exception) -> Answer:
+    """Return what a handler has raised as an answer: one of our own errors, or what nobody foresaw."""
+    if isinstance(error, InkfastError):
+        return of_error(error)
+    request_id = report(scope, error)
+    if isinstance(error, RecursionError):
+        # JSON nested so deeply that the decoder gave up; logged, in case it was we who ran in a circle.
+        return answer(400, *_OF_STATUS[400])
+    return answer(500, "internal_error", "Something unexpected went wrong.", {"request_id": request_id})
 
 
 def _of_validation(_request: Request[Any, Any, Any], error: ValidationException) -> Answer:
@@ -113,20 +121,14 @@ def _of_validation(_request: Request[Any, Any, Any], error: ValidationException)
 def _of_http_exception(request: Request[Any, Any, Any], error: HTTPException) -> Answer:
     known = _OF_STATUS.get(error.status_code)
     if known is None:
-        return _of_unexpected(request, error)
+        return of_exception(request.scope, error)
     made = answer(error.status_code, *known)
     if isinstance(error, MethodNotAllowedException) and error.headers:
         made.add_header((b"allow", str(error.headers.get("allow", "")).encode()))
     return made
 
 
-def _of_too_deep(request: Request[Any, Any, Any], error: RecursionError) -> Answer:
-    """JSON nested so deeply that the decoder gave up; logged, in case it was we who ran in a circle."""
-    report(request, error)
-    return answer(400, *_OF_STATUS[400])
-
-
-def report(request: Request[Any, Any, Any], error: Exception) -> str:
+def report(scope: HTTPScope, error: Exception) -> str:
     """Log what nobody foresaw; return the id under which the log has it."""
     request_id = secrets.token_hex(8)
     telemetry.UNEXPECTED_ERRORS.labels(type(error).__name__).inc()
@@ -135,24 +137,17 @@ def report(request: Request[Any, Any, Any], error: Exception) -> str:
         level=logging.ERROR,
         error=error,
         request_id=request_id,
-        method=request.scope["method"],
-        route=request.scope.get("path_template", "unmatched"),
+        method=scope["method"],
+        route=scope.get("path_template", "unmatched"),
     )
     return request_id
 
 
-def _of_unexpected(request: Request[Any, Any, Any], error: Exception) -> Answer:
-    request_id = report(request, error)
-    return answer(500, "internal_error", "Something unexpected went wrong.", {"request_id": request_id})
-
-
 # An Answer is all that Litestar asks of the response of an exception handler.
 EXCEPTION_HANDLERS: Final[dict[int | type[Exception], Any]] = {
-    InkfastError: _of_inkfast_error,
     ValidationException: _of_validation,
     HTTPException: _of_http_exception,
-    RecursionError: _of_too_deep,
-    Exception: _of_unexpected,
+    Exception: lambda request, error: of_exception(request.scope, error),
 }
 
 _DOCUMENTED: Final[tuple[type[InkfastError], ...]] = (

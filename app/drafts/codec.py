@@ -111,13 +111,8 @@ def pack_edit(
     status: int, seq: int, cell: bytes, edit_id: bytes, base: bytes, entered_ms: int, value: bytes, extra: bytes
 ) -> bytes:
     """Return one edit's blob; `extra` is what pack_extra gives."""
-    return b"".join(
-        (
-            _EDIT_HEAD.pack(status, seq, cell, edit_id, base, entered_ms, len(extra), len(value)),
-            value,
-            extra,
-        )
-    )
+    head = _EDIT_HEAD.pack(status, seq, cell, edit_id, base, entered_ms, len(extra), len(value))
+    return head + value + extra if extra else head + value
 
 
 _EDIT_HEAD = struct.Struct(">BI9s16s16sQHI")

@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from app.gradebook.ladder import Ladder
     from app.gradebook.rules import RulesCache
     from app.gradebook.write_directly import WriteDirectly
+    from app.model.edits import EditRequest
     from app.model.grants import Grant
     from app.model.section_rules import SectionRules
     from app.records.accounts import SectionAccess
@@ -131,8 +132,11 @@ class EditCells:
     async def save_edits(self, grant: Grant, section_id: int, request: SaveRequest) -> SaveAnswer:
         """Save decoded edits; guarantees and errors as in `save`."""
         ask_until_s = self._records.until_s()
-        access = await self._access(grant, section_id, ask_until_s)
-        save = await self._prepare(grant, section_id, request, access, ask_until_s)
+        access = None
+        if grant.section_ids is None or section_id not in grant.section_ids:
+            access = await self._access(grant, section_id, ask_until_s)
+        packed = await self._pack(section_id, request.edits, access, ask_until_s)
+        save = self._save_of(grant, section_id, request, packed, ask_until_s)
         raw, context = await self._settle(save)
         if raw[:1] == b"G":
             expected = int.from_bytes(raw[1:5], "big")
@@ -201,9 +205,10 @@ class EditCells:
         return await committer.commit(partition, section_id, packed, count, is_patient=is_patient), context
 
     async def _access(self, grant: Grant, section_id: int, ask_until_s: float) -> SectionAccess | None:
-        """Return None for an active teacher, else how far access went; raise NotPermittedError for strangers."""
-        if grant.section_ids is not None and section_id in grant.section_ids:
-            return None
+        """Look up what the grant does not say: None for an active teacher, else how far access went.
+
+        Raises NotPermittedError for strangers.
+        """
         if not 0 < section_id < 2**32:
             raise NotFoundError("no such section")
         try:
@@ -222,37 +227,33 @@ class EditCells:
         async with self._pool.acquire() as connection:
             return await read_section_access(connection, user_id, section_id)
 
-    async def _prepare(
-        self, grant: Grant, section_id: int, request: SaveRequest, access: SectionAccess | None, ask_until_s: float
-    ) -> Save:
-        received_ms = self._wall_ms()
-        edits = request.edits
+    async def _pack(
+        self, section_id: int, edits: tuple[EditRequest, ...], access: SectionAccess | None, ask_until_s: float
+    ) -> PackedEdits:
+        """Check the edits, by what is known of the section, and pack them."""
         rules = self._rules.known(section_id)
         if rules is None and edits:
             try:
                 rules = await self._records.ask(lambda: self._rules.fresh(section_id), ask_until_s)
             except RecordsUnavailableError:
                 rules = None
-        if access is None:
-            try:
-                packed = pack_edits(edits, rules)
-            except StaleRulesError:
-                packed = pack_edits(edits, await self._fresh(section_id, rules, ask_until_s), is_fresh=True)
-        else:
+        if access is not None:
             ended_ms = int(access.ended_at.timestamp() * 1000) if access.ended_at else 0
-            packed = pack_edits(edits, None, ended_ms=ended_ms)
+            return pack_edits(edits, None, ended_ms=ended_ms)
+        try:
+            return pack_edits(edits, rules)
+        except StaleRulesError:
+            return pack_edits(edits, await self._fresh(section_id, rules, ask_until_s), is_fresh=True)
+
+    def _save_of(
+        self, grant: Grant, section_id: int, request: SaveRequest, packed: PackedEdits, ask_until_s: float
+    ) -> Save:
+        received_ms = self._wall_ms()
         skew_ms = max(_SKEW_MS_MIN, min(_SKEW_MS_MAX, received_ms - int(request.sent_at.timestamp() * 1000)))
         client = pack_client(grant.user_id, request.client_id.bytes)
-        save = pack_save(
-            client,
-            section_id,
-            edits[0].seq if edits else 0,
-            request.exceptions_seen_seq,
-            skew_ms,
-            received_ms,
-            0,
-            packed.blobs,
-        )
+        seen_seq = request.exceptions_seen_seq
+        first_seq = request.edits[0].seq if request.edits else 0
+        save = pack_save(client, section_id, first_seq, seen_seq, skew_ms, received_ms, 0, packed.blobs)
         return Save(section_id, client, request, save, skew_ms, received_ms, packed, ask_until_s)
 
     async def _fresh(self, section_id: int, rules: SectionRules | None, ask_until_s: float) -> SectionRules | None:
@@ -278,13 +279,16 @@ class EditCells:
     async def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
         edits, cells, ids = save.request.edits, save.edits.cells, save.edits.edit_ids
         answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms())
-        refused = [ids[i] for i, view in enumerate(answer.outcomes) if view.outcome == "conflict"]
-        applied = await self._applied_meanwhile(save, refused) if refused else {}
-        if applied:
-            answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms(), applied)
+        outcomes = [view.outcome for view in answer.outcomes]
+        if "conflict" in outcomes:
+            refused = [edit_id for edit_id, outcome in zip(ids, outcomes, strict=True) if outcome == "conflict"]
+            applied = await self._applied_meanwhile(save, refused)
+            if applied:
+                answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms(), applied)
+                outcomes = [view.outcome for view in answer.outcomes]
         if edits:
             oldest_s = (save.request.sent_at - edits[0].entered_at).total_seconds()
-            EDITS.answered([view.outcome for view in answer.outcomes], oldest_s)
+            EDITS.answered(outcomes, oldest_s)
             answer.receipt = self._receipt_key.issue(
                 save.section_id,
                 save.client,

@@ -62,7 +62,9 @@ def pack_edits(
         seq += 1
         kind = KIND_OF_NAME[edit.kind]
         # Before 1970 or after 9999: a broken clock; the moment of arrival is kept beside it.
-        entered_ms = min(MOMENT_MS_MAX, max(0, int(edit.entered_at.timestamp() * 1000)))
+        entered_ms = int(edit.entered_at.timestamp() * 1000)
+        if not 0 <= entered_ms <= MOMENT_MS_MAX:
+            entered_ms = min(MOMENT_MS_MAX, max(0, entered_ms))
         raw = bytes(edit.value)
         note = b""
         try:
