@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 KEEP_EVERY_S: Final = 60
 KEEP_SECTION_S: Final = 8 * 86_400  # longer than any outage, shorter than what somebody would take for today's
 KEPT_LATELY_MAX: Final = 20_000
+CELLS_AT_ONCE_MAX: Final = 100
 WRITES_MAX: Final = 16  # at once, in one process; what comes on top is kept another time
 
 
@@ -51,7 +52,7 @@ class CachedSections:
     def keep(self, recorded: RecordedSection) -> None:
         """Keep a section that was just read, later and if it is due; returns at once."""
         key = snapshot_key(self._owner, recorded.facts["section_id"])
-        self._soon(key, lambda: pack_section(recorded), KEEP_SECTION_S)
+        self._soon(key, lambda: pack_section(recorded), KEEP_SECTION_S, is_large=len(recorded.rows) > CELLS_AT_ONCE_MAX)
 
     def keep_list(self, user_id: int, as_of_ms: int, sections: list[dict[str, Any]]) -> None:
         """Keep the list of what somebody teaches, later and if it is due; returns at once."""
@@ -98,25 +99,26 @@ class CachedSections:
     def _is_due(self, key: bytes) -> bool:
         return self._cache.is_there and time.monotonic() - self._kept_at.get(key, -KEEP_EVERY_S) >= KEEP_EVERY_S
 
-    def _soon(self, key: bytes, pack: Callable[[], bytes], keep_s: int) -> None:
+    def _soon(self, key: bytes, pack: Callable[[], bytes], keep_s: int, *, is_large: bool = False) -> None:
         if not self._is_due(key) or len(self._writing) >= WRITES_MAX:
             return
         self._kept_at[key] = time.monotonic()
         self._kept_at.move_to_end(key)
         while len(self._kept_at) > KEPT_LATELY_MAX:
             self._kept_at.popitem(last=False)
-        self._start(self._write(key, pack, keep_s))
+        self._start(self._write(key, pack, keep_s, is_large=is_large))
 
     def _start(self, writing: Coroutine[Any, Any, None]) -> None:
         task = asyncio.get_running_loop().create_task(writing)
         self._writing.add(task)
         task.add_done_callback(self._writing.discard)
 
-    async def _write(self, key: bytes, pack: Callable[[], bytes], keep_s: int) -> None:
+    async def _write(self, key: bytes, pack: Callable[[], bytes], keep_s: int, *, is_large: bool) -> None:
         if not await self._cache.claim(key, KEEP_EVERY_S):
             return  # another process has just kept it, or the cache is away
-        # In a thread: two milliseconds of a large section are for no save to wait for.
-        packed = await asyncio.to_thread(pack)
+        # In a thread: two milliseconds of a large section are for no save to wait for. A small one takes less than the
+        # way to a thread and back.
+        packed = await asyncio.to_thread(pack) if is_large else pack()
         is_kept = await self._cache.put(key, packed, keep_s)
         telemetry.SNAPSHOT_CACHE.labels("kept" if is_kept else "refused").inc()
 
