@@ -83,6 +83,36 @@ async def test_everything_can_be_hit_and_nothing_runs_out_of_the_window(
                 assert over <= 0, f"{language} {query} at {size['width']} px: {over} px too wide"
 
 
+@SMALL
+async def test_a_row_stays_on_one_line_whatever_its_mark(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school, viewport=PHONE, has_touch=True, is_mobile=True)
+    await roll.page.evaluate(
+        """() => ["tardy", "excused_absence", "early_departure", "partial"].forEach((mark, at) =>
+            document.querySelectorAll(".student")[at].querySelector(`input[value=${mark}]`).click())"""
+    )
+    for language in ("en", "es"):
+        await roll.page.evaluate(f"localStorage.setItem('inkfast.language', '{language}')")
+        await roll.page.reload()
+        await roll.ready()
+        await expect(roll.page.locator(".student .is-chosen[data-category=partial]")).to_be_visible()
+        for width in (PHONE["width"], 360):
+            await roll.page.set_viewport_size({"width": width, "height": 844})
+            assert await roll.page.evaluate(ON_OTHER_LINES) == [], f"{language} at {width} px"
+        # There two lines, all alike.
+        await roll.page.set_viewport_size(NARROWEST)
+        places = await roll.page.locator(".segments").evaluate_all("all => all.map(e => e.offsetLeft)")
+        assert len(set(places)) == 1, f"{language}: {places}"
+
+
+ON_OTHER_LINES = """() => [...document.querySelectorAll(".student")].filter((row) => {
+    const boxOf = (part) => row.querySelector(part).getBoundingClientRect();
+    const [who, marks, more] = [boxOf(".who"), boxOf(".segments"), boxOf(".more")];
+    return who.width < 80 || marks.left < who.right || more.left < marks.right || more.top > marks.bottom;
+}).map((row) => row.textContent)"""
+
+
 async def _smaller_than(page: Page, pixels: int) -> list[str]:
     """Return what can be tapped and is lower than this."""
     found: list[str] = await page.evaluate(
