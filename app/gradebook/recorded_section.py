@@ -19,7 +19,8 @@ if TYPE_CHECKING:
     from app.records.opening import ConflictRow
     from app.records.pool import Connection, Row
 
-RESERVED_MIN, RESERVED_BLOCK = 10, 20  # ids of columns that a teacher can make without asking again
+# Ids of columns that a teacher can make without asking again. Each more costs every first opening: it is a row.
+RESERVED_MIN, RESERVED_BLOCK = 10, 12
 Merged = dict[bytes, "tuple[Head, str]"]
 NO_TEACHERS: Final[dict[int, str]] = {}
 
