@@ -12,7 +12,11 @@ import { build } from "esbuild";
 const ROOT = dirname(fileURLToPath(import.meta.url));
 // Which browsers are meant: README, "The browser". Older engines get the plain page.
 export const TARGET = ["chrome87", "firefox91", "safari15"];
-export const ALIAS = { "@inkfast/outbox": join(ROOT, "outbox/src/index.ts") };
+export const ALIAS = {
+  "@inkfast/outbox": join(ROOT, "outbox/src/index.ts"),
+  "@inkfast/outbox/receipt": join(ROOT, "outbox/src/receipt.ts"),
+  "@inkfast/outbox/rescue": join(ROOT, "outbox/src/rescue.ts"),
+};
 const PAGES = ["home", "gradebook", "attendance", "receipts", "compatibility"];
 
 /** What the sources are: a digest over every file that goes into the build, so that a stale dist/ is noticed. */

@@ -49,19 +49,23 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>outbox</title>
   outbox.on("recorded", ({ edits }) => edits.forEach((edit) => heads.set(key(edit), edit.edit_id)));
   let typed = 0;
   window.outbox = outbox;
+  // False while the service has no time for it.
   window.look = async () => {
-    const { cells } = await (await fetch(`/api/v1/sections/${id}`, { headers: headers() })).json();
+    const answer = await fetch(`/api/v1/sections/${id}`, { headers: headers() }).catch(() => ({}));
+    if (answer.status !== 200) return false;
+    const { cells } = await answer.json();
     cells.kind.forEach((kind, i) => {
       if (kind === "comment") heads.set(key({ item: cells.item[i], student: cells.student[i] }), cells.edit_id[i]);
     });
+    return true;
   };
   window.put = async (item, student, text) => {
     const cell = { kind: "comment", item, student };
     const base = outbox.newest(id, cell)?.edit_id ?? heads.get(key(cell)) ?? null;
     const [{ edit_id }] = await outbox.put(id, [{ ...cell, base, value: { text } }]);
-    return { edit_id, item, student, text };
+    return { desk: name, edit_id, item, student, text, storage: outbox.status().storage };
   };
-  // Goes on until the browser is killed: what is on disk is told at once.
+  // Goes on until the browser is killed: what is kept is told at once, and where it is.
   window.type = async (cells, prefix) => {
     for (;;) {
       const [item, student] = cells[Math.floor(Math.random() * cells.length)];
@@ -204,17 +208,22 @@ async def open_page(
     """Return a tab with the outbox, open; outboxes of different names know nothing of each other."""
     page = await window.new_page()
     await page.goto(f"{url}/outbox/page#user={user}&token={token}&section={section}&name={name}")
-    await page.wait_for_function("window.isReady")
+    await until_page(page, "window.isReady")
     return page
+
+
+async def until_page(page: Page, expression: str, timeout_s: float = 60) -> None:
+    """Return when this is true in the page, also in a tab in the background: no frame is drawn there."""
+    await page.wait_for_function(expression, timeout=timeout_s * 1_000, polling=100)
 
 
 async def settled(page: Page, timeout_s: float = 60) -> dict[str, Any]:
     """Return the status once nothing waits any more."""
-    await page.wait_for_function(
+    await until_page(
+        page,
         """() => { const s = window.outbox.status(); window.outbox.flush();
-             return s.storing + s.queued + s.sending + s.drafted === 0 && s; }""",
-        timeout=timeout_s * 1_000,
-        polling=200,
+             return s.storing + s.queued + s.sending + s.drafted === 0; }""",
+        timeout_s,
     )
     status: dict[str, Any] = await page.evaluate("window.outbox.status()")
     return status

@@ -35,6 +35,6 @@ async def test_nothing_is_lost_over_kills_of_the_browser(
             report = await play(desk.laptop(), proxy, school, token, service.settings, rounds=rounds, seed=seed)
     finally:
         await proxy.close()
-    sys.stdout.write(f"seed {seed}: {report}, {(time.monotonic() - began) / rounds:.2f} s a round\n")
+    sys.stdout.write(f"seed {seed}, {(time.monotonic() - began) / rounds:.2f} s a round: {report}\n")
     assert report.is_whole, f"seed {seed}: {report}"
     assert report.recorded > rounds / 2, "too little was typed to say anything"

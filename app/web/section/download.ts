@@ -1,5 +1,6 @@
 /** Files that a teacher takes along: the gradebook as a table, and what is not sent yet. Both are made here, also offline. */
 import type { Outbox } from "@inkfast/outbox";
+import { rescue } from "@inkfast/outbox/rescue";
 import type { LineItem, SectionView, Student } from "./types.ts";
 
 /** Put a file into the person's downloads. */
@@ -15,7 +16,7 @@ export function download(name: string, type: string, text: string): void {
 
 /** Everything that the server has not recorded: `inkfast rescue import` reads it, and so does the home page. */
 export async function downloadRescue(outbox: Outbox): Promise<void> {
-  const file = await outbox.rescue();
+  const file = await rescue(outbox);
   download(`inkfast-not-sent-${file.made_at.slice(0, 10)}.json`, "application/json", JSON.stringify(file, null, 1));
 }
 

@@ -10,10 +10,9 @@ import { forgetSnapshots } from "./snapshots.ts";
  */
 export async function unsentChanges(): Promise<number> {
   const { outbox } = await openPageStore();
-  const { sections } = await outbox.rescue();
-  const kept = sections.flatMap(({ edits }) => edits).filter(({ state }) => state === "queued" || state === "sending");
+  await outbox.run(() => {});
   const { storing, queued, sending } = outbox.status();
-  return Math.max(kept.length, storing + queued + sending);
+  return storing + queued + sending;
 }
 
 /** True if the server knows; else it is told as soon as it can be reached. */

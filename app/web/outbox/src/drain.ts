@@ -3,73 +3,76 @@
  * change on, full jitter where nobody answers, and `Retry-After` where somebody does.
  */
 import type { Answer, Save } from "./edits.ts";
-import { BYTES_MAX, EDITS_MAX, answered, fit, fits, gap, isUnsent, markSent, openOf, take, wire, workOf } from "./edits.ts";
+import { BYTES_MAX, EDITS_MAX, answered, fit, fits, markSent, openOf, renumber, take, unsentOf, wire } from "./edits.ts";
 import type { Disk } from "./disk.ts";
 import { uuid7 } from "./ids.ts";
 import { alone } from "./tabs.ts";
-import type { Acknowledgement, OutboxStatus } from "./types.ts";
+import type { Acknowledgement, OutboxOptions } from "./types.ts";
 
 const ANSWER_MS_MAX = 15_000;
 const HOLDER_MS_MAX = 30_000; // then a tab that holds the lock is taken to be frozen
 const BACKOFF_MS_MAX = 60_000;
 const RETRY_AFTER_MS_MAX = 3_600_000;
-const KEEPALIVE_BYTES_MAX = 64_000; // of all such requests in flight; the limit is 65,536
 
-/** How one section stands with the server. Moments in milliseconds since 1970; 0: never. */
-export interface Lane {
+/** How one section stands with the server. Moments in milliseconds since 1970; 0, or none: never. */
+interface Lane {
   readonly section: number;
-  timer: ReturnType<typeof setTimeout> | undefined;
-  isBusy: boolean;
+  timer?: ReturnType<typeof setTimeout>;
+  isBusy?: boolean;
   /** Nothing is sent before: a window after an answer, or what a failure costs. */
   due: number;
   /** When the first change came that is not sent. */
-  since: number;
+  since?: number;
   windowMs: number;
   editsMax: number;
   tries: number;
   /** The server has asked to be left alone until `due`. */
-  isClosed: boolean;
+  isClosed?: boolean;
   /** Since when another tab holds the lock. */
-  blockedSince: number;
-  offlineSince: number;
-  isSignedOut: boolean;
-  stuck: OutboxStatus["stuck"];
+  blockedSince?: number;
+  offlineSince?: number;
+  /** Nothing is sent before somebody has signed in, or at all: the answer that said so. */
+  halt?: { readonly status: number; readonly code: string } | undefined;
 }
 
+export type Drain = ReturnType<typeof openDrain>;
+
+export const needsSignIn = ({ halt }: Lane): boolean => /40[13]/.test(`${halt?.status}`);
+
+/** `how` has the defaults filled in; `name` is that of this outbox. */
 export function openDrain(
-  disk: Disk, name: string, url: string, headers: () => Record<string, string>, ask: typeof fetch, now: () => number, random: () => number,
+  disk: Disk, name: string, how: Required<Pick<OutboxOptions, "url" | "headers" | "fetch" | "now" | "random">>,
   acknowledged: (ack: Acknowledgement) => void, changed: () => void,
 ) {
+  const { now, random } = how;
   const lanes = new Map<number, Lane>();
   const sending = new Set<string>();
   const clients = new Set<string>();
   const left = new Set<string>(); // sent on leaving, since the page was last seen
-  let keepaliveBytes = KEEPALIVE_BYTES_MAX;
   let clockOffset = 0;
   let acknowledgedAt = 0;
   let isOver = false;
 
   function lane(section: number): Lane {
-    if (!lanes.has(section)) {
-      lanes.set(section, {
-        section, timer: undefined, isBusy: false, due: 0, since: 0, windowMs: 5_000, editsMax: EDITS_MAX, tries: 0, isClosed: false,
-        blockedSince: 0, offlineSince: 0, isSignedOut: false, stuck: null,
-      });
-    }
-    return lanes.get(section)!;
+    let of = lanes.get(section);
+    if (!of) lanes.set(section, (of = { section, due: 0, windowMs: 5_000, editsMax: EDITS_MAX, tries: 0 }));
+    return of;
   }
 
+  /** The window begins with the oldest change that nobody has sent, whichever tab it was typed in. */
   function schedule(of: Lane): void {
     clearTimeout(of.timer);
-    const work = workOf(disk.kept(), of.section);
-    if (isOver || of.isBusy || of.isSignedOut || of.stuck || !work) return;
-    of.timer = setTimeout(() => drain(of), Math.max(of.due, work > 1 ? of.since + of.windowMs : 0) - now());
+    const [unsent] = unsentOf(disk.kept(), of.section);
+    if (unsent) of.since ||= Math.min(now(), Date.parse(unsent.entered_at));
+    else if (!openOf(disk.kept(), of.section).length) return;
+    if (isOver || of.isBusy || of.halt) return;
+    of.timer = setTimeout(() => drain(of), Math.max(of.due, unsent ? of.since! + of.windowMs : 0) - now());
   }
 
   async function drain(of: Lane): Promise<void> {
     of.isBusy = true;
-    const isForced = of.blockedSince > 0 && now() - of.blockedSince >= HOLDER_MS_MAX;
-    if (await alone(`${name}/${of.section}`, isForced, () => save(of))) of.blockedSince = 0;
+    const isForced = now() - of.blockedSince! >= HOLDER_MS_MAX;
+    if (await alone(`${name}/${of.section}`, isForced, () => save(of))) delete of.blockedSince;
     else {
       of.blockedSince ||= now();
       of.due = now() + 500 + random() * 1_000;
@@ -90,55 +93,58 @@ export function openDrain(
       await post(of, asked, { signal: stop.signal });
     } catch {
       of.offlineSince ||= now();
-      failed(of, "");
+      failed(of);
     }
     clearTimeout(timer);
     for (const { edit_id } of asked.edits) sending.delete(edit_id);
   }
 
   /** Send a request, and take its answer in; rejects where there is none. */
-  async function post(of: Lane, asked: Save, how: RequestInit): Promise<void> {
-    const { section, client_id, seen_seq, edits } = asked;
+  async function post(of: Lane, asked: Save, extra: RequestInit): Promise<void> {
+    const { client_id, edits } = asked;
     clients.add(client_id);
-    const body = JSON.stringify({ client_id, sent_at: new Date(now()).toISOString(), exceptions_seen_seq: seen_seq, edits });
+    const body = JSON.stringify({ client_id, sent_at: new Date(now()).toISOString(), exceptions_seen_seq: asked.seen_seq, edits });
     const type = "application/json";
-    const to = `${url}/sections/${section}/edits`;
-    if (how.keepalive && !("keepalive" in Request.prototype)) {
+    const to = `${how.url}/sections/${of.section}/edits`;
+    if (extra.keepalive && !("keepalive" in Request.prototype)) {
       navigator.sendBeacon(to, new Blob([body], { type }));
       return;
     }
-    const response = await ask(to, { method: "POST", credentials: "same-origin", headers: { "Content-Type": type, ...headers() }, body, ...how });
-    const { status } = response;
-    const answer: Answer & { code?: string; params?: { expected_seq: number } } = await response.json().catch(() => null);
-    const at = Date.parse(response.headers.get("Date")!);
+    const response = await how.fetch(to, { method: "POST", credentials: "same-origin", headers: { "Content-Type": type, ...how.headers() }, body, ...extra });
+    const { status, headers } = response;
+    const answer: (Answer & { code?: string }) | null = await response.json().catch(() => null);
+    const at = Date.parse(headers.get("Date")!);
     if (at) clockOffset = at + 500 - now(); // it is cut to seconds
-    if (status === 200) {
-      if (!fits(asked, answer)) throw new TypeError();
-      acknowledgedAt = now() + clockOffset;
-      const ack = await disk.run((state) => answered(state, asked, answer, acknowledgedAt));
-      if (answer.next_save_ms >= 0) of.windowMs = answer.next_save_ms;
-      of.due = now() + of.windowMs;
-      of.isClosed = false;
-      of.tries = of.offlineSince = 0;
-      if (ack) acknowledged(ack);
-      return;
-    }
-    if (how.keepalive) return; // it was an extra
+    if (status === 200) await takeIn(of, asked, answer);
+    else if (!extra.keepalive) await refused(of, asked, status, answer?.code, headers.get("Retry-After")); // that was an extra
+  }
+
+  async function takeIn(of: Lane, asked: Save, answer: Answer | null): Promise<void> {
+    if (!fits(asked, answer)) throw new TypeError();
+    acknowledgedAt = now() + clockOffset;
+    const ack = await disk.run((state) => answered(state, asked, answer, acknowledgedAt));
+    if (answer.next_save_ms >= 0) of.windowMs = answer.next_save_ms;
+    of.due = now() + of.windowMs;
+    of.isClosed = false;
+    of.tries = of.offlineSince = 0;
+    if (ack) acknowledged(ack);
+  }
+
+  async function refused(of: Lane, asked: Save, status: number, code: string | undefined, retryAfter: string | null): Promise<void> {
     of.offlineSince = 0;
-    const { code, params } = answer ?? {};
-    if (status === 401 || status === 403) of.isSignedOut = true;
-    else if (code && (/400|415|422/.test(`${status}`) || (status === 413 && !asked.edits[1]))) of.stuck = { status, code };
+    const isMalformed = code && (/400|415|422/.test(`${status}`) || (status === 413 && !asked.edits[1]));
+    if (isMalformed || /40[13]/.test(`${status}`)) of.halt = { status, code: code! };
     else {
-      if (status === 409 && params) await disk.run((state) => gap(state, asked, params.expected_seq));
+      if (status === 409) await disk.run((state) => renumber(state, of.section)); // something before these is missing
       if (status === 413) {
         of.editsMax = (asked.edits.length + 1) >> 1;
         of.tries = 0;
       }
-      failed(of, response.headers.get("Retry-After"));
+      failed(of, retryAfter);
     }
   }
 
-  function failed(of: Lane, retryAfter: string | null): void {
+  function failed(of: Lane, retryAfter?: string | null): void {
     const ms = Number(retryAfter) * 1_000;
     of.isClosed = ms > 0;
     of.due = now() + (of.isClosed ? Math.min(ms, RETRY_AFTER_MS_MAX) : random() * Math.min(BACKOFF_MS_MAX, 1_000 * 2 ** of.tries));
@@ -151,21 +157,19 @@ export function openDrain(
    * client is known to be held and a gap would go unnoticed. An edit is known by its id alone, so all of it may come again.
    */
   function leave(): void {
-    for (const of of lanes.values()) {
-      const state = disk.view();
-      const open = openOf(disk.kept(), of.section).filter((row) => state.rows.has(row.edit_id)); // on disk, and not about to be replaced
-      const rows = fit(open, EDITS_MAX, Math.min(BYTES_MAX, keepaliveBytes));
-      const isNews = rows.some((row) => isUnsent(state, row) && !left.has(row.edit_id));
+    let bytesMax = BYTES_MAX; // of all such requests in flight; what is too much is refused by the browser
+    const state = disk.view();
+    lanes.forEach((of, section) => {
+      const open = openOf(disk.kept(), section).filter((row) => state.rows.has(row.edit_id)); // on disk, and not about to be replaced
+      const rows = fit(open, EDITS_MAX, bytesMax);
+      const isNews = unsentOf(state, section).some((row) => rows.includes(row) && !left.has(row.edit_id));
       const edits = rows.map((row, i) => wire(row, i + 1));
-      const bytes = JSON.stringify(edits).length;
-      if (isOver || !isNews || of.isSignedOut || of.stuck || of.isClosed || bytes > keepaliveBytes) continue;
-      keepaliveBytes -= bytes;
+      if (!isNews || of.halt || of.isClosed) return;
+      bytesMax -= JSON.stringify(edits).length;
       for (const { edit_id } of rows) left.add(edit_id);
       void disk.run((state) => markSent(state, rows), []);
-      void post(of, { section: of.section, client_id: uuid7(now()), seen_seq: 0, edits }, { keepalive: true })
-        .catch(() => {})
-        .then(() => (keepaliveBytes += bytes));
-    }
+      post(of, { section, client_id: uuid7(now()), seen_seq: 0, edits }, { keepalive: true }).catch(() => {});
+    });
   }
 
   return {
@@ -181,9 +185,9 @@ export function openDrain(
     hurry(isSignedIn: boolean): void {
       left.clear();
       for (const of of lanes.values()) {
-        if (isSignedIn) of.isSignedOut = false;
+        if (isSignedIn && needsSignIn(of)) of.halt = undefined;
         if (!of.isClosed) of.due = 0;
-        of.since = 0;
+        of.since = unsentOf(disk.view(), of.section).length && 1;
         schedule(of);
       }
     },

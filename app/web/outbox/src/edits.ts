@@ -5,8 +5,7 @@
  * A step is run inside a transaction, on a copy; it may be run again on newer state when the disk fails between, so each is
  * idempotent. Rows are never changed, only replaced: what is the same object is the same edit in the same state.
  */
-import type { Acknowledgement, CellName, Change, Head, KeptEdit } from "./types.ts";
-import { shortForm } from "./ids.ts";
+import type { CellName, Change, Head, KeptEdit, Acknowledgement } from "./types.ts";
 
 export const EDITS_MAX = 200;
 export const BYTES_MAX = 60_000;
@@ -39,7 +38,7 @@ export interface Position {
 export interface State {
   rows: Map<string, Row>;
   positions: Map<number, Position>;
-  /** Acknowledgements to be kept with the next transaction. */
+  /** Acknowledgements that are not on disk yet: they go with the next transaction. */
   acks: Acknowledgement[];
   /** The database that this was read from, and the last transaction in it, of any tab. */
   born: string;
@@ -57,7 +56,7 @@ export interface Save {
   readonly section: number;
   readonly client_id: string;
   readonly seen_seq: number;
-  readonly edits: readonly { readonly edit_id: string; readonly seq: number }[];
+  readonly edits: readonly (Typed & { readonly seq: number })[];
 }
 
 interface Outcome {
@@ -80,7 +79,7 @@ export interface Answer {
 }
 
 export const empty = (): State => ({ rows: new Map(), positions: new Map(), acks: [], born: "", rev: "" });
-export const copy = (state: State): State => ({ ...state, rows: new Map(state.rows), positions: new Map(state.positions), acks: [] });
+export const copy = (state: State): State => ({ ...state, rows: new Map(state.rows), positions: new Map(state.positions), acks: [...state.acks] });
 export const cellKey = (cell: CellName): string => `${cell.kind}/${cell.item}/${cell.student}`;
 export const isRefused = ({ state }: KeptEdit): boolean => /^(con|rej|qua)/.test(state);
 const ofSection = (state: State, section: number): Row[] => [...state.rows.values()].filter((row) => row.section === section);
@@ -90,9 +89,9 @@ const set = (state: State, row: Row): unknown => state.rows.set(row.edit_id, row
 
 /** Put rows back in their order, which a Map keeps otherwise by itself; returns the highest number. */
 export function sort(state: State): number {
-  const rows = [...state.rows.values()].sort((a, b) => a.n - b.n);
-  state.rows = new Map(rows.map((row) => [row.edit_id, row]));
-  return rows.length && rows[rows.length - 1]!.n;
+  const rows = [...state.rows].sort(([, a], [, b]) => a.n - b.n);
+  state.rows = new Map(rows);
+  return rows.length && rows[rows.length - 1]![1].n;
 }
 
 /** Rule 2: keep changes. Returns the edits that stand for them now. */
@@ -101,16 +100,16 @@ export function put(state: State, section: number, changes: readonly Typed[]): R
   let n = sort(state);
   for (const row of ofSection(state, section)) if (!row.over) newest.set(cellKey(row), row);
   for (const change of changes) {
+    if (state.rows.has(change.edit_id)) continue; // the disk had it, and failed to say so
     const key = cellKey(change);
     const old = newest.get(key);
-    if (state.rows.has(change.edit_id)) continue; // the disk had it, and failed to say so
     const isFree = old && !old.sent; // never sent: may be replaced
     const isCard = old && isRefused(old);
-    const { resolves: decided = [] } = change;
-    const resolves = [...new Set([...decided, ...((isFree || isCard) && old.resolves || [])])].slice(0, 20);
+    const { resolves = [] } = change;
     const row: Row = {
-      ...change, section, resolves, base: decided.length || !old ? change.base : isFree ? old.base : old.edit_id, state: "queued",
-      n: isFree ? old.n : ++n,
+      ...change, section, state: "queued", n: isFree ? old.n : ++n,
+      base: resolves.length || !old ? change.base : isFree ? old.base : old.edit_id,
+      resolves: [...new Set([...resolves, ...((isFree || isCard) && old.resolves || [])])].slice(0, 20),
     };
     if (isFree) state.rows.delete(old.edit_id);
     else if (isCard) decide(state, old);
@@ -135,7 +134,7 @@ export function markSent(state: State, rows: readonly Row[]): void {
   }
 }
 
-/** Rule 1, and where rule 5 asks for it: go on as a fresh client, with everything that is kept. Without a section: in all. */
+/** Rules 1 and 5: go on as a fresh client, with everything that is kept. Without a section: in all. */
 export function renumber(state: State, section?: number): void {
   for (const { seq: _, ...row } of state.rows.values()) {
     if (section && row.section !== section) continue;
@@ -144,18 +143,14 @@ export function renumber(state: State, section?: number): void {
   }
 }
 
-export const isUnsent = (state: State, row: Row): boolean => !(row.seq! <= (state.positions.get(row.section)?.drafted_seq ?? 0));
-
-/** Whether something is to be sent (2), or not recorded yet (1). */
-export function workOf(state: State, section: number): number {
-  const open = openOf(state, section);
-  return open.some((row) => isUnsent(state, row)) ? 2 : open.length && 1;
-}
+/** What the server does not hold, as far as this client knows; oldest first. */
+export const unsentOf = (state: State, section: number): Row[] =>
+  openOf(state, section).filter((row) => !(row.seq! <= (state.positions.get(section)?.drafted_seq ?? 0)));
 
 /** An edit as it goes over the wire. */
-export const wire = ({ edit_id, kind, item, student, base, value, entered_at, resolves }: Omit<Row, "n">, seq: number) => ({
+export const wire = ({ edit_id, kind, item, student, base, value, entered_at, resolves }: Typed, seq: number) => ({
   edit_id, seq, kind, item, student, base, value, entered_at, resolves: resolves?.length ? resolves : undefined,
-});
+}) as Save["edits"][0];
 
 /** As many of these, from the first on and at least one, as fit into one request. */
 export function fit(rows: readonly Row[], editsMax: number, bytesMax: number): Row[] {
@@ -170,22 +165,19 @@ export function fit(rows: readonly Row[], editsMax: number, bytesMax: number): R
 export function take(state: State, section: number, editsMax: number, freshId: string): Save {
   const position = state.positions.get(section) ?? { section, client_id: freshId, next_seq: 1, drafted_seq: 0, heard_seq: 0, seen_seq: 0 };
   let { next_seq } = position;
-  const edits = fit(openOf(state, section).filter((row) => isUnsent(state, row)), editsMax, BYTES_MAX).map((row) => {
+  const edits = fit(unsentOf(state, section), editsMax, BYTES_MAX).map((row) => {
     const seq = row.seq ?? next_seq++;
     set(state, { ...row, seq, sent: true });
     return wire(row, seq);
   });
   state.positions.set(section, { ...position, next_seq });
-  return { section, client_id: position.client_id, seen_seq: position.seen_seq, edits };
+  return { ...position, edits };
 }
 
 /** Whether this is the answer to that request, and not what a captive portal makes of it. */
-export function fits(save: Save, answer: Answer | null): answer is Answer {
-  return (
-    !!answer && Array.isArray(answer.outcomes) && Array.isArray(answer.exceptions) && answer.drafted_seq + answer.recorded_seq >= 0 &&
-    answer.outcomes.map((outcome) => outcome.edit_id).join() === save.edits.map((edit) => edit.edit_id).join()
-  );
-}
+export const fits = ({ edits }: Save, answer: Partial<Answer> | null): answer is Answer =>
+  !!answer?.exceptions?.map && !!answer.outcomes?.map && answer.drafted_seq! + answer.recorded_seq! >= 0 &&
+  answer.outcomes.map((outcome) => outcome.edit_id).join() === edits.map((edit) => edit.edit_id).join();
 
 /** Take one outcome in; `final`: it is an exception. */
 function judged(state: State, outcome: Outcome, final: boolean): void {
@@ -204,45 +196,29 @@ function judged(state: State, outcome: Outcome, final: boolean): void {
 /** Rule 4: take an answer in. What it says of positions counts only for the client that asked. */
 export function answered(state: State, save: Save, answer: Answer, at: number): Acknowledgement | undefined {
   const { section, edits } = save;
-  const typed = edits.map(({ edit_id }) => state.rows.get(edit_id));
+  const { outcomes, exceptions, receipt } = answer;
   const old = state.positions.get(section);
   let recorded_seq = 0;
   if (old?.client_id === save.client_id) {
-    const isNext = edits.length && edits[0]!.seq <= old.heard_seq + 1;
-    const heard_seq = isNext ? Math.max(old.heard_seq, edits[edits.length - 1]!.seq) : old.heard_seq;
+    // Up to the last one of this answer, if all before it were answered too.
+    const heard_seq = edits[0]?.seq! <= old.heard_seq + 1 ? Math.max(old.heard_seq, edits[edits.length - 1]!.seq) : old.heard_seq;
     const drafted_seq = Math.min(answer.drafted_seq, heard_seq);
     recorded_seq = Math.min(answer.recorded_seq, heard_seq);
-    state.positions.set(section, {
-      ...old, heard_seq, drafted_seq, seen_seq: Math.max(old.seen_seq, ...answer.exceptions.map(({ seq = 0 }) => seq)),
-    });
+    state.positions.set(section, { ...old, heard_seq, drafted_seq, seen_seq: Math.max(old.seen_seq, ...exceptions.map(({ seq = 0 }) => seq)) });
     for (const row of ofSection(state, section)) {
       if (row.seq && /^(que|dra)/.test(row.state)) set(state, { ...row, state: row.seq <= drafted_seq ? "drafted" : "queued" });
     }
   }
-  for (const outcome of answer.outcomes) judged(state, outcome, false);
-  for (const exception of answer.exceptions) judged(state, exception, true);
+  for (const outcome of outcomes) judged(state, outcome, false);
+  for (const exception of exceptions) judged(state, exception, true);
   for (const { seq, ...row } of ofSection(state, section)) {
     if (!(seq! <= recorded_seq)) continue;
     // Settled: what was refused stays as a card until a person has seen it, the rest leaves.
     if (isRefused(row) && !row.over) set(state, { ...row, done: true });
     else state.rows.delete(row.edit_id);
   }
-  if (!answer.receipt) return;
-  const ack = {
-    at, section, receipt: answer.receipt, short: shortForm(answer.receipt),
-    edits: answer.outcomes.flatMap(({ outcome }, i) => {
-      const row = typed[i];
-      return row ? [{ edit_id: row.edit_id, kind: row.kind, item: row.item, student: row.student, value: row.value, outcome }] : [];
-    }),
-  };
+  if (!receipt) return;
+  const ack = { at, section, receipt, edits: edits.map((edit, i) => ({ ...edit, outcome: outcomes[i]!.outcome })) };
   state.acks.push(ack);
   return ack;
-}
-
-/** Rule 5: edits before these are missing. */
-export function gap(state: State, save: Save, expected: number): void {
-  const position = state.positions.get(save.section);
-  if (position?.client_id !== save.client_id) return;
-  if (!ofSection(state, save.section).some(({ seq }) => seq === expected)) renumber(state, save.section);
-  else state.positions.set(save.section, { ...position, drafted_seq: Math.min(position.drafted_seq, expected - 1) });
 }

@@ -1,19 +1,7 @@
 /** A UUID that sorts by the time it was made (version 7, RFC 9562); `crypto.randomUUID` is missing in older browsers. */
 export function uuid7(now: number): string {
-  const random = Array.from(crypto.getRandomValues(new Uint8Array(10)), (byte) => (byte + 256).toString(16).slice(1));
-  const hex = Math.floor(now).toString(16).padStart(12, "0") + random.join("");
-  return hex.replace(/^(.{8})(.{4}).(.{3}).(.{3})(.{12})$/, "$1-$2-7$3-8$4-$5");
-}
-
-/** The short form of a receipt, for the telephone: 40 bits of its mark in Crockford's base 32. Empty for what is no receipt. */
-export function shortForm(receipt: string): string {
-  try {
-    const raw = atob(receipt.slice(3).replace(/-/g, "+").replace(/_/g, "/"));
-    let number = 0;
-    for (let i = 60; i < 65; i++) number = number * 256 + raw.charCodeAt(i);
-    const letters = number.toString(32).padStart(8, "0").replace(/./g, (d) => "0123456789ABCDEFGHJKMNPQRSTVWXYZ"[parseInt(d, 32)]!);
-    return raw.length === 76 ? `${letters.slice(0, 4)}-${letters.slice(4)}` : "";
-  } catch {
-    return "";
-  }
+  const random = crypto.getRandomValues(new Uint8Array(32));
+  const time = Math.floor(now).toString(16).padStart(12, "0");
+  let i = 0;
+  return "xxxxxxxx-xxxx-7xxx-8xxx-xxxxxxxxxxxx".replace(/x/g, () => time[i++] ?? (random[i]! & 15).toString(16));
 }

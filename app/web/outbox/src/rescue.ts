@@ -1,20 +1,43 @@
-/** The rescue file: everything that no server has recorded yet. */
-import type { State } from "./edits.ts";
+/** `@inkfast/outbox/rescue`: everything that no server has recorded yet, as a file. Loaded when somebody asks for it. */
+import type { Row, State } from "./edits.ts";
 import { openOf, sort, wire } from "./edits.ts";
-import type { RescueFile } from "./types.ts";
+import type { Outbox, RescueFile } from "./types.ts";
 
-type Sections = RescueFile["sections"];
+/** What of this outbox no server has recorded yet, in its order, as it lies on the disk. */
+export function rescue(outbox: Outbox): Promise<RescueFile> {
+  return outbox.run((state: State) => {
+    const sections = [...new Set([...state.rows.values()].map((row) => row.section))].map((section) => ({
+      section, edits: openOf(state, section).map((row) => ({ ...wire(row, 0), seq: undefined, state: row.state })),
+    }));
+    const made_at = new Date(Date.now() + outbox.clockOffset()).toISOString();
+    return JSON.parse(JSON.stringify({ format: "inkfast-rescue", version: 1, user: outbox.user, made_at, sections }));
+  });
+}
 
-/** Everything of this state that no server has recorded yet, in its order. */
-export function rescueFile(state: State, user: string, now: number): RescueFile {
-  const sections = [...new Set([...state.rows.values()].map((row) => row.section))].map((section) => ({
-    section, edits: openOf(state, section).map((row) => ({ ...wire(row, 0), seq: undefined, state: row.state })),
-  }));
-  return JSON.parse(JSON.stringify({ format: "inkfast-rescue", version: 1, user, made_at: new Date(now).toISOString(), sections }));
+/**
+ * Take in a rescue file of the same user; edits that are here already are left alone. Resolves with how many were new, when they
+ * are on disk; rejects with an Error, having changed nothing, where it is no such file.
+ */
+export async function restore(outbox: Outbox, file: unknown): Promise<number> {
+  const sections = checked(file, outbox.user);
+  return outbox.run((state: State) => {
+    const last = sort(state);
+    let n = last;
+    for (const { section, edits } of sections) {
+      for (const edit of edits) {
+        const { seq: _, ...typed } = wire(edit, 0);
+        const row: Row = { ...typed, section, n: n + 1, state: "queued", sent: true };
+        if (state.rows.has(row.edit_id)) continue;
+        state.rows.set(row.edit_id, row);
+        n++;
+      }
+    }
+    return n - last;
+  });
 }
 
 /** The sections of a rescue file of this user; throws an Error for everything else. */
-export function checked(file: unknown, owner: string): Sections {
+function checked(file: unknown, owner: string): RescueFile["sections"] {
   const { format, version, user, sections } = Object(file) as RescueFile;
   const isId = (id: unknown) => /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(id as string);
   const isNumber = (...numbers: unknown[]) => numbers.every((number) => Number.isInteger(number) && (number as number) >= 0);
@@ -27,17 +50,4 @@ export function checked(file: unknown, owner: string): Sections {
     }
   }
   return sections;
-}
-
-/** Take in what is not here yet; returns how much that was. */
-export function takeIn(state: State, sections: Sections): number {
-  let n = sort(state);
-  const before = n;
-  for (const { section, edits } of sections) {
-    for (const edit of edits) {
-      const { seq: _, ...typed } = wire({ ...edit, section }, 0);
-      if (!state.rows.has(edit.edit_id)) state.rows.set(edit.edit_id, { ...typed, section, n: ++n, state: "queued", sent: true } as never);
-    }
-  }
-  return n - before;
 }

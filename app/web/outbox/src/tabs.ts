@@ -15,10 +15,10 @@ export async function alone(name: string, isForced: boolean, work: () => Promise
   return !!begun;
 }
 
-/** Tell the other tabs that something has changed on disk ("rows"), or that the person has signed in ("in"). */
-export function channel(name: string, heard: (word: string) => void): { tell(word: string): void; close(): void } {
-  if (typeof BroadcastChannel !== "function") return { tell() {}, close() {} };
+/** What other tabs say of what has changed on disk ("rows"), or that the person has signed in ("in"); undefined where they cannot. */
+export function channel(name: string, heard: (word: string) => void): BroadcastChannel | undefined {
+  if (typeof BroadcastChannel !== "function") return;
   const wire = new BroadcastChannel(name);
   wire.onmessage = (event) => heard(event.data);
-  return { tell: (word) => wire.postMessage(word), close: () => wire.close() };
+  return wire;
 }

@@ -56,9 +56,8 @@ export interface Acknowledgement {
   /** When it came, by the server's clock where that is known; milliseconds since 1970. */
   readonly at: number;
   readonly section: number;
+  /** `shortForm` of `@inkfast/outbox/receipt` makes what can be read over the telephone. */
   readonly receipt: string;
-  /** Two groups of four that can be read over the telephone. */
-  readonly short: string;
   readonly edits: readonly {
     readonly edit_id: string; readonly kind: string; readonly item: number; readonly student: number;
     readonly value: unknown; readonly outcome: string;
@@ -110,7 +109,7 @@ export interface OutboxEvents {
   status: OutboxStatus;
 }
 
-/** Everything that no server has recorded yet, as a file. `inkfast rescue import` and `restore` read it. */
+/** Everything that no server has recorded yet, as a file: see `@inkfast/outbox/rescue`. `inkfast rescue import` reads it too. */
 export interface RescueFile {
   readonly format: "inkfast-rescue";
   readonly version: 1;
@@ -186,9 +185,10 @@ export interface Outbox {
   on<K extends keyof OutboxEvents>(event: K, listener: (detail: OutboxEvents[K]) => void): () => void;
   /** The last 50 acknowledgements, newest first. */
   acknowledgements(): Promise<readonly Acknowledgement[]>;
-  rescue(): Promise<RescueFile>;
-  /** Take in a rescue file of the same user; edits that are here already are left alone. Returns how many were new. */
-  restore(file: unknown): Promise<number>;
+  /** Whose it is. */
+  readonly user: string;
+  /** Look at the disk, and do this to what is kept, in one transaction: for other parts of this package. */
+  run<T>(step: (kept: never) => T): Promise<T>;
   /** Milliseconds to add to this computer's clock to get the server's; 0 while unknown. */
   clockOffset(): number;
   /** Stop sending and let go of the disk; what is kept stays kept. */

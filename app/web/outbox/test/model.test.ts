@@ -6,6 +6,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CellName, KeptEdit } from "../src/index.ts";
+import { rescue, restore } from "../src/rescue.ts";
 import { Server } from "./server.ts";
 import type { Mode } from "./server.ts";
 import { Tab, World } from "./world.ts";
@@ -98,13 +99,14 @@ class Play {
     [4, "late refusals", () => { const n = this.pick([2, 3, 1e9]); this.server.isLateBad = ({ value }) => Number((value as { score: string }).score) % n === 0; }],
     [5, "open", () => { if (this.world.tabs.length < 3) this.open(); }],
     [5, "kill", () => { if (this.world.tabs.length) this.tab().kill({ keepsLocks: this.world.random() < 0.3, commits: this.world.random() < 0.5 }); }],
-    [3, "close", async () => { if (this.world.tabs.length > 1) await this.tab().close(); }],
+    [3, "close", () => { if (this.world.tabs.length > 1) void this.tab().close(); }],
     [5, "terminate", () => this.tab().terminate()],
     [3, "disk faults", () => { this.tab().diskFaults = this.pick([1, 2, 3, 6]); }],
+    [4, "slow disk", () => { Object.assign(this.tab(), { openMs: this.pick([0, 4_000, 15_000]), flushMs: this.pick([0, 200, 12_000]) }); }],
     [5, "decide", () => this.decide()],
     [5, "look", () => this.world.look(this.world.visibility === "hidden" ? "visible" : "hidden")],
     [3, "sign in", () => this.tab().outbox.signedIn()],
-    [2, "restore", async () => { const { outbox } = this.tab(); if (outbox.status().storage !== "memory") void outbox.rescue().then(outbox.restore); }],
+    [2, "restore", async () => { const { outbox } = this.tab(); if (outbox.status().storage !== "memory") void rescue(outbox).then((file) => restore(outbox, file)); }],
     [3, "event", () => { for (const { section, body } of this.server.requests.slice(-2)) this.tab().outbox.recorded(section, body.client_id, 9); }],
   ];
 
@@ -126,23 +128,24 @@ class Play {
   /** Everything works again. A tab that has only its memory gets its disk back, as it would sooner or later. */
   private async heal(): Promise<void> {
     Object.assign(this.server, { mode: "ok", modes: [], isLateBad: () => false, isBad: () => false });
-    for (const tab of this.world.tabs) tab.diskFaults = 0;
+    for (const tab of this.world.tabs) Object.assign(tab, { diskFaults: 0, openMs: 0, flushMs: 0 });
     this.world.look("visible");
     if (!this.world.tabs.length) this.open();
     for (let round = 0; round < 40; round++) {
       for (const { outbox } of this.world.tabs) outbox.signedIn();
       await this.world.pass(31_000);
       this.server.flush();
-      if (this.world.tabs.every(({ outbox }) => this.isQuiet(outbox.status()))) break;
+      if (this.world.tabs.every(this.isQuiet)) break;
     }
   }
 
-  private isQuiet = ({ storing, queued, sending, drafted }: { storing: number; queued: number; sending: number; drafted: number }): boolean =>
-    storing + queued + sending + drafted === 0;
+  /** Nothing is kept but cards. */
+  private isQuiet = ({ outbox }: Tab): boolean =>
+    outbox.status().storing === 0 && SECTIONS.every((section) => outbox.kept(section).every(({ state }) => /^(con|rej|qua)/.test(state)));
 
   private check(): void {
     const { records } = this.server;
-    for (const { outbox } of this.world.tabs) assert.ok(this.isQuiet(outbox.status()), `not quiet: ${JSON.stringify(outbox.status())}`);
+    for (const tab of this.world.tabs) assert.ok(this.isQuiet(tab), `not quiet: ${JSON.stringify(tab.outbox.status())}`);
     const wasSent = this.sent();
     const stored = this.typed.filter(({ storedAt, inMemory, tab }) => storedAt > 0 && (!inMemory || this.world.tabs.includes(tab)));
     for (const one of stored) {

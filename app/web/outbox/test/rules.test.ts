@@ -2,7 +2,9 @@
 import assert from "node:assert/strict";
 import { afterEach, beforeEach, test } from "node:test";
 import type { Change, KeptEdit } from "../src/index.ts";
-import { shortForm, uuid7 } from "../src/ids.ts";
+import { uuid7 } from "../src/ids.ts";
+import { shortForm } from "../src/receipt.ts";
+import { rescue, restore } from "../src/rescue.ts";
 import { Server } from "./server.ts";
 import type { Sent } from "./server.ts";
 import type { Tab } from "./world.ts";
@@ -105,6 +107,16 @@ test("rule 3: the window counts from the first change, and next_save_ms sets the
   assert.equal(server.requests.length, 1);
   await world.pass(600);
   assert.deepEqual(scores(lastSent()), ["3"]);
+});
+
+test("rule 3: the window is the same in a tab that has only heard of the change", async () => {
+  const tab = await opened();
+  await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(4_900);
+  assert.equal(server.requests.length, 0);
+  await world.pass(2_000);
+  assert.deepEqual(server.requests.flatMap(({ body }) => scores(body.edits)), ["1"]);
 });
 
 test("rule 3: one request at a time, each from the oldest unacknowledged edit, up to 200 edits and 60 KB", async () => {
@@ -328,7 +340,7 @@ test("rule 9: a malformed request is not repeated; the rest of it is in the resc
   await world.pass(600_000);
   assert.equal(asked, 1);
   assert.deepEqual(tab.outbox.status().stuck, { status: 422, code: "malformed_request" });
-  const file = tab.outbox.rescue();
+  const file = rescue(tab.outbox);
   await world.settle();
   assert.deepEqual(scores((await file).sections[0]!.edits), ["1"]);
 });
@@ -474,7 +486,48 @@ test("disk: after two retries memory, said plainly, and the disk again when it i
   assert.equal(tab.outbox.status().drafted, 3);
 });
 
-test("disk: one that does not answer is given up after five seconds", async () => {
+test("disk: one that is slow to open is taken into use as soon as it is open, and has what was in memory at once", async () => {
+  server.mode = "lost";
+  const tab = world.open(server.fetch);
+  tab.openMs = 12_000;
+  tab.terminate();
+  await world.settle();
+  const kept = tab.outbox.put(1, [score(1, "1")]);
+  await world.pass(9_000);
+  assert.equal(tab.outbox.status().storing, 1);
+  await world.pass(1_500);
+  await kept;
+  assert.equal(tab.outbox.status().storage, "memory");
+  await world.pass(2_000);
+  assert.equal(tab.outbox.status().storage, "best-effort");
+  tab.kill();
+  const again = await opened();
+  assert.deepEqual(scores(again.outbox.kept(1)), ["1"]);
+});
+
+test("disk: one that is slow to write has everything as soon as it has written", async () => {
+  server.mode = "lost";
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  tab.flushMs = 12_000;
+  const kept = tab.outbox.put(1, [score(1, "2")]);
+  await world.settle();
+  tab.flushMs = 0;
+  await world.pass(10_500);
+  await kept;
+  await type(tab, score(1, "3"));
+  assert.equal(tab.outbox.status().storage, "memory");
+  await world.pass(2_000);
+  assert.equal(tab.outbox.status().storage, "best-effort");
+  tab.kill();
+  server.mode = "ok";
+  const again = await opened();
+  await world.pass(7_000);
+  assert.equal(again.outbox.status().conflicts, 0);
+  assert.equal(scores(lastSent()).pop(), "3");
+});
+
+test("disk: one that does not answer is given up after ten seconds", async () => {
   const tab = world.open(server.fetch);
   tab.isDiskGone = true;
   tab.terminate();
@@ -569,17 +622,17 @@ test("rescue: a file of one computer is taken in on another, once, and only by i
   server.mode = "lost";
   const tab = await opened();
   await type(tab, score(1, "1"), score(2, "2"));
-  const made = tab.outbox.rescue();
+  const made = rescue(tab.outbox);
   await world.settle();
   const file = JSON.parse(JSON.stringify(await made)) as object;
   world.factory = new (world.factory.constructor as new () => typeof world.factory)();
   const other = await opened();
   const stranger = world.open(server.fetch, { user: 8 });
   for (const bad of [null, "x", {}, { ...file, version: 2 }, { ...file, sections: [{ section: 1, edits: [{ edit_id: "1" }] }] }]) {
-    await assert.rejects(other.outbox.restore(bad));
+    await assert.rejects(restore(other.outbox, bad));
   }
-  await assert.rejects(stranger.outbox.restore(file));
-  const counts = [other.outbox.restore(file), other.outbox.restore(file)];
+  await assert.rejects(restore(stranger.outbox, file));
+  const counts = [restore(other.outbox, file), restore(other.outbox, file)];
   await world.settle();
   assert.deepEqual(await Promise.all(counts), [2, 0]);
   server.mode = "ok";

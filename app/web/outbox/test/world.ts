@@ -136,6 +136,23 @@ function channelClass(): unknown {
   };
 }
 
+/** A request that is answered as another one is, which is made later. */
+class LateRequest extends OpenRequest {
+  private readonly heard = new Map<string, unknown>();
+  override addEventListener(type: string, listener: unknown): void {
+    this.heard.set(type, listener);
+  }
+  override removeEventListener(): void {}
+  answerAs(real: IDBOpenDBRequest): void {
+    const tell = (listener: unknown) => {
+      Object.assign(this, { readyState: "done", result: real.result });
+      (listener as (() => void) | undefined)?.();
+    };
+    real.onupgradeneeded = () => tell(this.onupgradeneeded);
+    real.addEventListener("success", () => tell(this.heard.get("success")));
+  }
+}
+
 /** A tab: one opening of the outbox, which can be killed, and whose disk can fail. */
 export class Tab {
   readonly outbox: Outbox;
@@ -144,6 +161,9 @@ export class Tab {
   diskFaults = 0;
   /** The disk does not answer at all. */
   isDiskGone = false;
+  /** How long the disk takes to open the database, and to say that a transaction has been written. */
+  openMs = 0;
+  flushMs = 0;
   readonly durabilities: unknown[] = [];
   readonly recorded: KeptEdit[] = [];
   readonly refused: KeptEdit[] = [];
@@ -172,6 +192,13 @@ export class Tab {
 
   private openDatabase(name: string, version: number): IDBOpenDBRequest {
     if (this.isDead || this.isDiskGone) return new OpenRequest() as never;
+    if (!this.openMs) return this.openNow(name, version);
+    const late = new LateRequest();
+    setTimeout(() => late.answerAs(this.openNow(name, version)), this.openMs);
+    return late as never;
+  }
+
+  private openNow(name: string, version: number): IDBOpenDBRequest {
     const { world } = this;
     const request = world.factory.open(name, version) as unknown as IDBOpenDBRequest;
     world.busy++;
@@ -200,7 +227,20 @@ export class Tab {
       };
       tx.addEventListener("complete", end);
       tx.addEventListener("abort", end);
+      this.delay(tx);
       return tx;
+    }) as never;
+  }
+
+  /** Only the one who has asked for it hears late that it is written; the disk itself goes on. */
+  private delay(tx: IDBTransaction): void {
+    const { flushMs } = this;
+    const hear = tx.addEventListener.bind(tx);
+    if (!flushMs) return;
+    tx.addEventListener = ((type: string, listener: (event: Event) => void) => {
+      if (type !== "complete") return hear(type, listener);
+      hear(type, (event) => void setTimeout(() => listener(event), flushMs));
+      tx.addEventListener = hear;
     }) as never;
   }
 

@@ -1,4 +1,5 @@
 /** Work that is in a file: what is not sent can be taken along, and brought to another computer. */
+import { restore as takeIn } from "@inkfast/outbox/rescue";
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { downloadRescue } from "../../section/download.ts";
@@ -10,7 +11,7 @@ export function OtherWork({ words }: { readonly words: HomeWords }): VNode {
   const restore = async (file: File | undefined): Promise<void> => {
     if (file === undefined) return;
     try {
-      const n = await (await outboxOfPage()).restore(JSON.parse(await file.text()));
+      const n = await takeIn(await outboxOfPage(), JSON.parse(await file.text()));
       say(words.say("home.rescue.restored", { n }));
     } catch {
       say(words.say("home.rescue.unreadable"));

@@ -1,5 +1,6 @@
 /** A table of acknowledgements that can be printed; each opens to its entries and the whole receipt. */
 import type { Acknowledgement } from "@inkfast/outbox";
+import { shortForm } from "@inkfast/outbox/receipt";
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { Head } from "../../section/frame.tsx";
@@ -133,7 +134,7 @@ function Row({ receipt, section, words }: RowProps): VNode {
           <code>{receipt.receipt}</code>
         </details>
       </td>
-      <td class="short">{receipt.short}</td>
+      <td class="short">{shortForm(receipt.receipt)}</td>
     </tr>
   );
 }
