@@ -31,9 +31,8 @@ class GradePage:
         self.school = school
 
     async def ready(self) -> GradePage:
-        """Wait until the grid can be typed into, and the dialogs are loaded."""
+        """Wait until the grid can be typed into."""
         await expect(self.input).to_be_attached(timeout=READY_MS)
-        await expect(self.page.locator(".gradebook[data-ready]")).to_be_visible(timeout=READY_MS)
         return self
 
     @property

@@ -6,9 +6,13 @@ import json
 import re
 from pathlib import Path
 
-DIST = Path(__file__).resolve().parents[2] / "app" / "web" / "dist"
+WEB = Path(__file__).resolve().parents[2] / "app" / "web"
+DIST = WEB / "dist"
 LANGUAGES = 2
-_DICTIONARY = re.compile(r"assets/(shared|home|gradebook|attendance)\.[A-Z0-9]+\.js$")
+_AREAS = sorted(path.stem for path in (WEB / "words" / "en").glob("*.json"))
+_DICTIONARY = re.compile(rf"assets/({'|'.join(_AREAS)})\.[A-Z0-9]+\.js$")
+# Besides its own: on every page, over every page, beside every entry of a section.
+_COMMON = {"shared", "sign_in", "refusals"}
 _IMPORTED = re.compile(r"""["'](?:\./|/app/assets/)([\w.-]+\.js)["']""")
 
 
@@ -24,13 +28,18 @@ def scripts_of(page: str) -> dict[str, int]:
         if name not in found:
             found[name] = _weight(name)
             wanted += [f"assets/{other}" for other in _IMPORTED.findall((DIST / name).read_text())]
-    words = {name: match[1] for name in found if name != loads["script"] and (match := _DICTIONARY.match(name))}
+    words = {name: match[1] for name in found if not _is_code(name) and (match := _DICTIONARY.match(name))}
     for area in set(words.values()):
         same = sorted((name for name in words if words[name] == area), key=lambda name: found[name])
         assert len(same) == LANGUAGES, same
-        for name in same[:-1] if area in {"shared", page} else same:
+        for name in same[:-1] if area in _COMMON or area.startswith(page) else same:
             del found[name]
     return found
+
+
+def _is_code(name: str) -> bool:
+    """Tell a part from the words of its name, which import nothing: `sign_in` is both."""
+    return re.search(r"""(^|;)import[{"]|\bimport\(""", (DIST / name).read_text()) is not None
 
 
 def style_of(page: str) -> int:

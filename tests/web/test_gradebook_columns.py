@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
 from tests.web.conftest import PHONE
 from tests.web.grade_page import COMMENT, LINE_ITEM, GradePage, open_grades
+from tests.web.laptop import wait_for_worker
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator, Page, Route
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
 
     Shoot = Callable[[Page, str], Awaitable[None]]
+
+
+HAS_DIALOGS = """() => ["/parts.", "/gradebook_beside."].every((name) =>
+    performance.getEntriesByType("resource").some((entry) => entry.name.includes(name) && entry.responseEnd > 0))"""
 
 
 async def _titles(page: Page) -> list[str]:
@@ -36,6 +42,7 @@ async def test_a_column_is_made_and_filled_without_a_network(
 ) -> None:
     grades = await open_grades(open_page, service, school)
     page = grades.page
+    await wait_for_worker(page)
     await page.context.set_offline(offline=True)
     await grades.button("Add column").click()
     await grades.button("Add the column").click()
@@ -176,6 +183,7 @@ async def test_the_history_says_when_the_district_is_out_of_reach(
 ) -> None:
     grades = await open_grades(open_page, service, school)
     page = grades.page
+    await wait_for_worker(page)
     await page.context.set_offline(offline=True)
     await grades.enter("Baker, Tanisha", "Test 1", "55")
     await grades.go("Baker, Tanisha", "Test 1")
@@ -188,6 +196,48 @@ async def test_the_history_says_when_the_district_is_out_of_reach(
     await page.context.set_offline(offline=False)
     await panel.get_by_role("button", name="Ask again").click()
     await expect(panel).to_contain_text("recorded", timeout=30_000)
+
+
+@SMALL
+async def test_a_browser_without_a_worker_has_the_dialogs_before_the_network_goes(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/")
+    await page.add_init_script("delete Navigator.prototype.serviceWorker")
+    await page.goto(f"/app/sections/{school.section}")
+    grades = await GradePage(page, service, school).ready()
+    await page.wait_for_function(HAS_DIALOGS, polling=100)
+    await page.context.set_offline(offline=True)
+    await grades.more("Keys and codes")
+    await expect(_dialog(grades)).to_contain_text("Codes you can type")
+
+
+@SMALL
+async def test_what_is_typed_before_a_dialog_is_there_lands_in_no_cell(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/", service_workers="block")
+    asked, free = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        asked.set()
+        await free.wait()
+        await route.continue_()
+
+    await page.route("**/assets/parts.*.js", hold)
+    await page.goto(f"/app/sections/{school.section}")
+    grades = await GradePage(page, service, school).ready()
+    await grades.go("Baker, Tanisha", "Test 1")
+    await page.keyboard.press("Control+m")
+    await asked.wait()
+    await page.keyboard.type("17")
+    free.set()
+    await expect(_dialog(grades).get_by_label("Comment")).to_be_focused()
+    await page.keyboard.type("Late.")
+    await page.keyboard.press("Escape")
+    await expect(grades.input).to_be_focused()
+    await grades.is_recorded({(school.columns[2], school.students[1]): {"text": "Late."}}, COMMENT)
+    await grades.expect_shown("Baker, Tanisha", "Test 1", "")
 
 
 @SMALL

@@ -1,10 +1,10 @@
 /** The grid: a table of a model's cells, and one input that is laid over the active one. Knows nothing of what the cells mean. */
-import { type Range, copyOf, entriesOf, fillDown, planPaste } from "./blocks.ts";
+import { copyOf, entriesOf, fillDown } from "./blocks.ts";
 import { listenToClipboard } from "./clipboard.ts";
 import { Entry } from "./entry.ts";
 import { indexAt, scrollTo } from "./geometry.ts";
 import { onKey } from "./keys.ts";
-import { type GridCell, type GridEntry, type GridEvent, type GridModel, type GridVerdict, type GridWords, keyOf, whereIs } from "./model.ts";
+import { type GridCell, type GridEntry, type GridEvent, type GridModel, type GridVerdict, type GridWords, type Range, keyOf, whereIs } from "./model.ts";
 import { type On, listenToPointer } from "./pointer.ts";
 import { GridTable, dress, element, saysOf } from "./table.ts";
 import { UndoStack } from "./undo.ts";
@@ -215,13 +215,11 @@ export class Grid {
     return copyOf(this.model, this.range);
   }
 
-  /** Put a block into the grid, from the active range on; what is doubtful is shown before it is entered. */
+  /** A text is to be put into the grid, from the active range on: what is doubtful is shown before it is entered. */
   paste(text: string): void {
     if (!text) return;
     this.entry.restore();
-    const { preview, isDoubtful } = planPaste(this.model, this.range, text, (entries) => this.enter(entries));
-    if (isDoubtful) this.#tell({ kind: "preview", preview });
-    else preview.confirm();
+    this.#tell({ kind: "paste", text, range: this.range });
   }
 
   tell(event: GridEvent): void {

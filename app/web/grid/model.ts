@@ -108,6 +108,9 @@ export function whereIs(model: GridModel, { rowKey, columnKey }: CellKey): { rea
   return row < 0 || column < 0 ? { row: -1, column: -1 } : { row, column };
 }
 
+/** Corners are inside; `top` and `left` are the smaller numbers. */
+export interface Range { readonly top: number; readonly left: number; readonly bottom: number; readonly right: number }
+
 /** What the page may want to say or show. */
 export type GridEvent =
   | { readonly kind: "active"; readonly row: number; readonly column: number }
@@ -120,7 +123,8 @@ export type GridEvent =
   | { readonly kind: "theirs"; readonly row: number; readonly column: number }
   | { readonly kind: "readOnly"; readonly row: number; readonly column: number }
   | { readonly kind: "copied"; readonly cells: number }
-  | { readonly kind: "preview"; readonly preview: PastePreview }
+  /** A text is to be put into this range: the page asks `planPaste` (paste.ts) what it would do. */
+  | { readonly kind: "paste"; readonly text: string; readonly range: Range }
   /** `left`: cells that others have changed since, or that were refused; `hidden`: cells that are not shown now. Both stay as they are. */
   | { readonly kind: "undone" | "redone"; readonly cells: number; readonly left: number; readonly hidden: number }
   | { readonly kind: "nothingTo"; readonly what: "undo" | "redo" }

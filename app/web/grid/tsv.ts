@@ -23,9 +23,3 @@ export function readBlock(text: string): string[][] {
     rows.push((row = []));
   }
 }
-
-/** Write a block; fields that would be read differently go into quotes. */
-export function writeBlock(rows: readonly (readonly string[])[]): string {
-  const field = (text: string) => (/[\t\r\n]|^"/.test(text) ? `"${text.replace(/"/g, '""')}"` : text);
-  return rows.map((row) => row.map(field).join("\t")).join("\n");
-}

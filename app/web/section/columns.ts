@@ -37,21 +37,4 @@ function defineColumn(id: number, value: ColumnDefinition, was: LineItem | undef
   };
 }
 
-/** The definition of a column as an edit's value: what a changed column is made from. Empty fields are left out. */
-export function definitionOf(column: LineItem): ColumnDefinition {
-  const { title, result_value_max, result_value_min, description, category_id, assign_date, due_date, is_extra_credit, is_hidden, position } = column;
-  return {
-    title,
-    result_value_max,
-    result_value_min,
-    is_extra_credit,
-    is_hidden,
-    position: position ?? 0,
-    ...(description === null ? {} : { description }),
-    ...(category_id === null ? {} : { category_id }),
-    ...(assign_date === null ? {} : { assign_date }),
-    ...(due_date === null ? {} : { due_date }),
-  };
-}
-
 const compare = (a: string, b: string): number => (a < b ? -1 : a > b ? 1 : 0);

@@ -25,15 +25,15 @@ const SILENT_MS_MAX = 40_000;
 /** Takes the text of a stream as it comes, and gives the events that are whole. */
 export class EventReader {
   retry_ms: number | null = null;
-  private rest = "";
+  #rest = "";
 
   take(text: string): StreamEvent[] {
-    const blocks = (this.rest + text).replace(/\r\n/g, "\n").split("\n\n");
-    this.rest = blocks.pop() ?? "";
-    return blocks.flatMap((block) => this.read(block));
+    const blocks = (this.#rest + text).replace(/\r\n/g, "\n").split("\n\n");
+    this.#rest = blocks.pop() ?? "";
+    return blocks.flatMap((block) => this.#read(block));
   }
 
-  private read(block: string): StreamEvent[] {
+  #read(block: string): StreamEvent[] {
     let event = "message";
     let data: string | undefined;
     for (const line of block.split("\n")) {

@@ -60,200 +60,200 @@ export function watchSection(section: number, listener: SectionListener): () => 
 }
 
 class TabStream {
-  private readonly me = `${Date.now()}-${Math.random()}`;
-  private readonly lease: StreamLease | undefined;
-  private readonly channel: BroadcastChannel | undefined;
-  private readonly wants: Map<string, Want> = new Map();
-  private close: (() => void) | undefined;
-  private path = "";
-  private openAgainAt = 0;
-  private failures = 0;
-  private aliveAt = 0;
-  private polledAt = Date.now();
-  private cameAt = Date.now();
-  private hiddenSince: number | null = null;
-  private covered: readonly number[] = [];
-  private isLeading = false;
-  private saidAt = 0;
-  private isLooking = false;
+  readonly #me = `${Date.now()}-${Math.random()}`;
+  readonly #lease: StreamLease | undefined;
+  readonly #channel: BroadcastChannel | undefined;
+  readonly #wants: Map<string, Want> = new Map();
+  #close: (() => void) | undefined;
+  #path = "";
+  #openAgainAt = 0;
+  #failures = 0;
+  #aliveAt = 0;
+  #polledAt = Date.now();
+  #cameAt = Date.now();
+  #hiddenSince: number | null = null;
+  #covered: readonly number[] = [];
+  #isLeading = false;
+  #saidAt = 0;
+  #isLooking = false;
 
   constructor(name: string) {
     if (canShare()) {
-      this.lease = new StreamLease(name, this.me);
-      this.channel = new BroadcastChannel(name);
-      this.channel.onmessage = ({ data }: MessageEvent<Word>) => this.hear(data);
+      this.#lease = new StreamLease(name, this.#me);
+      this.#channel = new BroadcastChannel(name);
+      this.#channel.onmessage = ({ data }: MessageEvent<Word>) => this.#hear(data);
     }
     setInterval(() => this.lookAgain(), TICK_MS);
-    document.addEventListener("visibilitychange", () => this.turn());
-    window.addEventListener("pagehide", () => this.leave());
-    document.addEventListener("freeze", () => this.leave());
-    for (const back of ["pageshow", "online"]) window.addEventListener(back, () => this.comeBack());
-    document.addEventListener("resume", () => this.comeBack());
+    document.addEventListener("visibilitychange", () => this.#turn());
+    window.addEventListener("pagehide", () => this.#leave());
+    document.addEventListener("freeze", () => this.#leave());
+    for (const back of ["pageshow", "online"]) window.addEventListener(back, () => this.#comeBack());
+    document.addEventListener("resume", () => this.#comeBack());
   }
 
   /** Who leads, which sections are wanted, and whether there is a stream at all: looked at now and then, and when it may differ. */
   lookAgain(): void {
-    if (this.isLooking) return;
-    this.isLooking = true;
-    void this.look().finally(() => {
-      this.isLooking = false;
+    if (this.#isLooking) return;
+    this.#isLooking = true;
+    void this.#look().finally(() => {
+      this.#isLooking = false;
     });
   }
 
-  private async look(): Promise<void> {
-    this.sayWant();
-    const wanted = this.wantedSections();
-    const wasLeading = this.isLeading;
-    this.isLeading = wanted.length > 0 && (this.lease === undefined ? !document.hidden : await this.lease.hold(document.hidden));
-    if (!this.isLeading) {
-      this.lease?.release();
-      this.stop();
+  async #look(): Promise<void> {
+    this.#sayWant();
+    const wanted = this.#wantedSections();
+    const wasLeading = this.#isLeading;
+    this.#isLeading = wanted.length > 0 && (this.#lease === undefined ? !document.hidden : await this.#lease.hold(document.hidden));
+    if (!this.#isLeading) {
+      this.#lease?.release();
+      this.#stop();
     } else {
-      if (!wasLeading) this.tell({ kind: "who" });
-      this.openIfDue(wanted);
+      if (!wasLeading) this.#tell({ kind: "who" });
+      this.#openIfDue(wanted);
     }
-    this.pollIfDue();
+    this.#pollIfDue();
   }
 
-  private openIfDue(sections: readonly number[]): void {
-    const here = this.whereTheyAre();
+  #openIfDue(sections: readonly number[]): void {
+    const here = this.#whereTheyAre();
     const path = `/api/v1/events?sections=${sections.join(",")}${here === undefined ? "" : `&here=${here}`}`;
-    const isOther = path !== this.path;
-    if (!isOther && (this.close !== undefined || Date.now() < this.openAgainAt)) return;
-    const before = this.close;
+    const isOther = path !== this.#path;
+    if (!isOther && (this.#close !== undefined || Date.now() < this.#openAgainAt)) return;
+    const before = this.#close;
     // Of these there may be events that nobody has heard: those that the stream before did not have.
-    let fresh = before === undefined ? sections : sections.filter((section) => !this.covered.includes(section));
-    this.path = path;
+    let fresh = before === undefined ? sections : sections.filter((section) => !this.#covered.includes(section));
+    this.#path = path;
     let isNew = true;
     const close = openStream(path, inTheNameOf(person.value), {
       alive: () => {
-        this.failures = 0;
+        this.#failures = 0;
         unreachableSince.value = null;
         // The one before is read until the new one is there, so that nothing falls between them.
         if (isNew) before?.();
-        if (isNew) this.covered = sections;
+        if (isNew) this.#covered = sections;
         isNew = false;
-        this.say({ kind: "alive", fresh });
+        this.#say({ kind: "alive", fresh });
         fresh = [];
       },
-      event: (event) => this.say({ kind: "event", event }),
+      event: (event) => this.#say({ kind: "event", event }),
       end: (end) => {
-        if (this.close !== close) return;
+        if (this.#close !== close) return;
         if (isNew) before?.();
-        this.close = undefined;
-        this.covered = [];
-        this.openAgainAt = Date.now() + this.waitAfter(end);
-        setTimeout(() => this.lookAgain(), this.openAgainAt - Date.now() + 10);
+        this.#close = undefined;
+        this.#covered = [];
+        this.#openAgainAt = Date.now() + this.#waitAfter(end);
+        setTimeout(() => this.lookAgain(), this.#openAgainAt - Date.now() + 10);
       },
     });
-    this.close = close;
+    this.#close = close;
   }
 
-  private waitAfter({ status, wait_ms }: StreamEnd): number {
+  #waitAfter({ status, wait_ms }: StreamEnd): number {
     if (status === 200) return wait_ms ?? 1_000 + 4_000 * Math.random();
-    this.failures += 1;
+    this.#failures += 1;
     if (status === 401) void renew();
     if (status === 403 || status === 404 || status === 422) return REFUSED_MS * (0.5 + Math.random());
-    return Math.max(wait_ms ?? 0, Math.random() * Math.min(AGAIN_MS_MAX, 1_000 * 2 ** this.failures));
+    return Math.max(wait_ms ?? 0, Math.random() * Math.min(AGAIN_MS_MAX, 1_000 * 2 ** this.#failures));
   }
 
-  private stop(): void {
-    this.close?.();
-    this.covered = [];
-    this.close = undefined;
-    this.path = "";
-    this.openAgainAt = 0;
+  #stop(): void {
+    this.#close?.();
+    this.#covered = [];
+    this.#close = undefined;
+    this.#path = "";
+    this.#openAgainAt = 0;
   }
 
   /** Say it to the other tabs, and hear it. */
-  private say(word: Word): void {
-    this.tell(word);
-    this.hear(word);
+  #say(word: Word): void {
+    this.#tell(word);
+    this.#hear(word);
   }
 
-  private tell(word: Word): void {
+  #tell(word: Word): void {
     try {
-      this.channel?.postMessage(word);
+      this.#channel?.postMessage(word);
     } catch {
       // A channel that the browser has closed: the other tabs find out by the silence.
     }
   }
 
-  private hear(word: Word): void {
+  #hear(word: Word): void {
     if (word.kind === "event") pass(word.event);
-    else if (word.kind === "want") this.wants.set(word.tab, word.want);
-    else if (word.kind === "who") this.sayWant(true);
+    else if (word.kind === "want") this.#wants.set(word.tab, word.want);
+    else if (word.kind === "who") this.#sayWant(true);
     else if (word.kind === "free") this.lookAgain();
     else {
-      this.aliveAt = Date.now();
+      this.#aliveAt = Date.now();
       // Who is there is told anew, and not at all when nobody is.
       for (const section of word.fresh) pass({ event: "presence", data: { section_id: section, users: [] } });
       for (const section of word.fresh) missed(false, section);
     }
-    if (word.kind === "want" && this.isLeading) this.lookAgain();
+    if (word.kind === "want" && this.#isLeading) this.lookAgain();
   }
 
-  private sayWant(isAsked = false): void {
+  #sayWant(isAsked = false): void {
     const now = Date.now();
-    this.hiddenSince = document.hidden ? (this.hiddenSince ?? now) : null;
-    const isHidden = this.hiddenSince !== null && now - this.hiddenSince > HIDDEN_MS;
-    const want = { sections: [...listeners.keys()], isHidden, at: now, cameAt: this.cameAt };
-    const said = this.wants.get(this.me);
-    this.wants.set(this.me, want);
+    this.#hiddenSince = document.hidden ? (this.#hiddenSince ?? now) : null;
+    const isHidden = this.#hiddenSince !== null && now - this.#hiddenSince > HIDDEN_MS;
+    const want = { sections: [...listeners.keys()], isHidden, at: now, cameAt: this.#cameAt };
+    const said = this.#wants.get(this.#me);
+    this.#wants.set(this.#me, want);
     const isSame = said?.isHidden === want.isHidden && said.sections.join() === want.sections.join();
-    if (isSame && !isAsked && now - this.saidAt < WANT_MS / 3) return;
-    this.saidAt = now;
-    this.tell({ kind: "want", tab: this.me, want });
+    if (isSame && !isAsked && now - this.#saidAt < WANT_MS / 3) return;
+    this.#saidAt = now;
+    this.#tell({ kind: "want", tab: this.#me, want });
   }
 
   /** The sections of all tabs that are looked at, in a fixed order. */
-  private wantedSections(): readonly number[] {
+  #wantedSections(): readonly number[] {
     const now = Date.now();
     const sections = new Set<number>();
-    for (const [name, want] of this.wants) {
-      if (now - want.at > WANT_MS) this.wants.delete(name);
+    for (const [name, want] of this.#wants) {
+      if (now - want.at > WANT_MS) this.#wants.delete(name);
       else if (!want.isHidden) for (const section of want.sections) sections.add(section);
     }
     return [...sections].sort((a, b) => a - b).slice(0, 60);
   }
 
-  private whereTheyAre(): number | undefined {
-    const seen = [...this.wants.values()].filter(({ isHidden, sections }) => !isHidden && sections.length > 0);
+  #whereTheyAre(): number | undefined {
+    const seen = [...this.#wants.values()].filter(({ isHidden, sections }) => !isHidden && sections.length > 0);
     return seen.sort((a, b) => b.cameAt - a.cameAt)[0]?.sections[0];
   }
 
   /** Without a stream a section is read about once a minute, by who looks at it. */
-  private pollIfDue(): void {
+  #pollIfDue(): void {
     const now = Date.now();
     if (document.hidden || listeners.size === 0) return;
-    if (now - this.aliveAt < ALIVE_MS) this.polledAt = now;
-    if (now - this.polledAt < POLL_MS * (0.75 + Math.random() / 2)) return;
-    this.polledAt = now;
+    if (now - this.#aliveAt < ALIVE_MS) this.#polledAt = now;
+    if (now - this.#polledAt < POLL_MS * (0.75 + Math.random() / 2)) return;
+    this.#polledAt = now;
     missed(false);
   }
 
-  private turn(): void {
-    const isStale = Date.now() - this.aliveAt > ALIVE_MS || (this.hiddenSince !== null && Date.now() - this.hiddenSince > HIDDEN_MS);
-    if (!document.hidden) this.cameAt = Date.now();
-    if (!document.hidden && isStale) this.comeBack();
+  #turn(): void {
+    const isStale = Date.now() - this.#aliveAt > ALIVE_MS || (this.#hiddenSince !== null && Date.now() - this.#hiddenSince > HIDDEN_MS);
+    if (!document.hidden) this.#cameAt = Date.now();
+    if (!document.hidden && isStale) this.#comeBack();
     else this.lookAgain();
   }
 
-  private comeBack(): void {
-    this.openAgainAt = 0;
+  #comeBack(): void {
+    this.#openAgainAt = 0;
     this.lookAgain();
     missed(true);
   }
 
   /** Others take over at once, and not when the lease has run out. */
-  private leave(): void {
-    this.wants.delete(this.me);
-    this.tell({ kind: "want", tab: this.me, want: { sections: [], isHidden: true, at: Date.now(), cameAt: 0 } });
-    if (!this.isLeading) return;
-    this.isLeading = false;
-    this.lease?.release();
-    this.stop();
-    this.tell({ kind: "free" });
+  #leave(): void {
+    this.#wants.delete(this.#me);
+    this.#tell({ kind: "want", tab: this.#me, want: { sections: [], isHidden: true, at: Date.now(), cameAt: 0 } });
+    if (!this.#isLeading) return;
+    this.#isLeading = false;
+    this.#lease?.release();
+    this.#stop();
+    this.#tell({ kind: "free" });
   }
 }
 

@@ -6,7 +6,7 @@ import { serverNow } from "./server_clock.ts";
 import { ask, startSession } from "./session.ts";
 import type { KeptSnapshot, Snapshots } from "./snapshots.ts";
 import { learntFrom } from "./standing.ts";
-import { type Learnt, type SectionView, type Snapshot, keyOf } from "./types.ts";
+import type { Learnt, SectionView, Snapshot } from "./types.ts";
 import { SectionOfPage } from "./view.ts";
 
 /** The section cannot be shown: `code` is the server's (`not_permitted`, `not_found`, …), or `unreachable`. */
@@ -43,8 +43,8 @@ export async function openSection(id: number): Promise<SectionView> {
     refresh: () => section.refresh(),
     refreshSoon: () => section.refreshSoon(),
     close: () => section.close(),
-    remember: (learnt: readonly Learnt[]) => void snapshots.learn(id, learnt.map((one) => [keyOf(one), one] as const)),
-    forget: (cells: readonly string[]) => void snapshots.forget(id, cells),
+    remember: (learnt: readonly Learnt[]) => void snapshots.write(id, { learnt }),
+    forget: (forgotten: readonly string[]) => void snapshots.write(id, { forgotten }),
   };
   if (kept !== undefined) section.show(new SectionOfPage(id, kept.snapshot, disk?.learnt ?? [], true, around));
   else {
@@ -84,83 +84,83 @@ async function readSection(id: number, etag: string | null): Promise<Read | null
 
 /** What keeps a view fresh: one question at a time, and one more if something happened meanwhile. */
 class OpenSection {
-  private readonly id: number;
-  private readonly snapshots: Snapshots;
-  private etag: string | null;
-  private view!: SectionOfPage;
-  private refreshing: Promise<void> | undefined;
-  private isAskedAgain = false;
-  private timer: ReturnType<typeof setTimeout> | undefined;
-  private opening: ReturnType<typeof setTimeout> | undefined;
-  private unwatch: (() => void) | undefined;
+  readonly #id: number;
+  readonly #snapshots: Snapshots;
+  #etag: string | null;
+  #view!: SectionOfPage;
+  #refreshing: Promise<void> | undefined;
+  #isAskedAgain = false;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #opening: ReturnType<typeof setTimeout> | undefined;
+  #unwatch: (() => void) | undefined;
 
   constructor(id: number, snapshots: Snapshots, etag: string | null) {
-    this.id = id;
-    this.snapshots = snapshots;
-    this.etag = etag;
+    this.#id = id;
+    this.#snapshots = snapshots;
+    this.#etag = etag;
   }
 
   show(view: SectionOfPage, read?: Read): void {
     remember(ZONE, view.facts.time_zone);
-    this.view = view;
-    if (read !== undefined) this.keep(read, []);
+    this.#view = view;
+    if (read !== undefined) this.#keep(read, []);
   }
 
   watched(recorded: (client_id: string, recorded_seq: number) => void): SectionView {
-    this.unwatch = watchSection(this.id, {
-      cells: (columns) => this.view.learn(columns, learntFrom(columns, Date.now())),
-      presence: (users) => this.view.meet(users),
+    this.#unwatch = watchSection(this.#id, {
+      cells: (columns) => this.#view.learn(columns, learntFrom(columns, Date.now())),
+      presence: (users) => this.#view.meet(users),
       recorded,
-      missed: (isAtOnce) => this.missed(isAtOnce),
+      missed: (isAtOnce) => this.#missed(isAtOnce),
     });
     // Read once, when the stream is there: nothing falls between them. If it does not come, without it.
-    if (this.view.isFromDisk) this.opening = setTimeout(() => this.missed(true), STREAM_MS_MAX);
-    return this.view;
+    if (this.#view.isFromDisk) this.#opening = setTimeout(() => this.#missed(true), STREAM_MS_MAX);
+    return this.#view;
   }
 
-  private missed(isAtOnce: boolean): void {
+  #missed(isAtOnce: boolean): void {
     // A whole district may lose its stream at once, and does not come back at once.
-    if (this.opening === undefined) return this.refreshSoon(isAtOnce ? 1_000 : SOON_MS);
-    clearTimeout(this.opening);
-    this.opening = undefined;
+    if (this.#opening === undefined) return this.refreshSoon(isAtOnce ? 1_000 : SOON_MS);
+    clearTimeout(this.#opening);
+    this.#opening = undefined;
     void this.refresh().catch(() => undefined);
   }
 
   async refresh(): Promise<void> {
-    if (this.refreshing !== undefined) {
-      this.isAskedAgain = true;
-      return this.refreshing;
+    if (this.#refreshing !== undefined) {
+      this.#isAskedAgain = true;
+      return this.#refreshing;
     }
-    this.refreshing = this.ask().finally(() => {
-      this.refreshing = undefined;
-      if (this.isAskedAgain) this.refreshSoon(500);
-      this.isAskedAgain = false;
+    this.#refreshing = this.#ask().finally(() => {
+      this.#refreshing = undefined;
+      if (this.#isAskedAgain) this.refreshSoon(500);
+      this.#isAskedAgain = false;
     });
-    return this.refreshing;
+    return this.#refreshing;
   }
 
   refreshSoon(within_ms: number = SOON_MS): void {
-    this.timer ??= setTimeout(() => {
-      this.timer = undefined;
+    this.#timer ??= setTimeout(() => {
+      this.#timer = undefined;
       void this.refresh().catch(() => undefined);
     }, Math.random() * within_ms);
   }
 
   close(): void {
-    clearTimeout(this.timer);
-    clearTimeout(this.opening);
-    this.unwatch?.();
+    clearTimeout(this.#timer);
+    clearTimeout(this.#opening);
+    this.#unwatch?.();
   }
 
-  private async ask(): Promise<void> {
+  async #ask(): Promise<void> {
     const asked = Date.now();
-    const read = await readSection(this.id, this.etag);
-    if (read === null) void this.snapshots.forget(this.id, this.view.confirm(asked, serverNow()));
-    else this.keep(read, this.view.take(read.snapshot, read.asked));
+    const read = await readSection(this.#id, this.#etag);
+    if (read === null) void this.#snapshots.write(this.#id, { forgotten: this.#view.confirm(asked, serverNow()) });
+    else this.#keep(read, this.#view.take(read.snapshot, read.asked));
   }
 
-  private keep(read: Read, superfluous: readonly string[]): void {
-    this.etag = read.etag;
-    void this.snapshots.keep({ section: this.id, etag: read.etag, text: read.text, read_at: Date.now() }, superfluous);
+  #keep({ text, etag }: Read, forgotten: readonly string[]): void {
+    this.#etag = etag;
+    void this.#snapshots.write(this.#id, { kept: { section: this.#id, etag, text }, forgotten });
   }
 }

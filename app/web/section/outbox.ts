@@ -1,14 +1,11 @@
 /** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
-import { type Outbox, type OutboxStatus, openOutbox } from "@inkfast/outbox";
-import { afterChange, watched } from "./watched.ts";
+import { type Outbox, openOutbox } from "@inkfast/outbox";
 import { noteLeftWork } from "./left_work.ts";
+import { outboxStatus } from "./outbox_status.ts";
 import { inTheNameOf, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
-import { keyOf } from "./types.ts";
 import { learntOf } from "./view.ts";
-
-/** How things stand in all sections; null until the outbox is open. */
-export const outboxStatus = watched<OutboxStatus | null>(null);
+import { afterChange } from "./watched.ts";
 
 export interface PageStore {
   readonly outbox: Outbox;
@@ -42,8 +39,7 @@ async function open(): Promise<PageStore> {
   // What has left the outbox stands in its cells, also where the snapshot on disk is older: a page that is opened without a
   // network shows it. Of every section, for this page may send what another one was closed with.
   outbox.on("recorded", ({ section, edits }) => {
-    const learnt = edits.map((edit) => learntOf(edit, who.user_id));
-    void snapshots.learn(section, learnt.map((one) => [keyOf(one), one] as const));
+    void snapshots.write(section, { learnt: edits.map((edit) => learntOf(edit, who.user_id)) });
   });
   outboxStatus.value = outbox.status();
   // Where the form was needed, it closes when somebody has signed in: then what waits is sent.

@@ -22,18 +22,13 @@ export interface Person {
  */
 export type SignInReason = "nobody" | "ended" | "signed_out" | "other_person";
 
-export type SignInAnswer =
-  | { readonly is: "signed_in"; readonly person: Person }
-  | { readonly is: "wrong_password" | "unreachable" }
-  | { readonly is: "wait"; readonly seconds: number };
-
 /** The server did not answer: no network, no name, or not in time. */
 export class Unreachable extends Error {}
 
 const SIGNED_IN = "inkfast.signed_in";
 /** Somebody signed out while the server could not be told: it is told before anything else is asked. */
 const SIGN_OUT_DUE = "inkfast.sign_out_due";
-const SESSION = "/api/v1/session";
+export const SESSION = "/api/v1/session";
 const ANSWER_MS_MAX = 15_000;
 /** An answer that set a new login cookie may have got lost: asking again within its minute is understood. Then ever slower. */
 const RENEW_AGAIN_MS = 4_000;
@@ -70,7 +65,7 @@ export async function ask(path: string, init: RequestInit = {}): Promise<Respons
 }
 
 /** One question with a limit of time. Says whom this page works for, so that nothing is done in another person's name. */
-async function answer(path: string, init: RequestInit, who: Person | null = person.value): Promise<Response> {
+export async function answer(path: string, init: RequestInit, who: Person | null = person.value): Promise<Response> {
   const sent = Date.now();
   const stop = new AbortController();
   const limit = setTimeout(() => stop.abort(), ANSWER_MS_MAX);
@@ -130,7 +125,7 @@ export function renew(): Promise<void> {
 
 async function renewOnce(): Promise<void> {
   try {
-    if (remembered(SIGN_OUT_DUE) !== null) await tellSignOut();
+    if (isSignOutDue()) await tellSignOut();
     // Asked without a name: the answer says whose the cookies are.
     const response = await answer(SESSION, {}, null);
     if (response.status === 200) take((await response.json()) as Person);
@@ -155,7 +150,7 @@ function need(why: SignInReason): void {
 }
 
 /** Somebody is signed in. If it is not whom this page works for, the page is not theirs. */
-function take(who: Person): void {
+export function take(who: Person): void {
   const mine = person.value;
   failures = 0;
   remember(SIGN_OUT_DUE, null);
@@ -172,48 +167,17 @@ function take(who: Person): void {
   for (const resolve of waiting.splice(0)) resolve(who);
 }
 
-export async function signIn(username: string, password: string): Promise<SignInAnswer> {
-  try {
-    const response = await answer(SESSION, {
-      method: "POST",
-      headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ username, password }),
-    }, null);
-    if (response.status === 200) {
-      // The grant is in a cookie that no script can read; the copy in the answer is for clients without cookies.
-      const { grant: _, ...who } = (await response.json()) as Person & { grant?: string };
-      take(who);
-      return { is: "signed_in", person: who };
-    }
-    if (response.status === 401 || response.status === 422) return { is: "wrong_password" };
-    if (response.status === 429 || response.status === 503) {
-      return { is: "wait", seconds: Math.max(1, Number(response.headers.get("retry-after")) || 5) };
-    }
-    return { is: "unreachable" };
-  } catch {
-    return { is: "unreachable" };
-  }
-}
-
-/**
- * End the sign-in, here and at the server. True if the server knows. Its cookies cannot be taken away from here: until it answers,
- * this browser remembers that it has to be told.
- */
-export async function endSession(): Promise<boolean> {
+/** Nobody is signed in here from now on; the server is to be told. */
+export function forgetPerson(): void {
   clearTimeout(timer);
   remember(SIGN_OUT_DUE, "yes");
   remember(SIGNED_IN, null);
   person.value = null;
-  try {
-    await tellSignOut();
-  } catch {
-    // No network: it is told with the next question.
-  }
-  signInNeeded.value = "nobody";
-  return remembered(SIGN_OUT_DUE) === null;
 }
 
-async function tellSignOut(): Promise<void> {
+export const isSignOutDue = (): boolean => remembered(SIGN_OUT_DUE) !== null;
+
+export async function tellSignOut(): Promise<void> {
   const { status } = await answer(SESSION, { method: "DELETE" }, null);
   // 503: the cookies were taken back, and the login session ends unused.
   if (status !== 204 && status !== 503) throw new Unreachable(String(status));

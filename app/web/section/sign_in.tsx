@@ -1,7 +1,7 @@
 /** Signing in over a page whose sign-in has ended, or is another person's. What is typed behind it stays. */
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { outboxStatus } from "./outbox.ts";
+import { outboxStatus } from "./outbox_status.ts";
 import { type SignInReason, otherPerson, person, signInNeeded } from "./session.ts";
 import { SignInForm, type SignInWords } from "./sign_in_form.tsx";
 

@@ -2,7 +2,8 @@
 import type { TargetedSubmitEvent, VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import type { Key, Words } from "../words/words.ts";
-import { type SignInAnswer, signIn, unreachableSince } from "./session.ts";
+import { type SignInAnswer, signIn } from "./login.ts";
+import { unreachableSince } from "./session.ts";
 
 export type SignInWords = Words<Key<"sign_in">>;
 

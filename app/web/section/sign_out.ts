@@ -1,7 +1,8 @@
 /** Signing out: sections leave this computer, and what is not sent stays, for the one who typed it. */
 import { noteLeftWork } from "./left_work.ts";
 import { openPageStore } from "./outbox.ts";
-import { endSession, person } from "./session.ts";
+import { endSession } from "./login.ts";
+import { person } from "./session.ts";
 import { forgetSnapshots } from "./snapshots.ts";
 
 /**

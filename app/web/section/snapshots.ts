@@ -4,14 +4,13 @@
  * has a database of their own, apart from the outbox's.
  */
 import { type DBSchema, type IDBPDatabase, deleteDB, openDB } from "idb";
-import type { Learnt, ListedSection } from "./types.ts";
+import { type Learnt, type ListedSection, keyOf } from "./types.ts";
 
 export interface KeptSnapshot {
   readonly section: number;
   readonly etag: string;
   /** The answer as it came: parsed quicker than an object is copied. */
   readonly text: string;
-  readonly read_at: number;
 }
 
 export interface KeptList {
@@ -27,19 +26,26 @@ interface Schema extends DBSchema {
   list: { key: string; value: KeptList };
 }
 
+interface Written {
+  readonly kept?: KeptSnapshot;
+  readonly learnt?: readonly Learnt[];
+  /** Keys of cells. */
+  readonly forgotten?: readonly string[];
+}
+
 const OPEN_MS_MAX = 5_000;
 const nameOf = (user: number): string => `inkfast-sections-${user}`;
 
 export class Snapshots {
-  private readonly user: number;
-  private opened: Promise<IDBPDatabase<Schema>> | undefined;
+  readonly #user: number;
+  #opened: Promise<IDBPDatabase<Schema>> | undefined;
 
   constructor(user: number) {
-    this.user = user;
+    this.#user = user;
   }
 
   async read(section: number): Promise<{ readonly kept: KeptSnapshot | undefined; readonly learnt: readonly Learnt[] }> {
-    const found = await this.try(async (database) => {
+    const found = await this.#try(async (database) => {
       const transaction = database.transaction(["snapshots", "learnt"]);
       const range = IDBKeyRange.bound([section], [section, []]);
       const [kept, learnt] = await Promise.all([
@@ -51,76 +57,65 @@ export class Snapshots {
     return found ?? { kept: undefined, learnt: [] };
   }
 
-  /** Keep a snapshot that differs from the one before, and forget what it has made superfluous. */
-  async keep(kept: KeptSnapshot, superfluous: readonly string[]): Promise<void> {
+  /**
+   * Keep a snapshot, and what was learnt of cells: from an event, or from what the server said of one's own edits; forget what was
+   * learnt of cells and is superfluous or wrong. Where the disk is full, the snapshots of other sections go first.
+   */
+  async write(section: number, { kept, learnt = [], forgotten = [] }: Written): Promise<void> {
+    if (kept === undefined && learnt.length + forgotten.length === 0) return;
     const write = async (database: IDBPDatabase<Schema>): Promise<void> => {
       const transaction = database.transaction(["snapshots", "learnt"], "readwrite");
-      for (const cell of superfluous) void transaction.objectStore("learnt").delete([kept.section, cell]);
-      await Promise.all([transaction.objectStore("snapshots").put(kept), transaction.done]);
+      const cells = transaction.objectStore("learnt");
+      await Promise.all([
+        ...learnt.map((one) => cells.put({ section, cell: keyOf(one), learnt: one })),
+        ...forgotten.map((cell) => cells.delete([section, cell])),
+        kept && transaction.objectStore("snapshots").put(kept),
+        transaction.done,
+      ]);
     };
-    await this.try(async (database) => {
-      try {
+    await this.#try((database) =>
+      write(database).catch(async (error: unknown) => {
+        if ((error as Error | null)?.name !== "QuotaExceededError") throw error;
+        await database.clear("snapshots");
         await write(database);
-      } catch (error) {
-        if (!(error instanceof DOMException) || error.name !== "QuotaExceededError") throw error;
-        await dropOldest(database, kept.section);
-        await write(database);
-      }
-    });
-  }
-
-  /** Keep what was learnt of cells: an event, or what the server said of one's own edits. */
-  async learn(section: number, cells: readonly (readonly [string, Learnt])[]): Promise<void> {
-    if (cells.length === 0) return;
-    await this.try(async (database) => {
-      const transaction = database.transaction("learnt", "readwrite");
-      for (const [cell, learnt] of cells) void transaction.store.put({ section, cell, learnt });
-      await transaction.done;
-    });
-  }
-
-  async forget(section: number, cells: readonly string[]): Promise<void> {
-    await this.try(async (database) => {
-      const transaction = database.transaction("learnt", "readwrite");
-      for (const cell of cells) void transaction.store.delete([section, cell]);
-      await transaction.done;
-    });
+      }),
+    );
   }
 
   /** The disk is full, and edits come first: every snapshot goes. */
   async makeRoom(): Promise<void> {
-    await this.try((database) => database.clear("snapshots"));
+    await this.#try((database) => database.clear("snapshots"));
   }
 
   readList(): Promise<KeptList | undefined> {
-    return this.try((database) => database.get("list", "mine"));
+    return this.#try((database) => database.get("list", "mine"));
   }
 
   async keepList(list: KeptList): Promise<void> {
-    await this.try((database) => database.put("list", list, "mine"));
+    await this.#try((database) => database.put("list", list, "mine"));
   }
 
   async close(): Promise<void> {
-    const opened = this.opened;
-    this.opened = undefined;
+    const opened = this.#opened;
+    this.#opened = undefined;
     (await opened?.catch(() => undefined))?.close();
   }
 
   /** Once more with a fresh connection if the first one has gone, as Safari does to tabs in the background. */
-  private async try<T>(work: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
+  async #try<T>(work: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
     for (let turn = 0; turn < 2; turn += 1) {
       try {
-        this.opened ??= this.open();
-        return await work(await this.opened);
+        this.#opened ??= this.#open();
+        return await work(await this.#opened);
       } catch {
-        this.opened = undefined;
+        this.#opened = undefined;
       }
     }
     return undefined;
   }
 
-  private open(): Promise<IDBPDatabase<Schema>> {
-    const database = openDB<Schema>(nameOf(this.user), 1, {
+  #open(): Promise<IDBPDatabase<Schema>> {
+    const database = openDB<Schema>(nameOf(this.#user), 1, {
       upgrade(made) {
         made.createObjectStore("snapshots", { keyPath: "section" });
         made.createObjectStore("learnt", { keyPath: ["section", "cell"] });
@@ -128,20 +123,12 @@ export class Snapshots {
       },
       blocking: () => void this.close(),
       terminated: () => {
-        this.opened = undefined;
+        this.#opened = undefined;
       },
     });
     const limit = new Promise<never>((_, reject) => setTimeout(() => reject(new Error("the disk does not answer")), OPEN_MS_MAX));
     return Promise.race([database, limit]);
   }
-}
-
-async function dropOldest(database: IDBPDatabase<Schema>, except: number): Promise<void> {
-  const others = (await database.getAll("snapshots")).filter(({ section }) => section !== except);
-  const oldest = others.sort((a, b) => a.read_at - b.read_at).slice(0, Math.ceil(others.length / 2));
-  const transaction = database.transaction("snapshots", "readwrite");
-  for (const { section } of oldest) void transaction.store.delete(section);
-  await transaction.done;
 }
 
 /** Remove everything that is kept of a person's sections from this computer. */

@@ -9,28 +9,28 @@ import type { CellName } from "@inkfast/outbox";
 import { type CellColumns, type Learnt, type Snapshot, type Standing, keyOf } from "./types.ts";
 
 export class StandingCells {
-  private base: Map<string, Standing & CellName> = new Map();
-  private readonly later: Map<string, Learnt> = new Map();
+  #base: Map<string, Standing & CellName> = new Map();
+  readonly #later: Map<string, Learnt> = new Map();
 
   get(key: string): Standing | undefined {
-    return this.later.get(key) ?? this.base.get(key);
+    return this.#later.get(key) ?? this.#base.get(key);
   }
 
   /** What was learnt and is not in the snapshot yet. */
   learnt(): IterableIterator<Learnt> {
-    return this.later.values();
+    return this.#later.values();
   }
 
   *cells(): IterableIterator<readonly [string, Standing & CellName]> {
-    for (const [key, standing] of this.base) yield [key, this.later.get(key) ?? standing];
-    for (const [key, learnt] of this.later) if (!this.base.has(key)) yield [key, learnt];
+    for (const [key, standing] of this.#base) yield [key, this.#later.get(key) ?? standing];
+    for (const [key, learnt] of this.#later) if (!this.#base.has(key)) yield [key, learnt];
   }
 
   /** Take a snapshot that was asked for at `asked`. Returns the cells that changed, and what it has made superfluous. */
   replace(snapshot: Snapshot, asked: number): { readonly changed: readonly CellName[]; readonly superfluous: readonly string[] } {
     const before = new Map(this.cells());
-    this.base = new Map(standingsOf(snapshot.cells));
-    const superfluous = this.settle(snapshot.records_are_away, asked);
+    this.#base = new Map(standingsOf(snapshot.cells));
+    const superfluous = this.#settle(snapshot.records_are_away, asked);
     const changed: CellName[] = [];
     for (const [key, now] of this.cells()) {
       if (before.get(key)?.edit_id !== now.edit_id) changed.push(nameOf(now));
@@ -42,8 +42,8 @@ export class StandingCells {
 
   /** The snapshot that is here still stands, as of `asked`: what was learnt before is in it. */
   confirm(recordsAreAway: boolean, asked: number): { readonly changed: readonly CellName[]; readonly superfluous: readonly string[] } {
-    const before = new Map(this.later);
-    const superfluous = this.settle(recordsAreAway, asked);
+    const before = new Map(this.#later);
+    const superfluous = this.#settle(recordsAreAway, asked);
     return { changed: superfluous.map((key) => nameOf(before.get(key)!)), superfluous };
   }
 
@@ -53,7 +53,7 @@ export class StandingCells {
       const key = keyOf(learnt);
       const known = this.get(key);
       if (known !== undefined && isOlder(learnt, known)) return false;
-      this.later.set(key, learnt);
+      this.#later.set(key, learnt);
       return known?.edit_id !== learnt.edit_id || known.version !== learnt.version;
     });
   }
@@ -61,17 +61,17 @@ export class StandingCells {
   /** An edit turned out not to stand: it is no standing of its cell any more. */
   withdraw(edit_id: string, cell: CellName): boolean {
     const key = keyOf(cell);
-    return this.later.get(key)?.edit_id === edit_id && this.later.delete(key);
+    return this.#later.get(key)?.edit_id === edit_id && this.#later.delete(key);
   }
 
-  private settle(recordsAreAway: boolean, asked: number): string[] {
+  #settle(recordsAreAway: boolean, asked: number): string[] {
     const superfluous: string[] = [];
-    for (const [key, learnt] of this.later) {
-      const standing = this.base.get(key);
+    for (const [key, learnt] of this.#later) {
+      const standing = this.#base.get(key);
       const isIn = learnt.at < asked && !recordsAreAway;
       if (isIn || (standing !== undefined && (standing.edit_id === learnt.edit_id || isOlder(learnt, standing)))) superfluous.push(key);
     }
-    for (const key of superfluous) this.later.delete(key);
+    for (const key of superfluous) this.#later.delete(key);
     return superfluous;
   }
 }

@@ -46,6 +46,8 @@ export interface StatusFacts {
 export interface StatusSentence {
   readonly state: StatusState;
   readonly tone: Tone;
+  /** The shape that says where the work is. */
+  readonly mark: string;
   readonly text: string;
   /** A second sentence, about what is shown or what is going on at the district; null for none. */
   readonly note: string | null;
@@ -58,25 +60,30 @@ export interface StatusSentence {
 /** After this long a change that is nowhere but on this computer is said more strongly. */
 export const OVERDUE_MS = 60 * 60_000;
 
-const TONES: Readonly<Partial<Record<StatusState, Tone>>> = {
-  nowhere: "bad",
-  stuck: "bad",
-  rejected: "bad",
-  overdue: "bad",
-  quarantined: "warn",
-  conflict: "warn",
-  signed_out: "warn",
-  offline: "warn",
+/** How a state looks where it is not plainly queued or settled. */
+const LOOKS: Readonly<Partial<Record<StatusState, readonly [Tone, mark: string]>>> = {
+  nowhere: ["bad", "rejected"],
+  stuck: ["bad", "rejected"],
+  rejected: ["bad", "rejected"],
+  overdue: ["bad", "queued"],
+  quarantined: ["warn", "conflict"],
+  conflict: ["warn", "conflict"],
+  signed_out: ["warn", "queued"],
+  offline: ["warn", "queued"],
+  storing: ["ok", "storing"],
+  sending: ["ok", "queued"],
+  queued: ["ok", "queued"],
 };
 
 export function describe(facts: StatusFacts, words: SharedWords): StatusSentence {
   const state = stateOf(facts);
   const unsent = facts.all.queued + facts.all.sending + facts.all.storing;
-  const { key, values } = sentenceOf(state, facts, unsent, words);
+  const [tone, mark] = LOOKS[state] ?? ["ok", "settled"];
   return {
     state,
-    tone: TONES[state] ?? "ok",
-    text: words.say(key, values),
+    tone,
+    mark,
+    text: words.say(...sentenceOf(state, facts, unsent, words)),
     note: noteOf(state, facts, words),
     unsent,
     offer: offerOf(state, facts),
@@ -123,38 +130,31 @@ function countsOf(state: StatusState, { all, here }: StatusFacts): { readonly n:
   return n > 0 ? { n, isHere: true } : { n: count(all), isHere: here === undefined };
 }
 
-function sentenceOf(state: StatusState, facts: StatusFacts, unsent: number, words: SharedWords): { readonly key: SharedKey; readonly values: Values } {
+function sentenceOf(state: StatusState, facts: StatusFacts, n: number, words: SharedWords): [SharedKey, Values?] {
   const { all, now } = facts;
-  const some = (key: "signed_out" | "offline" | "nowhere"): SharedKey => (unsent > 0 ? `status.${key}` : `status.${key}.nothing`);
+  const since = (moment: number | null): string => spanOf("since", moment ?? now, now, words);
   switch (state) {
     case "nowhere":
-      return { key: some("nowhere"), values: { n: unsent } };
+    case "signed_out":
+      return [n > 0 ? `status.${state}` : `status.${state}.nothing`, { n }];
     case "stuck":
-      return { key: "status.stuck", values: { n: unsent, code: all.stuck?.code ?? "" } };
+      return ["status.stuck", { n, code: all.stuck?.code ?? "" }];
     case "rejected":
     case "quarantined":
     case "conflict": {
       const { n, isHere } = countsOf(state, facts);
-      return { key: isHere ? `status.${state}` : `status.${state}.elsewhere`, values: { n } };
+      return [isHere ? `status.${state}` : `status.${state}.elsewhere`, { n }];
     }
-    case "signed_out":
-      return { key: some("signed_out"), values: { n: unsent } };
     case "overdue":
-      return { key: "status.overdue", values: { n: unsent, since: spanOf("since", all.oldestUnsent ?? now, now, words) } };
+      return ["status.overdue", { n, since: since(all.oldestUnsent) }];
     case "offline":
-      return { key: some("offline"), values: { n: unsent, since: spanOf("since", all.offlineSince ?? facts.unreachableSince ?? now, now, words) } };
-    case "storing":
-      return { key: "status.storing", values: {} };
-    case "sending":
-      return { key: "status.sending", values: { n: unsent } };
-    case "queued":
-      return { key: "status.queued", values: { n: unsent } };
+      return [n > 0 ? "status.offline" : "status.offline.nothing", { n, since: since(all.offlineSince ?? facts.unreachableSince) }];
     case "drafted":
-      return { key: "status.drafted", values: { n: all.drafted, at: words.at(all.lastAcknowledged ?? now, now) } };
+      return ["status.drafted", { n: all.drafted, at: words.at(all.lastAcknowledged ?? now, now) }];
     case "recorded":
-      return { key: "status.recorded", values: { time: timeOf(all.lastRecorded ?? all.lastAcknowledged ?? now, now, words) } };
-    case "nothing":
-      return { key: "status.nothing", values: {} };
+      return ["status.recorded", { time: timeOf(all.lastRecorded ?? all.lastAcknowledged ?? now, now, words) }];
+    default:
+      return [`status.${state}`, { n }];
   }
 }
 

@@ -16,51 +16,51 @@ interface Lease {
 }
 
 export class StreamLease {
-  private readonly name: string;
-  private readonly tab: string;
-  private refused = 0;
+  readonly #name: string;
+  readonly #tab: string;
+  #refused = 0;
 
   constructor(name: string, tab: string) {
-    this.name = name;
-    this.tab = tab;
+    this.#name = name;
+    this.#tab = tab;
   }
 
   /** Whether this tab has it; takes it if it is free, and renews it if it is this tab's. */
   async hold(isHidden: boolean, now: number = Date.now()): Promise<boolean> {
-    if (!this.isFree(isHidden, now)) return this.renew(now);
+    if (!this.#isFree(isHidden, now)) return this.#renew(now);
     const locks = typeof navigator === "undefined" ? undefined : navigator.locks;
-    if (locks === undefined || this.refused >= REFUSED_MAX) return this.take(isHidden, now);
-    return locks.request(this.name, { ifAvailable: true }, (lock) => {
-      this.refused = lock === null ? this.refused + 1 : 0;
-      return lock === null ? false : this.take(isHidden, now);
+    if (locks === undefined || this.#refused >= REFUSED_MAX) return this.#take(isHidden, now);
+    return locks.request(this.#name, { ifAvailable: true }, (lock) => {
+      this.#refused = lock === null ? this.#refused + 1 : 0;
+      return lock === null ? false : this.#take(isHidden, now);
     });
   }
 
   release(): void {
-    if (this.read()?.tab === this.tab) remember(this.name, null);
+    if (this.#read()?.tab === this.#tab) remember(this.#name, null);
   }
 
-  private take(isHidden: boolean, now: number): boolean {
-    return this.isFree(isHidden, now) ? this.write(now) : this.renew(now);
+  #take(isHidden: boolean, now: number): boolean {
+    return this.#isFree(isHidden, now) ? this.#write(now) : this.#renew(now);
   }
 
-  private renew(now: number): boolean {
-    return this.read()?.tab === this.tab && this.write(now);
+  #renew(now: number): boolean {
+    return this.#read()?.tab === this.#tab && this.#write(now);
   }
 
-  private write(now: number): boolean {
-    return remember(this.name, JSON.stringify({ tab: this.tab, until: now + LEASE_MS }));
+  #write(now: number): boolean {
+    return remember(this.#name, JSON.stringify({ tab: this.#tab, until: now + LEASE_MS }));
   }
 
-  private isFree(isHidden: boolean, now: number): boolean {
-    const lease = this.read();
+  #isFree(isHidden: boolean, now: number): boolean {
+    const lease = this.#read();
     // A lease far ahead was written before the clock was put back.
     return lease === null || lease.until + (isHidden ? HIDDEN_WAITS_MS : 0) < now || lease.until > now + 2 * LEASE_MS;
   }
 
-  private read(): Lease | null {
+  #read(): Lease | null {
     try {
-      const found: unknown = JSON.parse(remembered(this.name) ?? "null");
+      const found: unknown = JSON.parse(remembered(this.#name) ?? "null");
       return found !== null && typeof (found as Lease).until === "number" ? (found as Lease) : null;
     } catch {
       return null;

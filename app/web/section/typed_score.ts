@@ -50,26 +50,23 @@ const SIGNS: Readonly<Record<string, string>> = { "−": "-", "－": "-", "．":
 
 class Refusal {
   readonly reason: ScoreReason;
-  readonly params: Readonly<Record<string, string>>;
 
-  constructor(reason: ScoreReason, params: Readonly<Record<string, string>>) {
+  constructor(reason: ScoreReason) {
     this.reason = reason;
-    this.params = params;
   }
 }
 
 /** The score and the flags of `17,5`, `17/20`, `85%`, `16 la`, `ex`; no text is an emptied cell. */
 export function readScore(text: string, column: ScoreColumn, scale?: LetterScale): ReadScore {
+  const { result_value_min: min, result_value_max: max, is_extra_credit } = column;
   try {
-    const value = read(text, column, scale);
-    const { result_value_min: min, result_value_max: max, is_extra_credit } = column;
+    const value = read(plainOf(text), max, scale);
     const { score } = value;
-    if (score === undefined) return { value };
-    const isAbove = compare(score, max) > 0;
-    if (compare(score, min) < 0 || (isAbove && !is_extra_credit)) throw new Refusal("score_out_of_range", { min, max });
+    const isAbove = score !== undefined && compare(score, max) > 0;
+    if (score !== undefined && (compare(score, min) < 0 || (isAbove && !is_extra_credit))) throw new Refusal("score_out_of_range");
     return isAbove ? { value, warning: "score_above_maximum" } : { value };
   } catch (error) {
-    if (error instanceof Refusal) return { reason: error.reason, params: error.params };
+    if (error instanceof Refusal) return { reason: error.reason, params: { typed: text.trim().slice(0, TEXT_CHARS_MAX), min, max } };
     throw error;
   }
 }
@@ -80,33 +77,30 @@ export function writeScore({ score, status = [] }: TypedScore, codes: readonly (
   return [score, ...status.map(code)].filter((part) => part !== undefined).join(" ");
 }
 
-function read(text: string, column: ScoreColumn, scale: LetterScale | undefined): TypedScore {
-  const plain = plainOf(text);
-  const max = column.result_value_max;
-  const typed = text.trim().slice(0, TEXT_CHARS_MAX);
+function read(plain: string, max: string, scale: LetterScale | undefined): TypedScore {
   if (!plain) return {};
   if (/^[a-z][+-]?$/.test(plain)) {
     const percent = scale?.get(plain.toUpperCase());
-    if (percent === undefined) throw new Refusal("score_letter_without_scale", { typed, max });
-    return { score: shareOf(percent, max, typed) };
+    if (percent === undefined) throw new Refusal("score_letter_without_scale");
+    return { score: shareOf(percent, max) };
   }
   const key = KEYS.find(([one]) => one === plain);
   if (key) return { status: [key[1]] };
-  const found = plain.length <= TEXT_CHARS_MAX ? TYPED.exec(plain) : null;
-  if (!found) throw new Refusal("score_not_a_number", { typed, max });
+  const found = plain.length <= TEXT_CHARS_MAX && TYPED.exec(plain);
+  if (!found) throw new Refusal("score_not_a_number");
   const [, digits = "", of, percent, codes] = found;
-  const status = statusesOf(codes, typed, max);
-  if (!digits && (of || percent)) throw new Refusal("score_not_a_number", { typed, max });
-  if (of && compare(numberOf(of, typed, max), max) !== 0) throw new Refusal("score_of_another_maximum", { typed, max });
-  const number = digits && numberOf(digits, typed, max);
-  const score = percent ? shareOf(number, max, typed) : number;
+  const status = statusesOf(codes);
+  if (!digits && (of || percent)) throw new Refusal("score_not_a_number");
+  if (of && compare(numberOf(of), max) !== 0) throw new Refusal("score_of_another_maximum");
+  const number = digits && numberOf(digits);
+  const score = percent ? shareOf(number, max) : number;
   return { ...(score ? { score } : {}), ...(status.length ? { status } : {}) };
 }
 
-function statusesOf(codes: string | undefined, typed: string, max: string): ScoreStatus[] {
+function statusesOf(codes: string | undefined): ScoreStatus[] {
   const statuses = (codes ?? "").split(" ").filter(Boolean).map((code) => {
     const known = [...CODES, ...KEYS].find(([one]) => one === code);
-    if (!known) throw new Refusal("score_not_a_number", { typed, max });
+    if (!known) throw new Refusal("score_not_a_number");
     return known[1];
   });
   return [...new Set(statuses)];
@@ -127,29 +121,29 @@ function digitOf(letter: string): string {
 }
 
 /** A decimal string with a point, without needless zeros in front. */
-function numberOf(digits: string, typed: string, max: string): string {
+function numberOf(digits: string): string {
   const found = /^(-?)([0-9]*)(?:([.,])([0-9]*))?$/.exec(digits);
   const [, sign = "", whole = "", mark, part = ""] = found ?? [];
-  if (!found || !(whole || part)) throw new Refusal("score_not_a_number", { typed, max });
+  if (!found || !(whole || part)) throw new Refusal("score_not_a_number");
   // 1,000 is a thousand to one reader and one to another.
-  if (mark === "," && part.length === 3) throw new Refusal("score_comma_is_ambiguous", { typed });
-  return bounded(sign, whole.replace(/^0+(?=.)/, "") || "0", part, typed);
+  if (mark === "," && part.length === 3) throw new Refusal("score_comma_is_ambiguous");
+  return bounded(sign, whole.replace(/^0+(?=.)/, "") || "0", part);
 }
 
-function bounded(sign: string, whole: string, part: string, typed: string): string {
-  if (whole.length > WHOLE_DIGITS_MAX || part.length > PART_DIGITS_MAX) throw new Refusal("score_too_long", { typed });
+function bounded(sign: string, whole: string, part: string): string {
+  if (whole.length > WHOLE_DIGITS_MAX || part.length > PART_DIGITS_MAX) throw new Refusal("score_too_long");
   return `${sign}${whole}${part && `.${part}`}`;
 }
 
 /** So many per cent of the maximum, exactly; what has more places than a score can have is refused, and not rounded. */
-function shareOf(percent: string, max: string, typed: string): string {
+function shareOf(percent: string, max: string): string {
   const [a, places] = scaled(percent);
   const [b, others] = scaled(max);
   const product = a * b;
   const count = places + others + 2;
   const digits = String(product < 0n ? -product : product).padStart(count + 1, "0");
   const part = digits.slice(-count).replace(/0+$/, "");
-  return bounded(product < 0n ? "-" : "", digits.slice(0, -count), part, typed);
+  return bounded(product < 0n ? "-" : "", digits.slice(0, -count), part);
 }
 
 /** The digits as one whole number, and how many of them stand behind the point. */

@@ -42,129 +42,129 @@ export class SectionOfPage implements SectionView {
   isFromDisk: boolean;
   recordsAreAway = false;
   others: readonly Presence[] = [];
-  private snapshot: Snapshot;
-  private readonly around: Surroundings;
-  private readonly standing = new StandingCells();
-  private kept: Map<string, KeptEdit[]> = new Map();
-  private columns: readonly LineItem[] | undefined;
-  private elsewhere: readonly OpenConflict[] | undefined;
+  #snapshot: Snapshot;
+  readonly #around: Surroundings;
+  readonly #standing = new StandingCells();
+  #kept: Map<string, KeptEdit[]> = new Map();
+  #columns: readonly LineItem[] | undefined;
+  #elsewhere: readonly OpenConflict[] | undefined;
   /** Conflicts that an edit of mine has decided, and the snapshot still lists. */
-  private readonly decided: Set<string> = new Set();
-  private readonly listeners: Set<Listener> = new Set();
-  private readonly unlisten: (() => void)[];
+  readonly #decided: Set<string> = new Set();
+  readonly #listeners: Set<Listener> = new Set();
+  readonly #unlisten: (() => void)[];
 
   constructor(id: number, snapshot: Snapshot, learnt: readonly Learnt[], isFromDisk: boolean, around: Surroundings) {
     this.id = id;
-    this.snapshot = snapshot;
+    this.#snapshot = snapshot;
     this.isFromDisk = isFromDisk;
-    this.around = around;
-    this.standing.replace(snapshot, 0);
-    this.standing.learn([...learnt].sort((a, b) => a.at - b.at));
-    this.readFacts(snapshot);
-    this.readKept();
-    this.unlisten = [
-      around.outbox.on("cells", ({ section, cells }) => section === id && this.lookAgain(cells)),
-      around.outbox.on("recorded", ({ section, edits }) => section === id && this.stand(edits)),
-      around.outbox.on("refused", ({ edit }) => edit.section === id && this.withdraw(edit)),
+    this.#around = around;
+    this.#standing.replace(snapshot, 0);
+    this.#standing.learn([...learnt].sort((a, b) => a.at - b.at));
+    this.#readFacts(snapshot);
+    this.#readKept();
+    this.#unlisten = [
+      around.outbox.on("cells", ({ section, cells }) => section === id && this.#lookAgain(cells)),
+      around.outbox.on("recorded", ({ section, edits }) => section === id && this.#stand(edits)),
+      around.outbox.on("refused", ({ edit }) => edit.section === id && this.#withdraw(edit)),
     ];
   }
 
   get facts(): SectionFacts {
-    return this.snapshot.section;
+    return this.#snapshot.section;
   }
 
   get students(): readonly Student[] {
-    return this.snapshot.students;
+    return this.#snapshot.students;
   }
 
   get lineItems(): readonly LineItem[] {
-    this.columns ??= layColumns(this.snapshot.line_items, this.definitions());
-    return this.columns;
+    this.#columns ??= layColumns(this.#snapshot.line_items, this.#definitions());
+    return this.#columns;
   }
 
   reservedIds(): readonly number[] {
     const used = new Set(this.lineItems.map((column) => column.line_item_id));
-    return this.snapshot.reserved_line_item_ids.filter((id) => !used.has(id));
+    return this.#snapshot.reserved_line_item_ids.filter((id) => !used.has(id));
   }
 
   cell(name: CellName): ShownCell {
-    return showCell(this.layersOf(keyOf(name), name));
+    return showCell(this.#layersOf(keyOf(name), name));
   }
 
   cells(kind: string): ReadonlyMap<string, ShownCell> {
     const shown = new Map<string, ShownCell>();
-    for (const [key, standing] of this.standing.cells()) if (standing.kind === kind) shown.set(key, showCell(this.layersOf(key, standing)));
-    for (const [key, kept] of this.kept) {
+    for (const [key, standing] of this.#standing.cells()) if (standing.kind === kind) shown.set(key, showCell(this.#layersOf(key, standing)));
+    for (const [key, kept] of this.#kept) {
       const name = kept[0];
-      if (name?.kind === kind && !shown.has(key)) shown.set(key, showCell(this.layersOf(key, name)));
+      if (name?.kind === kind && !shown.has(key)) shown.set(key, showCell(this.#layersOf(key, name)));
     }
     return shown;
   }
 
   conflicts(): readonly Conflict[] {
     const found: Conflict[] = [];
-    for (const [key, kept] of this.kept) {
+    for (const [key, kept] of this.#kept) {
       const mine = kept[kept.length - 1];
-      if (mine?.state === "conflict") found.push({ cell: nameOf(mine), mine, head: showCell(this.layersOf(key, mine)).head ?? null, isOwn: true });
+      if (mine?.state === "conflict") found.push({ cell: nameOf(mine), mine, head: showCell(this.#layersOf(key, mine)).head ?? null, isOwn: true });
     }
-    for (const conflict of this.openElsewhere()) {
+    for (const conflict of this.#openElsewhere()) {
       const { kind, item, student, ...head } = conflict;
       const name = this.authorName(conflict.author_id);
       const mine: Head = { ...head, ...(name === null ? {} : { author_name: name }) };
-      const standing = this.standing.get(keyOf(conflict));
-      const isOwn = conflict.author_id === this.around.me.user_id;
+      const standing = this.#standing.get(keyOf(conflict));
+      const isOwn = conflict.author_id === this.#around.me.user_id;
       found.push({ cell: { kind, item, student }, mine, head: standing ? headOf(standing, { nameOf: (id) => this.authorName(id) }) : null, isOwn });
     }
     return found;
   }
 
   async enter(changes: Parameters<SectionView["enter"]>[0]): Promise<readonly KeptEdit[]> {
-    const put = this.around.outbox.put(
+    const put = this.#around.outbox.put(
       this.id,
       changes.map((change) => ({ ...change, base: change.base === undefined ? this.cell(change).edit_id : change.base })),
     );
     const cells = changes.map(nameOf);
-    this.lookAgain(cells);
+    this.#lookAgain(cells);
     try {
       return await put;
     } finally {
-      this.lookAgain(cells);
+      this.#lookAgain(cells);
     }
   }
 
   authorName(author_id: number): string | null {
-    if (author_id === this.around.me.user_id) return this.around.me.name;
-    const known = this.snapshot.authors[String(author_id)];
+    if (author_id === this.#around.me.user_id) return this.#around.me.name;
+    const known = this.#snapshot.authors[String(author_id)];
     return known ?? this.others.find(({ user_id }) => user_id === author_id)?.name ?? null;
   }
 
   onChange(listener: Listener): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   refresh(): Promise<void> {
-    return this.around.refresh();
+    return this.#around.refresh();
   }
 
   close(): void {
-    for (const unlisten of this.unlisten) unlisten();
-    this.listeners.clear();
-    this.around.close();
+    for (const unlisten of this.#unlisten) unlisten();
+    this.#listeners.clear();
+    this.#around.close();
   }
 
   /** A snapshot has come from the server, which was asked at `asked`. Returns the cells that need not be remembered any more. */
   take(snapshot: Snapshot, asked: number): readonly string[] {
-    const before = this.snapshot;
+    const before = this.#snapshot;
     const wasFromDisk = this.isFromDisk;
-    this.snapshot = snapshot;
+    this.#snapshot = snapshot;
     this.isFromDisk = false;
-    this.elsewhere = undefined;
-    this.readFacts(snapshot);
-    const { changed, superfluous } = this.standing.replace(snapshot, asked);
+    this.#elsewhere = undefined;
+    this.#readFacts(snapshot);
+    const { changed, superfluous } = this.#standing.replace(snapshot, asked);
     const isNew = wasFromDisk || isDifferent(before, snapshot);
-    this.columns = undefined;
-    if (isNew || changed.length > 0) this.tell(isNew ? undefined : changed);
+    this.#columns = undefined;
+    if (isNew || changed.length > 0) this.#tell(isNew ? undefined : changed);
     return superfluous;
   }
 
@@ -173,110 +173,110 @@ export class SectionOfPage implements SectionView {
     this.asOf = asOf;
     const wasFromDisk = this.isFromDisk;
     this.isFromDisk = false;
-    const { changed, superfluous } = this.standing.confirm(this.recordsAreAway, asked);
-    if (wasFromDisk) this.tell(undefined);
-    else if (changed.length > 0) this.tell(changed);
+    const { changed, superfluous } = this.#standing.confirm(this.recordsAreAway, asked);
+    if (wasFromDisk) this.#tell(undefined);
+    else if (changed.length > 0) this.#tell(changed);
     return superfluous;
   }
 
   /** An event: these cells have new heads. */
   learn(columns: CellColumns, learnt: readonly Learnt[]): void {
-    const news = this.standing.learn(learnt);
+    const news = this.#standing.learn(learnt);
     if (news.length === 0 && columns.kind.length > 0) return;
-    this.around.remember(news);
+    this.#around.remember(news);
     const isSomebodyNew = news.some(({ author_id }) => author_id !== 0 && this.authorName(author_id) === null);
-    this.tell(news.map(nameOf));
-    if (isSomebodyNew) this.around.refreshSoon();
+    this.#tell(news.map(nameOf));
+    if (isSomebodyNew) this.#around.refreshSoon();
   }
 
   /** Who else has the section open. */
   meet(users: readonly Presence[]): void {
-    const others = users.filter(({ user_id }) => user_id !== this.around.me.user_id);
+    const others = users.filter(({ user_id }) => user_id !== this.#around.me.user_id);
     if (JSON.stringify(others) === JSON.stringify(this.others)) return;
     this.others = others;
-    this.tell(undefined);
+    this.#tell(undefined);
   }
 
-  private readFacts(snapshot: Snapshot): void {
+  #readFacts(snapshot: Snapshot): void {
     this.recordsAreAway = snapshot.records_are_away;
     this.asOf = Date.parse(snapshot.as_of);
   }
 
-  private readKept(): void {
-    this.kept = new Map();
-    this.elsewhere = undefined;
-    for (const edit of this.around.outbox.kept(this.id)) {
+  #readKept(): void {
+    this.#kept = new Map();
+    this.#elsewhere = undefined;
+    for (const edit of this.#around.outbox.kept(this.id)) {
       const key = keyOf(edit);
-      const others = this.kept.get(key);
-      if (others === undefined) this.kept.set(key, [edit]);
+      const others = this.#kept.get(key);
+      if (others === undefined) this.#kept.set(key, [edit]);
       else others.push(edit);
     }
   }
 
   /** The outbox has changed in these cells. */
-  private lookAgain(cells: readonly CellName[]): void {
-    this.readKept();
-    for (const name of cells) for (const edit of this.kept.get(keyOf(name)) ?? []) this.decide(edit);
-    this.tell(cells);
+  #lookAgain(cells: readonly CellName[]): void {
+    this.#readKept();
+    for (const name of cells) for (const edit of this.#kept.get(keyOf(name)) ?? []) this.#decide(edit);
+    this.#tell(cells);
   }
 
-  private decide({ resolves }: KeptEdit): void {
-    for (const id of resolves ?? []) this.decided.add(id);
-    this.elsewhere = undefined;
+  #decide({ resolves }: KeptEdit): void {
+    for (const id of resolves ?? []) this.#decided.add(id);
+    this.#elsewhere = undefined;
   }
 
   /**
    * These edits of mine are recorded, and leave the outbox. They stand from now on, also if no snapshot has said so yet: otherwise
    * the cells would fall back to what they held before.
    */
-  private stand(edits: readonly KeptEdit[]): void {
-    for (const edit of edits) this.decide(edit);
-    this.around.remember(this.standing.learn(edits.map((edit) => learntOf(edit, this.around.me.user_id))));
+  #stand(edits: readonly KeptEdit[]): void {
+    for (const edit of edits) this.#decide(edit);
+    this.#around.remember(this.#standing.learn(edits.map((edit) => learntOf(edit, this.#around.me.user_id))));
     // Without its version nobody here can say whether a colleague has changed the cell since.
-    if (edits.some(({ cell_version }) => cell_version === undefined)) this.around.refreshSoon();
+    if (edits.some(({ cell_version }) => cell_version === undefined)) this.#around.refreshSoon();
   }
 
-  private withdraw(edit: KeptEdit): void {
-    if (this.standing.withdraw(edit.edit_id, edit)) this.around.forget([keyOf(edit)]);
-    this.lookAgain([nameOf(edit)]);
+  #withdraw(edit: KeptEdit): void {
+    if (this.#standing.withdraw(edit.edit_id, edit)) this.#around.forget([keyOf(edit)]);
+    this.#lookAgain([nameOf(edit)]);
   }
 
-  private layersOf(key: string, name: CellName): CellLayers {
-    const kept = this.kept.get(key) ?? [];
+  #layersOf(key: string, name: CellName): CellLayers {
+    const kept = this.#kept.get(key) ?? [];
     return {
-      standing: this.standing.get(key),
+      standing: this.#standing.get(key),
       kept,
-      isStoring: kept.length > 0 && this.around.outbox.isStoring(this.id, name),
+      isStoring: kept.length > 0 && this.#around.outbox.isStoring(this.id, name),
       isFromDisk: this.isFromDisk,
-      elsewhere: kept.length > 0 ? undefined : this.openElsewhere().find((c) => keyOf(c) === key && c.author_id === this.around.me.user_id),
-      me: this.around.me.user_id,
+      elsewhere: kept.length > 0 ? undefined : this.#openElsewhere().find((c) => keyOf(c) === key && c.author_id === this.#around.me.user_id),
+      me: this.#around.me.user_id,
       nameOf: (author_id) => this.authorName(author_id),
     };
   }
 
   /** The open conflicts of the snapshot that the outbox does not know, and that no edit of mine has decided. */
-  private openElsewhere(): readonly OpenConflict[] {
-    this.elsewhere ??= this.findElsewhere();
-    return this.elsewhere;
+  #openElsewhere(): readonly OpenConflict[] {
+    this.#elsewhere ??= this.#findElsewhere();
+    return this.#elsewhere;
   }
 
-  private findElsewhere(): readonly OpenConflict[] {
-    if (this.snapshot.conflicts.length === 0) return [];
-    const kept = [...this.kept.values()].flat();
+  #findElsewhere(): readonly OpenConflict[] {
+    if (this.#snapshot.conflicts.length === 0) return [];
+    const kept = [...this.#kept.values()].flat();
     const known = new Set(kept.flatMap(({ edit_id, base, resolves }) => [edit_id, base, ...(resolves ?? [])]));
-    return this.snapshot.conflicts.filter(({ edit_id }) => !known.has(edit_id) && !this.decided.has(edit_id));
+    return this.#snapshot.conflicts.filter(({ edit_id }) => !known.has(edit_id) && !this.#decided.has(edit_id));
   }
 
   /** The columns that the snapshot does not know as they are by now: learnt from others, or one's own. */
-  private definitions(): ReadonlyMap<number, unknown> {
-    const newer = [...this.standing.learnt(), ...[...this.kept.values()].flat()].filter(({ kind }) => kind === "line_item");
+  #definitions(): ReadonlyMap<number, unknown> {
+    const newer = [...this.#standing.learnt(), ...[...this.#kept.values()].flat()].filter(({ kind }) => kind === "line_item");
     return new Map(newer.map((name) => [name.item, this.cell(name).value]));
   }
 
-  private tell(cells: readonly CellName[] | undefined): void {
+  #tell(cells: readonly CellName[] | undefined): void {
     const isColumn = cells === undefined || cells.some(({ kind }) => kind === "line_item");
-    if (isColumn) this.columns = undefined;
-    for (const listener of [...this.listeners]) listener(isColumn ? undefined : cells);
+    if (isColumn) this.#columns = undefined;
+    for (const listener of [...this.#listeners]) listener(isColumn ? undefined : cells);
   }
 }
 

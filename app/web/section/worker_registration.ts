@@ -4,8 +4,17 @@ import { watched } from "./watched.ts";
 /** A newer version of the pages is on this computer; this one is complete, and goes on. */
 export const isNewVersionThere = watched(false);
 
+/**
+ * This browser has no worker for these pages (a private window, an address without TLS): what a page fetches when it is wanted is
+ * fetched at once instead, or it would not be there without a network.
+ */
+export const isWithoutWorker = watched(false);
+
 export function registerWorker(): void {
-  if (!("serviceWorker" in navigator)) return;
+  if (!("serviceWorker" in navigator)) {
+    isWithoutWorker.value = true;
+    return;
+  }
   const register = (): void => void registered();
   if (document.readyState === "complete") setTimeout(register, 0);
   else window.addEventListener("load", () => setTimeout(register, 0), { once: true });
@@ -23,6 +32,7 @@ async function registered(): Promise<void> {
       if (!document.hidden) void registration.update().catch(() => undefined);
     });
   } catch {
-    // A private window, or not over TLS: the pages need the network then, and say so on the page of compatibility.
+    // The pages need the network then, and say so on the page of compatibility.
+    isWithoutWorker.value = true;
   }
 }

@@ -1,6 +1,5 @@
 /** A button that shows a short list of buttons below it. Escape, a choice, or focus going elsewhere closes the list. */
-import type { ComponentChildren, VNode } from "preact";
-import { useRef, useState } from "preact/hooks";
+import { Component, type ComponentChildren, type VNode } from "preact";
 
 interface MenuProps {
   readonly label: string;
@@ -8,33 +7,39 @@ interface MenuProps {
   readonly children: ComponentChildren;
 }
 
-export function Menu({ label, children }: MenuProps): VNode {
-  const [isOpen, setOpen] = useState(false);
-  const opener = useRef<HTMLButtonElement>(null);
-  const close = (event: { currentTarget: EventTarget & Element; relatedTarget?: EventTarget | null }): void => {
-    const goesTo = event.relatedTarget;
-    if (!(goesTo instanceof Node && event.currentTarget.contains(goesTo))) setOpen(false);
+export class Menu extends Component<MenuProps, { readonly isOpen?: boolean }> {
+  #opener: HTMLElement | null = null;
+  readonly #hold = (button: HTMLElement | null): void => {
+    this.#opener = button;
   };
-  const onKeyDown = (event: KeyboardEvent): void => {
-    if (event.key !== "Escape" || !isOpen) return;
-    event.stopPropagation();
-    setOpen(false);
-    opener.current?.focus();
-  };
-  const onChoice = (): void => {
-    opener.current?.focus();
-    setOpen(false);
-  };
-  return (
-    <div class="menu" onKeyDown={onKeyDown} onFocusOut={close}>
-      <button ref={opener} type="button" class="button" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
-        {label} <span aria-hidden="true">▾</span>
-      </button>
-      {isOpen && (
-        <div class="menu-list" onClick={onChoice}>
-          {children}
-        </div>
-      )}
-    </div>
-  );
+
+  override render(): VNode {
+    const { label, children } = this.props;
+    const { isOpen = false } = this.state;
+    const open = (isOpen: boolean): void => this.setState({ isOpen });
+    return (
+      <div
+        class="menu"
+        onKeyDown={(event) => {
+          if (event.key !== "Escape" || !isOpen) return;
+          event.stopPropagation();
+          this.#opener?.focus();
+          open(false);
+        }}
+        onFocusOut={({ relatedTarget, currentTarget }) => {
+          if (!currentTarget.contains(relatedTarget as Node | null)) open(false);
+        }}
+      >
+        <button ref={this.#hold} type="button" class="button" aria-expanded={isOpen} onClick={() => open(!isOpen)}>
+          {label} <span aria-hidden="true">▾</span>
+        </button>
+        {isOpen && (
+          // Before what was chosen is done: a dialog gives the focus back to where it was.
+          <div class="menu-list" onClickCapture={() => this.#opener?.focus()} onClick={() => open(false)}>
+            {children}
+          </div>
+        )}
+      </div>
+    );
+  }
 }

@@ -18,43 +18,49 @@ const DAY_STYLES: Readonly<Record<DayStyle, Intl.DateTimeFormatOptions>> = {
   number: { day: "numeric" },
 };
 
+interface Clocks {
+  readonly time: Intl.DateTimeFormat;
+  readonly seconds: Intl.DateTimeFormat;
+  readonly parts: Intl.DateTimeFormat;
+}
+
 export class Calendar {
   readonly locale: string;
-  private zone: string | undefined;
-  private clocks: { readonly time: Intl.DateTimeFormat; readonly seconds: Intl.DateTimeFormat; readonly parts: Intl.DateTimeFormat };
-  private readonly collator: Intl.Collator;
-  private readonly days: Map<DayStyle, Intl.DateTimeFormat> = new Map();
+  #zone: string | undefined;
+  #clocks: Clocks;
+  readonly #collator: Intl.Collator;
+  readonly #days: Map<DayStyle, Intl.DateTimeFormat> = new Map();
 
   constructor(locale: string) {
     this.locale = locale;
-    this.clocks = this.clocksOf(undefined);
-    this.collator = new Intl.Collator(locale, { numeric: true });
+    this.#clocks = this.#clocksOf(undefined);
+    this.#collator = new Intl.Collator(locale, { numeric: true });
   }
 
   /** From now on moments are told by the clock of this IANA zone. A zone that the browser does not know leaves its own. */
   inZone(zone: string): this {
     try {
-      this.clocks = this.clocksOf(zone);
-      this.zone = zone;
+      this.#clocks = this.#clocksOf(zone);
+      this.#zone = zone;
     } catch {
-      this.clocks = this.clocksOf(undefined);
+      this.#clocks = this.#clocksOf(undefined);
     }
     return this;
   }
 
   /** The zone that moments are told in; undefined: the browser's own. */
   get timeZone(): string | undefined {
-    return this.zone;
+    return this.#zone;
   }
 
   /** "2:41 pm" */
   time(moment: number | string): string {
-    return asWritten(this.clocks.time.format(dateOf(moment)));
+    return asWritten(this.#clocks.time.format(dateOf(moment)));
   }
 
   /** "2:41:07 pm" */
   timeWithSeconds(moment: number | string): string {
-    return asWritten(this.clocks.seconds.format(dateOf(moment)));
+    return asWritten(this.#clocks.seconds.format(dateOf(moment)));
   }
 
   /** A time of day as it is stored, "08:12", for people: "8:12 am". */
@@ -68,15 +74,15 @@ export class Calendar {
   day(stored: string, style: DayStyle = "long"): string {
     const [year = 0, month = 1, day = 1] = stored.split("-").map(Number);
     // Making a format takes longer than using it: sixty columns have sixty days.
-    let format = this.days.get(style);
-    if (format === undefined) this.days.set(style, (format = new Intl.DateTimeFormat(this.locale, { ...DAY_STYLES[style], timeZone: "UTC" })));
+    let format = this.#days.get(style);
+    if (format === undefined) this.#days.set(style, (format = new Intl.DateTimeFormat(this.locale, { ...DAY_STYLES[style], timeZone: "UTC" })));
     return format.format(Date.UTC(year, month - 1, day));
   }
 
   /** A moment by the school's clock: its day as it is stored, its hour, its time for people. */
   read(moment: number | string): Moment {
     const found: Record<string, string> = {};
-    for (const { type, value } of this.clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
+    for (const { type, value } of this.#clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
     const hour = Number(found["hour"]) % 12 || 12;
     return { hour, time: this.time(moment), day: `${found["year"]}-${found["month"]}-${found["day"]}` };
   }
@@ -84,7 +90,7 @@ export class Calendar {
   /** The time of day as it is stored, "14:41", by the school's clock. */
   clock(moment: number | string): string {
     const found: Record<string, string> = {};
-    for (const { type, value } of this.clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
+    for (const { type, value } of this.#clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
     return `${String(Number(found["hour"]) % 24).padStart(2, "0")}:${found["minute"]}`;
   }
 
@@ -95,10 +101,10 @@ export class Calendar {
 
   /** Compare for an alphabetical order of this language. */
   compare(a: string, b: string): number {
-    return this.collator.compare(a, b);
+    return this.#collator.compare(a, b);
   }
 
-  private clocksOf(zone: string | undefined): Calendar["clocks"] {
+  #clocksOf(zone: string | undefined): Clocks {
     const inZone = zone === undefined ? {} : { timeZone: zone };
     const digits = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false } as const;
     return {

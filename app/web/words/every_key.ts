@@ -3,16 +3,20 @@ import type attendance from "./en/attendance.json";
 import type attendance_beside from "./en/attendance_beside.json";
 import type compatibility from "./en/compatibility.json";
 import type gradebook from "./en/gradebook.json";
+import type gradebook_beside from "./en/gradebook_beside.json";
 import type home from "./en/home.json";
 import type receipts from "./en/receipts.json";
+import type refusals from "./en/refusals.json";
 import type shared from "./en/shared.json";
 import type sign_in from "./en/sign_in.json";
 import type asistencia from "./es/attendance.json";
 import type junto_a_la_lista from "./es/attendance_beside.json";
 import type navegador from "./es/compatibility.json";
 import type calificaciones from "./es/gradebook.json";
+import type junto_a_las_notas from "./es/gradebook_beside.json";
 import type inicio from "./es/home.json";
 import type recibos from "./es/receipts.json";
+import type rechazos from "./es/refusals.json";
 import type entrada from "./es/sign_in.json";
 import type comunes from "./es/shared.json";
 
@@ -31,3 +35,5 @@ export type AttendanceBesideDifferences = None<Differences<typeof attendance_bes
 export type ReceiptsDifferences = None<Differences<typeof receipts, typeof recibos>>;
 export type CompatibilityDifferences = None<Differences<typeof compatibility, typeof navegador>>;
 export type SignInDifferences = None<Differences<typeof sign_in, typeof entrada>>;
+export type GradebookBesideDifferences = None<Differences<typeof gradebook_beside, typeof junto_a_las_notas>>;
+export type RefusalsDifferences = None<Differences<typeof refusals, typeof rechazos>>;

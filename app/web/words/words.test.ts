@@ -5,16 +5,20 @@ import enAttendance from "./en/attendance.json";
 import enAttendanceBeside from "./en/attendance_beside.json";
 import enCompatibility from "./en/compatibility.json";
 import enGradebook from "./en/gradebook.json";
+import enGradebookBeside from "./en/gradebook_beside.json";
 import enHome from "./en/home.json";
 import enReceipts from "./en/receipts.json";
+import enRefusals from "./en/refusals.json";
 import enShared from "./en/shared.json";
 import enSignIn from "./en/sign_in.json";
 import esAttendance from "./es/attendance.json";
 import esAttendanceBeside from "./es/attendance_beside.json";
 import esCompatibility from "./es/compatibility.json";
 import esGradebook from "./es/gradebook.json";
+import esGradebookBeside from "./es/gradebook_beside.json";
 import esHome from "./es/home.json";
 import esReceipts from "./es/receipts.json";
+import esRefusals from "./es/refusals.json";
 import esShared from "./es/shared.json";
 import esSignIn from "./es/sign_in.json";
 import { type Dictionary, type Sentence, Words, chosenLanguage, loadWords, withArea } from "./words.ts";
@@ -23,6 +27,8 @@ const AREAS: Readonly<Record<string, readonly [Dictionary, Dictionary]>> = {
   shared: [enShared, esShared],
   home: [enHome, esHome],
   gradebook: [enGradebook, esGradebook],
+  gradebook_beside: [enGradebookBeside, esGradebookBeside],
+  refusals: [enRefusals, esRefusals],
   attendance: [enAttendance, esAttendance],
   attendance_beside: [enAttendanceBeside, esAttendanceBeside],
   receipts: [enReceipts, esReceipts],

@@ -12,8 +12,10 @@ import type attendance from "./en/attendance.json";
 import type attendance_beside from "./en/attendance_beside.json";
 import type compatibility from "./en/compatibility.json";
 import type gradebook from "./en/gradebook.json";
+import type gradebook_beside from "./en/gradebook_beside.json";
 import type home from "./en/home.json";
 import type receipts from "./en/receipts.json";
+import type refusals from "./en/refusals.json";
 import type sign_in from "./en/sign_in.json";
 import type shared from "./en/shared.json";
 import { Calendar } from "./calendar.ts";
@@ -25,10 +27,14 @@ export const LANGUAGES: readonly Language[] = ["en", "es"];
 export interface Areas {
   readonly home: typeof home;
   readonly gradebook: typeof gradebook;
+  /** The dialogs and panels, which open beside the grid. */
+  readonly gradebook_beside: typeof gradebook_beside;
   readonly attendance: typeof attendance;
   /** The forms and the week, which open beside the roll. */
   readonly attendance_beside: typeof attendance_beside;
   readonly receipts: typeof receipts;
+  /** Why an entry was not accepted. */
+  readonly refusals: typeof refusals;
   /** The form, which is there only while somebody has to sign in. */
   readonly sign_in: typeof sign_in;
   readonly compatibility: typeof compatibility;
@@ -49,21 +55,21 @@ const CHOICE = "inkfast.language";
 
 export class Words<K extends string> extends Calendar {
   readonly language: Language;
-  private dictionary: Dictionary;
-  private readonly plural: Intl.PluralRules;
-  private readonly digits: Intl.NumberFormat;
+  #dictionary: Dictionary;
+  readonly #plural: Intl.PluralRules;
+  readonly #digits: Intl.NumberFormat;
 
   constructor(language: Language, dictionary: Dictionary) {
     super(LOCALES[language]);
     this.language = language;
-    this.dictionary = dictionary;
-    this.plural = new Intl.PluralRules(this.locale);
-    this.digits = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 4 });
+    this.#dictionary = dictionary;
+    this.#plural = new Intl.PluralRules(this.locale);
+    this.#digits = new Intl.NumberFormat(this.locale, { maximumFractionDigits: 4 });
   }
 
   /** The sentence of this key. A value that was not given stays visible as `{name}`, so that nobody reads a wrong sentence. */
   say(key: K | SharedKey, values: Values = {}): string {
-    return this.fill(this.dictionary[key], key, values);
+    return this.#fill(this.#dictionary[key], key, values);
   }
 
   /**
@@ -71,33 +77,33 @@ export class Words<K extends string> extends Calendar {
    * shared key, so that any `Words` can be handed to a part that knows only those.
    */
   has(key: string): key is SharedKey {
-    return this.dictionary[key] !== undefined;
+    return this.#dictionary[key] !== undefined;
   }
 
   /** From now on with these sentences too. */
   learn<More extends string>(more: Dictionary): Words<K | More> {
-    this.dictionary = { ...this.dictionary, ...more };
+    this.#dictionary = { ...this.#dictionary, ...more };
     return this as unknown as Words<K | More>;
   }
 
   number(value: number): string {
-    return this.digits.format(value);
+    return this.#digits.format(value);
   }
 
   /** A moment inside a sentence: "at 2:41 pm", or with the day if that is not today. `now` is the server's time if known. */
   at(moment: number | string, now: number = Date.now()): string {
     const { hour, time, day } = this.read(moment);
-    const at = this.fill(this.dictionary["time.at"], "time.at", { n: hour, time });
+    const at = this.#fill(this.#dictionary["time.at"], "time.at", { n: hour, time });
     if (day === this.read(now).day) return at;
-    return this.fill(this.dictionary["time.at_on_day"], "time.at_on_day", { at, day: this.day(day) });
+    return this.#fill(this.#dictionary["time.at_on_day"], "time.at_on_day", { at, day: this.day(day) });
   }
 
-  private fill(sentence: Sentence | undefined, key: string, values: Values): string {
+  #fill(sentence: Sentence | undefined, key: string, values: Values): string {
     if (sentence === undefined) return key;
-    const text = typeof sentence === "string" ? sentence : (sentence[this.plural.select(Number(values["n"]))] ?? sentence["other"] ?? key);
+    const text = typeof sentence === "string" ? sentence : (sentence[this.#plural.select(Number(values["n"]))] ?? sentence["other"] ?? key);
     const filled = text.replace(/\{(\w+)\}/g, (whole, name: string) => {
       const value = values[name];
-      return value === undefined ? whole : typeof value === "number" ? this.digits.format(value) : value;
+      return value === undefined ? whole : typeof value === "number" ? this.#digits.format(value) : value;
     });
     // "a las 2:41 p. m." ends a sentence with the period that it has already.
     return filled.replace(/\.\.(?=\s|$)/g, ".");
@@ -111,6 +117,8 @@ const DICTIONARIES: Readonly<Record<Language, Readonly<Record<"shared" | keyof A
     shared: () => import("./en/shared.json"),
     home: () => import("./en/home.json"),
     gradebook: () => import("./en/gradebook.json"),
+    gradebook_beside: () => import("./en/gradebook_beside.json"),
+    refusals: () => import("./en/refusals.json"),
     attendance: () => import("./en/attendance.json"),
     attendance_beside: () => import("./en/attendance_beside.json"),
     receipts: () => import("./en/receipts.json"),
@@ -121,6 +129,8 @@ const DICTIONARIES: Readonly<Record<Language, Readonly<Record<"shared" | keyof A
     shared: () => import("./es/shared.json"),
     home: () => import("./es/home.json"),
     gradebook: () => import("./es/gradebook.json"),
+    gradebook_beside: () => import("./es/gradebook_beside.json"),
+    refusals: () => import("./es/refusals.json"),
     attendance: () => import("./es/attendance.json"),
     attendance_beside: () => import("./es/attendance_beside.json"),
     receipts: () => import("./es/receipts.json"),

@@ -1,6 +1,7 @@
 /** A bare page for the browser tests of the grid: a model that is a plain array, and a clock from a key to its paint. */
 import { Grid } from "../grid.ts";
-import type { GridCell, GridEntry, GridEvent, GridModel, GridVerdict, Mark } from "../model.ts";
+import type { GridCell, GridEntry, GridEvent, GridModel, GridVerdict, Mark, PastePreview } from "../model.ts";
+import { planPaste } from "../paste.ts";
 
 const PLAIN: GridCell = { text: "", mark: "none", flags: [], hasComment: false, says: "" };
 const LATE = { letter: "L", words: "late", tone: "warn" } as const;
@@ -104,7 +105,7 @@ function dressAll(model: PlainModel): void {
 }
 
 const bench = {
-  events: [] as GridEvent[],
+  events: [] as (GridEvent | { kind: "preview"; preview: PastePreview })[],
   times: [] as { key: string; ms: number }[],
   grid: undefined as Grid | undefined,
   model: undefined as PlainModel | undefined,
@@ -117,9 +118,19 @@ const bench = {
     this.model = new PlainModel(rows, columns, isFilled);
     const host = document.getElementById("host") as HTMLElement;
     const words = { table: "Scores", rowHeads: "Student", comment: "has a comment" };
-    this.grid = new Grid(host, this.model, words, (event) => this.events.push(event));
+    this.grid = new Grid(host, this.model, words, (event) => this.hear(event));
     this.grid.focus();
     return (await painted()) - start;
+  },
+
+  /** As a page does: a paste is planned, and its preview is one more event if anything in it is doubtful. */
+  hear(event: GridEvent): void {
+    this.events.push(event);
+    if (event.kind !== "paste") return;
+    const grid = this.grid as Grid;
+    const { preview, isDoubtful } = planPaste(grid.model, event.range, event.text, (entries) => grid.enter(entries));
+    if (isDoubtful) this.events.push({ kind: "preview", preview });
+    else preview.confirm();
   },
 
   dressAll() {

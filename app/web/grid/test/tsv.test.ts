@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { readBlock, writeBlock } from "../tsv.ts";
+import { writeBlock } from "../blocks.ts";
+import { readBlock } from "../tsv.ts";
 
 const CASES: readonly (readonly [string, readonly (readonly string[])[]])[] = [
   ["17", [["17"]]],

@@ -11,8 +11,9 @@ interface Beside {
   readonly call: RollCall;
 }
 
-function wordsOf({ call }: Beside): Promise<BesideWords> {
-  return withArea(call.words, "attendance_beside");
+async function wordsOf({ call }: Beside): Promise<BesideWords> {
+  const [words] = await Promise.all([withArea(call.words, "attendance_beside"), withArea(call.words, "refusals")]);
+  return words as BesideWords;
 }
 
 /** Neither the network nor this computer has it: the roll goes on without it. */

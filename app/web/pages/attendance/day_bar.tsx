@@ -1,6 +1,5 @@
 /** Which day is shown and how: a bar below the head of the page. No day that has not come yet. */
 import type { VNode } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { Menu } from "../../style/menu.tsx";
 import { isDay, nextWeekday } from "./day.ts";
 import { CATEGORIES } from "./roll.ts";
@@ -50,15 +49,15 @@ function DayTurns({ call, goTo }: DayBarProps): VNode {
     if (isDay(picked) && picked >= first && picked <= today) goTo(picked, shown);
   };
   // Set when the day is another one, and not whenever something is drawn: somebody may be typing in it.
-  const field = useRef<HTMLInputElement>(null);
-  useLayoutEffect(() => {
-    if (field.current !== null) field.current.value = day;
-  }, [day]);
+  const show = (field: HTMLInputElement | null): void => {
+    if (field === null || field.dataset["day"] === day) return;
+    field.dataset["day"] = field.value = day;
+  };
   return (
     <div class="together">
       <Turn sign="‹" to={nextWeekday(day, -1)} says="attendance.earlier" call={call} goTo={goTo} />
       <input
-        ref={field}
+        ref={show}
         type="date"
         class="field"
         aria-label={words.say("attendance.day")}

@@ -1,4 +1,5 @@
 /** What a person has to decide or to know about an entry, beside it: two values in plain words and two plain choices, or a refusal. */
+import type { KeptEdit } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import type { ShownCell } from "../../section/types.ts";
 import type { BesideWords, Conflict, RollCall } from "./roll_call.ts";
@@ -25,7 +26,7 @@ export function EntryNeeds({ cell, conflict, name, call, words }: NeedsProps): V
   if (kept === undefined || (place !== "rejected" && place !== "quarantined")) return null;
   return (
     <div class="needs card" data-tone="bad">
-      <p>{words.say(`row.${place}`, { why: call.why(kept) })}</p>
+      <p>{words.say(`row.${place}`, { why: why(kept, words) })}</p>
       <div class="choices">
         <button type="button" class="button" onClick={() => call.dismiss(kept.edit_id)}>
           {words.say("row.seen")}
@@ -33,6 +34,12 @@ export function EntryNeeds({ cell, conflict, name, call, words }: NeedsProps): V
       </div>
     </div>
   );
+}
+
+/** Why an entry was not accepted, in the person's language. */
+function why({ code, params }: KeptEdit, words: BesideWords): string {
+  const key = `code.${code ?? "rejected"}`;
+  return words.has(key) ? words.say(key, params) : words.say("code.rejected");
 }
 
 interface ChoiceProps {

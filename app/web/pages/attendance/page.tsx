@@ -1,6 +1,5 @@
 /** The attendance page of a section: the roll of a day, or its week. */
 import type { VNode } from "preact";
-import { useEffect } from "preact/hooks";
 import { StatusLine } from "../../section/status_line.tsx";
 import { Top } from "../../style/top.tsx";
 import { Details, Seats, Week } from "./beside.tsx";
@@ -16,16 +15,6 @@ export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
     history.pushState(null, "", call.href(day, shown));
     call.show(new URLSearchParams(location.search));
   };
-  useEffect(() => {
-    const follow = (): void => call.show(new URLSearchParams(location.search));
-    const onKeyDown = (event: KeyboardEvent): void => undoByKey(event, call);
-    window.addEventListener("popstate", follow);
-    document.addEventListener("keydown", onKeyDown);
-    return () => {
-      window.removeEventListener("popstate", follow);
-      document.removeEventListener("keydown", onKeyDown);
-    };
-  }, [call]);
   const isRoll = call.shown.value === "roll";
   return (
     <>
@@ -101,7 +90,7 @@ function Opened({ call }: { readonly call: RollCall }): VNode | null {
 }
 
 /** Ctrl+Z takes the last step back, except where it takes back typing. */
-function undoByKey(event: KeyboardEvent, call: RollCall): void {
+export function undoByKey(event: KeyboardEvent, call: RollCall): void {
   const target = event.target;
   const isTyping = target instanceof HTMLTextAreaElement || (target instanceof HTMLInputElement && target.type !== "radio");
   if (event.key.toLowerCase() !== "z" || !(event.ctrlKey || event.metaKey) || event.shiftKey || isTyping) return;

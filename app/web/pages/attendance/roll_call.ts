@@ -11,7 +11,7 @@ import { type Step, isSame, stepOf, takeBack, withStep } from "./steps.ts";
 
 export type AttendanceWords = Words<Key<"attendance">>;
 /** What opens beside the roll has these too: it brings them along. */
-export type BesideWords = Words<Key<"attendance"> | Key<"attendance_beside">>;
+export type BesideWords = Words<Key<"attendance"> | Key<"attendance_beside"> | Key<"refusals">>;
 export type Conflict = ReturnType<SectionView["conflicts"]>[number];
 export type Shown = "roll" | "week";
 
@@ -176,12 +176,6 @@ export class RollCall {
     const { category, arrival_time, note } = readMark(value);
     const said = [this.words.say(`category.${category ?? "none"}`), ...(arrival_time === undefined ? [] : [this.words.timeOfDay(arrival_time)])];
     return [...said, ...(note === undefined ? [] : [note])].join(", ");
-  }
-
-  /** Why an entry was not accepted, in the person's language. */
-  why({ code, params }: KeptEdit): string {
-    const key = `code.${code ?? "rejected"}`;
-    return this.words.say(this.words.has(key) ? key : "code.rejected", params ?? {});
   }
 
   /** Who entered it, unless it was oneself or a roster import. */

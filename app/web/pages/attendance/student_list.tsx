@@ -1,6 +1,5 @@
 /** The roll itself: a list of students, by finger, by pointer, or by keys without ever reaching for the mouse. */
 import type { VNode } from "preact";
-import { useLayoutEffect, useRef } from "preact/hooks";
 import { Details } from "./beside.tsx";
 import { CATEGORIES, type Category } from "./roll.ts";
 import type { RollCall } from "./roll_call.ts";
@@ -9,37 +8,39 @@ import { StudentRow } from "./student_row.tsx";
 /** Which way a key goes in the list; by row. */
 const STEPS: Readonly<Record<string, number>> = { ArrowDown: 1, ArrowUp: -1, PageDown: 10, PageUp: -10, Home: -10_000, End: 10_000 };
 
+/** A mark that shows only once it is chosen has the focus as soon as it is drawn; unless another key came first. */
+let toFocus: string | null = null;
+
 export function StudentList({ call }: { readonly call: RollCall }): VNode {
-  const list = useRef<HTMLUListElement>(null);
-  /** A mark that shows only once it is chosen has the focus as soon as it is drawn; unless another key came first. */
-  const toFocus = useRef<string | null>(null);
   const { rows } = call.roll.value;
-  useLayoutEffect(() => {
-    if (toFocus.current !== null) list.current?.querySelector<HTMLElement>(toFocus.current)?.focus();
-    toFocus.current = null;
-  });
-  const onKeyDown = (event: KeyboardEvent): void => {
+  const drawn = (list: HTMLElement | null): void => {
+    if (list === null || toFocus === null) return;
+    list.querySelector<HTMLElement>(toFocus)?.focus();
+    toFocus = null;
+  };
+  const onKeyDown = (event: KeyboardEvent & { readonly currentTarget: HTMLElement }): void => {
+    const list = event.currentTarget;
     const target = event.target as HTMLElement;
     const id = target.closest("li")?.dataset["student"];
     const row = call.rowOf(id);
     // The form was asked for, and is on its way: what is typed now is no mark.
     if (call.opened.value !== null && event.key.length === 1) event.preventDefault();
     if (call.opened.value !== null) return;
-    if (row === undefined || event.ctrlKey || event.metaKey || event.altKey || list.current === null) return;
+    if (row === undefined || event.ctrlKey || event.metaKey || event.altKey) return;
     const step = stepOf(event, target);
     const category = categoryOf(event.key, call);
     const isNote = event.key.toLowerCase() === call.words.say("letter.note").toLowerCase();
     if (step === undefined && category === undefined && !isNote) return;
     event.preventDefault();
-    toFocus.current = null;
+    toFocus = null;
     if (step !== undefined) {
       const at = rows.findIndex(({ student }) => String(student.student_id) === id);
-      focusRow(list.current, Math.min(Math.max(at + step, 0), rows.length - 1));
+      focusRow(list, Math.min(Math.max(at + step, 0), rows.length - 1));
     } else if (category !== undefined) {
       call.choose(row.student.student_id, category);
       const radio = `[data-student="${id}"] input[value=${category}]`;
-      list.current.querySelector<HTMLElement>(radio)?.focus();
-      if (document.activeElement === target) toFocus.current = radio;
+      list.querySelector<HTMLElement>(radio)?.focus();
+      if (document.activeElement === target) toFocus = radio;
     } else call.opened.value = row.student.student_id;
   };
   // Whoever is in the roll may want time and note next.
@@ -48,7 +49,7 @@ export function StudentList({ call }: { readonly call: RollCall }): VNode {
     if (row !== undefined) Details.prepare({ call, row });
   };
   return (
-    <ul ref={list} class="students" onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
+    <ul ref={drawn} class="students" onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
       {rows.map((row) => (
         <StudentRow key={row.student.student_id} row={row} call={call} />
       ))}

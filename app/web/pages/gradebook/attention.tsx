@@ -1,12 +1,22 @@
 /** What needs attention: a list beside the grid, and the card beside the cell of a conflict. */
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
-import { concernsAt, nameOf, reasonOf, sidesOf, whereOf, type Concern } from "./concerns.ts";
-import type { Desk } from "./desk.ts";
+import { serverNow } from "../../section/server_clock.ts";
+import type { BesideDesk } from "./beside.ts";
+import { concernsAt, type Concern } from "./concerns.ts";
 import { inWords } from "./score.ts";
+import { nameOf, reasonOf, sidesOf, spoken, whereOf } from "./told.ts";
+
+/** Decide a conflict: one's own value, or the one that stands. */
+async function settle(desk: BesideDesk, { edit_id, cell, value, head, typedBy }: Concern, choice: "mine" | "theirs"): Promise<void> {
+  desk.grid?.commit();
+  if (typedBy === "here") await desk.outbox.settle(edit_id, choice);
+  else await desk.view.enter([{ ...cell, value: choice === "mine" ? value : head?.value, resolves: [edit_id] }]);
+  desk.grid?.focus();
+}
 
 /** The two choices of a conflict. Somebody else's is theirs to decide. */
-function Choices({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
+function Choices({ desk, concern }: { desk: BesideDesk; concern: Concern }): VNode {
   const { words } = desk;
   const { cell, head, typedBy, author } = concern;
   const say = (value: unknown): string => inWords(cell.kind, value, words);
@@ -14,11 +24,11 @@ function Choices({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
   const theirs = head && words.say("conflict.use", { name: nameOf(head, desk), value: say(head.value) });
   return (
     <div class="choices">
-      <button type="button" class="button button-main" onClick={() => void desk.settle(concern, "mine")}>
+      <button type="button" class="button button-main" onClick={() => void settle(desk, concern, "mine")}>
         {words.say("conflict.keep", { value: say(concern.value) })}
       </button>
       {theirs !== null && (
-        <button type="button" class="button" onClick={() => void desk.settle(concern, "theirs")}>
+        <button type="button" class="button" onClick={() => void settle(desk, concern, "theirs")}>
           {theirs}
         </button>
       )}
@@ -27,7 +37,7 @@ function Choices({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
 }
 
 /** Beside the cell in which the teacher is: what two people entered, and the choice. It never takes the focus by itself. */
-export function CellCard({ desk }: { readonly desk: Desk }): VNode | null {
+export function CellCard({ desk }: { readonly desk: BesideDesk }): VNode | null {
   const { words, view } = desk;
   const active = desk.active.value;
   const box = useRef<HTMLElement>(null);
@@ -46,7 +56,7 @@ export function CellCard({ desk }: { readonly desk: Desk }): VNode | null {
     event.preventDefault();
     later();
   };
-  const title = desk.spoken(active);
+  const title = spoken(active, words);
   return (
     <section ref={box} class="card cell-card" aria-label={words.say("conflict.title", { where: title })} data-tone={concern && concern.is !== "conflict" ? "bad" : "warn"} onKeyDown={onKeyDown}>
       <div class="card-top">
@@ -56,11 +66,11 @@ export function CellCard({ desk }: { readonly desk: Desk }): VNode | null {
         </button>
       </div>
       {concern === undefined && theirs && (
-        <p>{words.say("conflict.waiting", { name: nameOf(theirs, desk), value: inWords("score", theirs.value, words), at: words.at(theirs.entered_at, desk.now()) })}</p>
+        <p>{words.say("conflict.waiting", { name: nameOf(theirs, desk), value: inWords("score", theirs.value, words), at: words.at(theirs.entered_at, serverNow()) })}</p>
       )}
       {concern?.is === "conflict" && (
         <>
-          {sidesOf(concern, desk, desk.now()).map((side) => (
+          {sidesOf(concern, desk, serverNow()).map((side) => (
             <p key={side}>{side}</p>
           ))}
           <p class="quiet">{words.say("conflict.both_kept")}</p>
@@ -76,7 +86,7 @@ const GAP_PX = 8;
 const SCROLLBAR_PX = 18;
 
 /** Keep the card beside its cell, wherever the grid is scrolled: the column stays to be seen. On a phone it lies at the bottom. */
-function keepBeside(box: HTMLElement | null, desk: Desk): (() => void) | undefined {
+function keepBeside(box: HTMLElement | null, desk: BesideDesk): (() => void) | undefined {
   const { grid } = desk;
   if (box === null || grid === undefined) return undefined;
   const host = box.parentElement;
@@ -101,7 +111,7 @@ function keepBeside(box: HTMLElement | null, desk: Desk): (() => void) | undefin
 }
 
 /** What was not accepted: the value as it was typed, why, and what can be done. */
-function Refused({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
+function Refused({ desk, concern }: { desk: BesideDesk; concern: Concern }): VNode {
   const { words } = desk;
   const { cell, value } = concern;
   const again = (): void => {
@@ -122,7 +132,7 @@ function Refused({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
             {words.say("attention.again")}
           </button>
         )}
-        <button type="button" class="button" onClick={() => void desk.dismiss(concern)}>
+        <button type="button" class="button" onClick={() => void desk.outbox.dismiss(concern.edit_id)}>
           {words.say("attention.dismiss")}
         </button>
       </div>
@@ -130,7 +140,7 @@ function Refused({ desk, concern }: { desk: Desk; concern: Concern }): VNode {
   );
 }
 
-export function Attention({ desk }: { readonly desk: Desk }): VNode {
+export function Attention({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words } = desk;
   const concerns = desk.concerns.value;
   return (
@@ -149,7 +159,7 @@ export function Attention({ desk }: { readonly desk: Desk }): VNode {
               </div>
               {concern.is === "conflict" ? (
                 <>
-                  {sidesOf(concern, desk, desk.now()).map((side) => (
+                  {sidesOf(concern, desk, serverNow()).map((side) => (
                     <p key={side}>{side}</p>
                   ))}
                   <Choices desk={desk} concern={concern} />

@@ -1,11 +1,13 @@
 /** What can be done with a cell, where the pointer or the menu key asked for it. */
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef } from "preact/hooks";
-import type { Desk, Opened } from "./desk.ts";
+import type { BesideDesk } from "./beside.ts";
+import type { Opened } from "./desk.ts";
+import { spoken } from "./told.ts";
 
 const EDGE_PX = 8;
 
-export function CellMenu({ desk, x, y }: { readonly desk: Desk; readonly x: number; readonly y: number }): VNode | null {
+export function CellMenu({ desk, x, y }: { readonly desk: BesideDesk; readonly x: number; readonly y: number }): VNode | null {
   const { words } = desk;
   const list = useRef<HTMLDivElement>(null);
   useLayoutEffect(() => {
@@ -42,7 +44,7 @@ export function CellMenu({ desk, x, y }: { readonly desk: Desk; readonly x: numb
     </button>
   );
   return (
-    <div ref={list} class="menu-list cell-menu" role="region" aria-label={desk.spoken(active)} onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
+    <div ref={list} class="menu-list cell-menu" role="region" aria-label={spoken(active, words)} onKeyDown={onKeyDown} onFocusOut={onFocusOut}>
       {choose(words.say("tool.comment"), { is: "comment", ...active })}
       {choose(words.say("tool.history"), null, () => (desk.aside.value = "history"))}
       {choose(words.say("tool.quick"), null, () => desk.quick(active.item.line_item_id))}

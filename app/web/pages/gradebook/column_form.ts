@@ -1,5 +1,5 @@
 /** A column's definition as it is typed, and what the server would refuse of it, said before it is sent. */
-import { definitionOf, type ColumnDefinition } from "../../section/columns.ts";
+import type { ColumnDefinition } from "../../section/columns.ts";
 import type { LineItem } from "../../section/types.ts";
 
 export interface TypedColumn {
@@ -77,6 +77,23 @@ export function definitionFrom(typed: TypedColumn, position: number): ColumnDefi
 /** Behind all that there are. */
 export function nextPosition(items: readonly LineItem[]): number {
   return Math.min(POSITION_MAX, Math.max(0, ...items.map(({ position }) => position)) + 1);
+}
+
+/** The definition of a column as an edit's value: what a changed column is made from. Empty fields are left out. */
+export function definitionOf(column: LineItem): ColumnDefinition {
+  const { title, result_value_max, result_value_min, description, category_id, assign_date, due_date, is_extra_credit, is_hidden, position } = column;
+  return {
+    title,
+    result_value_max,
+    result_value_min,
+    is_extra_credit,
+    is_hidden,
+    position: position ?? 0,
+    ...(description === null ? {} : { description }),
+    ...(category_id === null ? {} : { category_id }),
+    ...(assign_date === null ? {} : { assign_date }),
+    ...(due_date === null ? {} : { due_date }),
+  };
 }
 
 /** The edits that move a column one place: of two neighbours their places, unless several share one; then all are counted anew. */

@@ -1,13 +1,12 @@
 /** Columns: all of them in a list, to reorder, hide, show and edit; and the form of one. Works without a network. */
 import type { ComponentChildren, VNode } from "preact";
 import { useState } from "preact/hooks";
-import { definitionOf } from "../../section/columns.ts";
 import type { LineItem } from "../../section/types.ts";
 import { Dialog } from "../../style/dialog.tsx";
-import { definitionFrom, faultsOf, moved, nextPosition, typedColumn, type ColumnFaults, type TypedColumn } from "./column_form.ts";
-import type { Desk } from "./desk.ts";
+import { definitionFrom, definitionOf, faultsOf, moved, nextPosition, typedColumn, type ColumnFaults, type TypedColumn } from "./column_form.ts";
+import type { BesideDesk } from "./beside.ts";
 
-export function Columns({ desk }: { readonly desk: Desk }): VNode {
+export function Columns({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words, view } = desk;
   const items = view.lineItems;
   const define = (changes: ReturnType<typeof moved>): void =>
@@ -65,7 +64,7 @@ function MoveButton({ label, sign, isOff, onMove }: { label: string; sign: strin
 }
 
 /** The form of one column; `item` null: a new one. */
-export function ColumnForm({ desk, item }: { readonly desk: Desk; readonly item: LineItem | null }): VNode {
+export function ColumnForm({ desk, item }: { readonly desk: BesideDesk; readonly item: LineItem | null }): VNode {
   const { words, view } = desk;
   const [typed, setTyped] = useState<TypedColumn>(() => typedColumn(item));
   const [isChecked, setChecked] = useState(false);
@@ -103,7 +102,7 @@ export function ColumnForm({ desk, item }: { readonly desk: Desk; readonly item:
 }
 
 interface FieldsProps {
-  readonly desk: Desk;
+  readonly desk: BesideDesk;
   readonly typed: TypedColumn;
   readonly faults: ColumnFaults;
   readonly onTyped: (change: Partial<TypedColumn>) => void;

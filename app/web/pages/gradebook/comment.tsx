@@ -2,14 +2,16 @@
 import type { VNode } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "../../style/dialog.tsx";
-import type { ActiveCell, Desk } from "./desk.ts";
+import type { BesideDesk } from "./beside.ts";
+import type { ActiveCell } from "./desk.ts";
 import { commentOf } from "./score.ts";
+import { spoken } from "./told.ts";
 
 const CHARACTERS_MAX = 2_000;
 const PAUSE_MS = 400;
 
 /** Enter a text, at most once for each pause; `finish` enters what is left at once. */
-function useKeeping(desk: Desk, { item, student }: ActiveCell): { typed: (text: string) => void; finish: () => void; isKept: boolean } {
+function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { typed: (text: string) => void; finish: () => void; isKept: boolean } {
   const { view } = desk;
   const cell = { kind: "comment", item: item.line_item_id, student: student.student_id };
   const [isKept, setKept] = useState(false);
@@ -47,7 +49,7 @@ function useKeeping(desk: Desk, { item, student }: ActiveCell): { typed: (text: 
   return { typed, finish: enter, isKept };
 }
 
-export function Comment({ desk, item, student }: ActiveCell & { readonly desk: Desk }): VNode {
+export function Comment({ desk, item, student }: ActiveCell & { readonly desk: BesideDesk }): VNode {
   const { words, view } = desk;
   const [text, setText] = useState(() => commentOf(view.cell({ kind: "comment", item: item.line_item_id, student: student.student_id }).value));
   const keeping = useKeeping(desk, { item, student });
@@ -61,7 +63,7 @@ export function Comment({ desk, item, student }: ActiveCell & { readonly desk: D
   };
   const left = CHARACTERS_MAX - [...text].length;
   return (
-    <Dialog title={words.say("comment.title", { where: desk.spoken({ item, student }) })} closeLabel={words.say("dialog.close")} onClose={close}>
+    <Dialog title={words.say("comment.title", { where: spoken({ item, student }, words) })} closeLabel={words.say("dialog.close")} onClose={close}>
       <label class="labelled">
         <span class="heard">{words.say("comment.label")}</span>
         <textarea

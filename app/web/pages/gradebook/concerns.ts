@@ -1,8 +1,6 @@
 /** What needs a person: two values for one cell, and what was not accepted. Each stays until it is decided or dismissed. */
 import type { CellName, Head, KeptEdit, Outbox } from "@inkfast/outbox";
 import { keyOf, type SectionView } from "../../section/types.ts";
-import { spokenName } from "./arrangement.ts";
-import { inWords, type GradebookWords } from "./score.ts";
 
 export interface Concern {
   readonly is: "conflict" | "rejected" | "quarantined";
@@ -18,12 +16,6 @@ export interface Concern {
   readonly author: string | null;
   readonly code?: string;
   readonly params?: Readonly<Record<string, string>>;
-}
-
-/** What sentences about people need. */
-export interface Teller {
-  readonly words: GradebookWords;
-  readonly view: Pick<SectionView, "authorName">;
 }
 
 type ViewOfConcerns = Pick<SectionView, "id" | "conflicts">;
@@ -55,48 +47,8 @@ export function concernsAt(concerns: readonly Concern[], item: number, student: 
   return concerns.filter(({ cell }) => keys.includes(keyOf(cell)));
 }
 
-/** Where it is, in words: "Ana García · Quiz 3", "Column Quiz 3". */
-export function whereOf({ kind, item, student }: CellName, view: Pick<SectionView, "students" | "lineItems">, words: GradebookWords): string {
-  if (kind === "attendance" || kind === "roll_taken") {
-    const who = view.students.find(({ student_id }) => student_id === student);
-    const day = words.day(dayOf(item));
-    return who === undefined ? `${words.say("nav.attendance")} · ${day}` : words.say("cell.where", { name: spokenName(who), title: day });
-  }
-  const title = view.lineItems.find(({ line_item_id }) => line_item_id === item)?.title;
-  if (kind === "line_item") return title === undefined ? words.say("attention.gone") : words.say("attention.column", { title });
-  const who = view.students.find(({ student_id }) => student_id === student);
-  if (who === undefined || (title === undefined && item !== 0)) return words.say("attention.gone");
-  return title === undefined ? spokenName(who) : words.say("cell.where", { name: spokenName(who), title });
-}
-
 /** The day of an attendance item, `yyyy-mm-dd`. */
 export function dayOf(item: number): string {
   const digits = String(Math.floor(item / 100));
   return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
-}
-
-/** Why an edit was not accepted, as a sentence; a code that is not known here is still no secret. */
-export function reasonOf({ code = "rejected", params = {} }: Pick<Concern, "code" | "params">, words: GradebookWords): string {
-  const wanted = code === "quarantined" && params["reason"] ? params["reason"] : code;
-  const key = `code.${wanted}`;
-  return words.has(key) ? words.say(key, params) : `${words.say("code.rejected")} (${wanted})`;
-}
-
-/** Both values of a conflict, each with its author and time. */
-export function sidesOf(concern: Concern, { words, view }: Teller, now: number): readonly string[] {
-  const { cell, head, typedBy, author } = concern;
-  const value = inWords(cell.kind, concern.value, words);
-  const at = words.at(concern.entered_at, now);
-  const name = nameOf(head, { words, view });
-  const theirs = head
-    ? words.say("conflict.theirs", { name, value: inWords(cell.kind, head.value, words), at: words.at(head.entered_at, now) })
-    : words.say("conflict.theirs_unknown");
-  if (typedBy === "somebody") return [theirs, words.say("conflict.theirs", { name: author ?? words.say("history.somebody"), value, at })];
-  return [theirs, words.say(typedBy === "here" ? "conflict.mine" : "conflict.elsewhere", { value, at })];
-}
-
-/** Who a value is from, as far as is known here. */
-export function nameOf(head: Pick<Head, "author_id" | "author_name"> | null, { words, view }: Teller): string {
-  if (head?.author_id === 0) return words.say("history.import");
-  return head?.author_name ?? (head && view.authorName(head.author_id)) ?? words.say("history.somebody");
 }

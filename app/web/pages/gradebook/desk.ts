@@ -1,18 +1,18 @@
 /** The state of the page around the grid, and what a teacher can do there. Components read what it watches and call its methods. */
-import type { CellName, KeptEdit, Outbox } from "@inkfast/outbox";
+import type { CellName, Outbox } from "@inkfast/outbox";
 import type { Grid } from "../../grid/grid.ts";
 import type { GridEvent, PastePreview } from "../../grid/model.ts";
-import { serverNow } from "../../section/server_clock.ts";
 import type { LineItem, SectionView, Student } from "../../section/types.ts";
 import { changed, derived, watched } from "../../section/watched.ts";
-import { PLAIN, spokenName, type Arrangement } from "./arrangement.ts";
-import { concernsOf, dayOf, nameOf, reasonOf, whereOf, type Concern } from "./concerns.ts";
+import { PLAIN, type Arrangement } from "./arrangement.ts";
+import { fetchBeside, type Beside } from "./beside.ts";
+import { concernsAt, concernsOf, dayOf } from "./concerns.ts";
 import type { GradebookModel } from "./model.ts";
 import type { GradebookWords } from "./score.ts";
 
 export type Opened =
   | { readonly is: "column"; readonly item: LineItem | null }
-  | { readonly is: "columns" | "help" | "paste" }
+  | { readonly is: "columns" | "help" | "paste" | "pasting" }
   | { readonly is: "fill"; readonly item: LineItem }
   | { readonly is: "menu"; readonly x: number; readonly y: number }
   | { readonly is: "comment"; readonly item: LineItem; readonly student: Student }
@@ -31,6 +31,8 @@ export interface ActiveCell {
 }
 
 const REDRAW_MS = 40;
+const BESIDE_AGAIN_MS = 5_000;
+const NOTICE_MS = 12_000;
 
 export class Desk {
   readonly view: SectionView;
@@ -38,18 +40,23 @@ export class Desk {
   readonly words: GradebookWords;
   readonly model: GradebookModel;
   grid: Grid | undefined;
+  /** Puts the grid into its element; the same function at each drawing. */
+  hostGrid: ((host: HTMLElement | null) => void) | undefined;
   readonly arrangement = watched<Arrangement>(PLAIN);
   readonly active = watched<ActiveCell | null>(null);
   readonly range = watched<{ readonly rows: number; readonly columns: number } | null>(null);
   readonly aside = watched<"history" | "attention" | null>(null);
   readonly opened = watched<Opened | null>(null);
   readonly notice = watched<Notice | null>(null);
-  /** What page.tsx shows besides the grid and its bar; null until it is loaded. */
-  readonly parts = watched<typeof import("./parts.tsx") | null>(null);
   /** The conflict card was put off for this cell, until the cell is come to again. */
   readonly isPutOff = watched(false);
+  /** On a phone the tools are behind a button. */
+  readonly hasTools = watched(false);
   readonly concerns = derived(() => concernsOf(this.view, this.outbox));
-  private timer: ReturnType<typeof setTimeout> | undefined;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #noticeTimer: ReturnType<typeof setTimeout> | undefined;
+  #here: Beside | null = null;
+  #coming: Promise<void> | undefined;
 
   constructor(view: SectionView, outbox: Outbox, words: GradebookWords, model: GradebookModel) {
     this.view = view;
@@ -57,17 +64,55 @@ export class Desk {
     this.words = words;
     this.model = model;
     model.onFailure = () => this.say(words.say("entry.failed"), "warn", true);
-    outbox.on("refused", ({ edit }) => edit.section === view.id && this.sayRefused(edit));
+    // An edit ended otherwise than it was meant: never silently, wherever the teacher is by now.
+    outbox.on("refused", ({ edit }) => {
+      if (edit.section === view.id) this.beside(({ parts, desk }) => this.say(parts.refusedInWords(edit, desk), "warn"));
+    });
     view.onChange(() => {
-      this.timer ??= setTimeout(() => {
-        this.timer = undefined;
+      this.#timer ??= setTimeout(() => {
+        this.#timer = undefined;
         changed();
       }, REDRAW_MS);
     });
   }
 
   say(text: string, tone: Notice["tone"] = "plain", isUrgent = false): void {
+    clearTimeout(this.#noticeTimer);
     this.notice.value = { text, tone, isUrgent };
+    // What warns stays until it is closed, or until something else is said.
+    if (tone !== "warn") this.#noticeTimer = setTimeout(() => (this.notice.value = null), NOTICE_MS);
+  }
+
+  /** Whether there is something to decide, or to know, about the cell in which the teacher is. */
+  get hasCard(): boolean {
+    const active = this.active.value;
+    if (active === null || this.isPutOff.value) return false;
+    const [item, student] = [active.item.line_item_id, active.student.student_id];
+    return concernsAt(this.concerns.value, item, student).length > 0 || this.view.cell({ kind: "score", item, student }).theirs !== undefined;
+  }
+
+  /** What opens beside the grid, or null: then it is on its way. `then` is called as soon as it is here. */
+  beside(then?: (beside: Beside) => void): Beside | null {
+    this.#coming ??= fetchBeside(this).then(
+      (beside) => {
+        this.#here = beside;
+        changed();
+      },
+      () => this.#missed(),
+    );
+    if (then) void this.#coming.then(() => this.#here && then(this.#here));
+    return this.#here;
+  }
+
+  /** Neither the network nor this computer has it: the grid goes on without, and it is asked for again later. */
+  #missed(): void {
+    if (this.opened.value !== null || this.aside.value !== null) this.say(this.words.say("beside.missed"), "warn", true);
+    this.opened.value = null;
+    this.aside.value = null;
+    setTimeout(() => {
+      this.#coming = undefined;
+      changed();
+    }, BESIDE_AGAIN_MS);
   }
 
   arrange(change: Partial<Arrangement>): void {
@@ -103,18 +148,6 @@ export class Desk {
     if (kind === "comment") this.comment();
   }
 
-  /** Decide a conflict: one's own value, or the one that stands. */
-  async settle({ edit_id, cell, value, head, typedBy }: Concern, choice: "mine" | "theirs"): Promise<void> {
-    this.grid?.commit();
-    if (typedBy === "here") await this.outbox.settle(edit_id, choice);
-    else await this.view.enter([{ ...cell, value: choice === "mine" ? value : head?.value, resolves: [edit_id] }]);
-    this.grid?.focus();
-  }
-
-  async dismiss({ edit_id }: Concern): Promise<void> {
-    await this.outbox.dismiss(edit_id);
-  }
-
   comment(): void {
     const active = this.active.value;
     this.grid?.commit();
@@ -132,15 +165,11 @@ export class Desk {
     setTimeout(then);
   }
 
-  now(): number {
-    return serverNow();
-  }
-
   onGrid(event: GridEvent): void {
     const { words } = this;
     switch (event.kind) {
       case "active":
-        this.arrive(event.row, event.column);
+        this.#arrive(event.row, event.column);
         break;
       case "range":
         this.range.value = event.rows * event.columns > 1 ? { rows: event.rows, columns: event.columns } : null;
@@ -152,26 +181,24 @@ export class Desk {
         this.say(`${this.model.cellName(event.row, event.column)}: ${event.sentence}.`, "warn");
         break;
       case "theirs":
-        this.sayTheirs(event.row, event.column);
+        this.#sayTheirs(event.row, event.column);
+        break;
+      case "paste":
+        // Until it is planned, nothing is typed behind it.
+        this.opened.value = { is: "pasting" };
+        this.beside(({ parts, desk }) => parts.paste(desk, event));
         break;
       case "copied":
-        this.say(words.say("copied", { n: event.cells }));
-        break;
-      case "preview":
-        this.opened.value = { is: "preview", preview: event.preview };
-        break;
       case "undone":
       case "redone":
-        this.sayTurned(event);
-        break;
       case "nothingTo":
-        this.say(words.say(`${event.what}.nothing`));
+        this.beside(({ parts, desk }) => this.say(...parts.doneInWords(event, desk.words)));
         break;
       case "comment":
         this.comment();
         break;
       case "head":
-        this.sortBy(event.column);
+        this.#sortBy(event.column);
         break;
       case "menu":
         this.opened.value = { is: "menu", x: event.x, y: event.y };
@@ -181,51 +208,24 @@ export class Desk {
     }
   }
 
-  private arrive(row: number, column: number): void {
+  #arrive(row: number, column: number): void {
     const [item, student] = [this.model.item(column), this.model.student(row)];
     this.isPutOff.value = false;
     this.active.value = item && student ? { item, student } : null;
   }
 
-  /** An edit ended otherwise than it was meant: never silently, wherever the teacher is by now. */
-  private sayRefused(edit: KeptEdit): void {
-    const { view, words } = this;
-    const where = whereOf(edit, view, words);
-    if (edit.state === "conflict") this.say(words.say("attention.new.conflict", { where }), "warn");
-    else this.say(words.say("attention.new.refused", { where, reason: reasonOf(edit, words) }), "warn");
-  }
-
-  private sayTheirs(row: number, column: number): void {
-    const { model, view, words } = this;
-    const [item, student] = [model.item(column), model.student(row)];
-    if (!item || !student) return;
-    const { author_id, theirs } = view.cell({ kind: "score", item: item.line_item_id, student: student.student_id });
-    const name = nameOf(theirs ?? (author_id === null ? null : { author_id }), this);
-    this.say(words.say("entry.theirs", { name }), "warn");
-  }
-
-  private sayTurned({ kind, cells, left, hidden }: { kind: "undone" | "redone"; cells: number; left: number; hidden: number }): void {
-    const { words } = this;
-    const parts = [
-      ...(cells ? [words.say(kind === "undone" ? "undo.done" : "undo.redone", { n: cells })] : []),
-      ...(left ? [words.say("undo.left", { n: left })] : []),
-      ...(hidden ? [words.say("undo.hidden", { n: hidden })] : []),
-    ];
-    this.say(parts.join(" "), left || hidden ? "warn" : "plain");
+  #sayTheirs(row: number, column: number): void {
+    const [item, student] = [this.model.item(column), this.model.student(row)];
+    if (item && student) this.beside(({ parts, desk }) => this.say(parts.theirsInWords({ item, student }, desk), "warn"));
   }
 
   /** A click on a column's head: by its scores, the other way round, by name again. */
-  private sortBy(column: number): void {
+  #sortBy(column: number): void {
     const item = this.model.item(column)?.line_item_id;
     const { sortBy, isDescending } = this.arrangement.value;
     if (item === undefined) return;
     if (sortBy !== item) this.arrange({ sortBy: item, isDescending: true });
     else if (isDescending) this.arrange({ isDescending: false });
     else this.arrange({ sortBy: "name", isDescending: false });
-  }
-
-  /** Who a student is, in a sentence. */
-  spoken({ item, student }: ActiveCell): string {
-    return this.words.say("cell.where", { name: spokenName(student), title: item.title });
   }
 }

@@ -4,10 +4,10 @@ import { useState } from "preact/hooks";
 import type { LineItem } from "../../section/types.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import { Labelled } from "./columns.tsx";
-import type { Desk } from "./desk.ts";
+import type { BesideDesk } from "./beside.ts";
 import { isEmpty } from "./score.ts";
 
-export function Fill({ desk, item }: { readonly desk: Desk; readonly item: LineItem }): VNode {
+export function Fill({ desk, item }: { readonly desk: BesideDesk; readonly item: LineItem }): VNode {
   const { words, model, view, grid } = desk;
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState("");

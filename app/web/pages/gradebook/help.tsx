@@ -1,7 +1,7 @@
 /** The keys of the grid, and the codes that can be typed into a cell. */
 import type { VNode } from "preact";
 import { Dialog } from "../../style/dialog.tsx";
-import type { Desk } from "./desk.ts";
+import type { BesideDesk } from "./beside.ts";
 import { codesOf } from "./typed.ts";
 
 const KEYS = [
@@ -18,7 +18,7 @@ const KEYS = [
   ["Ctrl+Home, End", "help.ends"],
 ] as const;
 
-export function Help({ desk }: { readonly desk: Desk }): VNode {
+export function Help({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words } = desk;
   return (
     <Dialog title={words.say("help.title")} closeLabel={words.say("dialog.close")} onClose={() => desk.close()} isWide>
@@ -46,7 +46,7 @@ export function Help({ desk }: { readonly desk: Desk }): VNode {
 }
 
 /** The legend of entry codes, also beside the column of quick entry. */
-export function Codes({ desk }: { readonly desk: Desk }): VNode {
+export function Codes({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words } = desk;
   return (
     <>

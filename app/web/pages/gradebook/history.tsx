@@ -1,17 +1,19 @@
 /** Who changed this cell, when, and to what; any value can be restored as a new change. */
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
+import { serverNow } from "../../section/server_clock.ts";
 import { keyOf } from "../../section/types.ts";
 import { person } from "../../section/session.ts";
-import { nameOf, reasonOf } from "./concerns.ts";
-import type { ActiveCell, Desk } from "./desk.ts";
+import type { BesideDesk } from "./beside.ts";
+import type { ActiveCell } from "./desk.ts";
 import { askHistory, linesOf, stateKey, type Answer, type Line } from "./history.ts";
 import { inWords, isSame } from "./score.ts";
+import { nameOf, reasonOf, spoken } from "./told.ts";
 
 /** So that walking through a column with the panel open does not ask for each cell on the way. */
 const ASK_AFTER_MS = 250;
 
-export function History({ desk }: { readonly desk: Desk }): VNode {
+export function History({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words, view } = desk;
   const active = desk.active.value;
   const [kind, setKind] = useState<"score" | "comment">("score");
@@ -35,7 +37,7 @@ export function History({ desk }: { readonly desk: Desk }): VNode {
   const lines = linesOf(told?.is === "told" ? told.history : [], kept, person.value?.user_id ?? -1);
   return (
     <>
-      <h3>{desk.spoken(active)}</h3>
+      <h3>{spoken(active, words)}</h3>
       <div class="choices">
         {(["score", "comment"] as const).map((one) => (
           <button key={one} type="button" class="button" aria-pressed={kind === one} onClick={() => setKind(one)}>
@@ -63,7 +65,7 @@ export function History({ desk }: { readonly desk: Desk }): VNode {
 }
 
 interface EntryProps {
-  readonly desk: Desk;
+  readonly desk: BesideDesk;
   readonly active: ActiveCell;
   readonly kind: string;
   readonly line: Line;
@@ -71,7 +73,7 @@ interface EntryProps {
 
 function Entry({ desk, active, kind, line }: EntryProps): VNode {
   const { words, view } = desk;
-  const now = desk.now();
+  const now = serverNow();
   const cell = { kind, item: active.item.line_item_id, student: active.student.student_id };
   const value = inWords(kind, line.value, words);
   const { author_id, author_name } = line;

@@ -28,94 +28,94 @@ const COLUMN_PX = { least: 84, most: 160, quick: 150, title: 7.8, detail: 6.4, p
 
 export class GradebookModel implements GridModel {
   arrangement: Arrangement = PLAIN;
-  private students: readonly Student[] = [];
-  private items: readonly LineItem[] = [];
-  private hasPictures = false;
-  private everybody: readonly number[] = [];
-  private rowsByKey = new Map<string, number>();
-  private columnsByKey = new Map<string, number>();
-  private readonly listeners = new Set<Listener>();
-  private readonly statistics = new Map<number, Statistics | undefined>();
-  private readonly stopWatching: () => void;
+  #students: readonly Student[] = [];
+  #items: readonly LineItem[] = [];
+  #hasPictures = false;
+  #everybody: readonly number[] = [];
+  #rowsByKey = new Map<string, number>();
+  #columnsByKey = new Map<string, number>();
+  readonly #listeners = new Set<Listener>();
+  readonly #statistics = new Map<number, Statistics | undefined>();
+  readonly #stopWatching: () => void;
   /** Told when the disk could not take an entry at all. */
   onFailure: (error: unknown) => void = () => undefined;
 
   readonly view: SectionView;
   readonly words: GradebookWords;
-  private readonly reader: ScoreReader;
+  readonly #reader: ScoreReader;
 
   constructor(view: SectionView, words: GradebookWords, reader: ScoreReader) {
     this.view = view;
     this.words = words;
-    this.reader = reader;
-    this.lay();
-    this.stopWatching = view.onChange((cells) => this.take(cells));
+    this.#reader = reader;
+    this.#lay();
+    this.#stopWatching = view.onChange((cells) => this.#take(cells));
   }
 
   close(): void {
-    this.stopWatching();
-    this.listeners.clear();
+    this.#stopWatching();
+    this.#listeners.clear();
   }
 
   /** Draw the pictures of the columns: they count every score there is, and the first one is typed before. */
   drawPictures(): void {
-    this.hasPictures = true;
-    for (const listener of this.listeners) listener(undefined);
+    this.#hasPictures = true;
+    for (const listener of this.#listeners) listener(undefined);
   }
 
   /** Show it in another way; the only thing, besides a changed roster, that moves rows. */
   arrange(change: Partial<Arrangement>): void {
     this.arrangement = { ...this.arrangement, ...change };
-    this.lay();
-    for (const listener of this.listeners) listener(undefined);
+    this.#lay();
+    for (const listener of this.#listeners) listener(undefined);
   }
 
   rows(): number {
-    return this.students.length;
+    return this.#students.length;
   }
 
   columns(): number {
-    return this.items.length;
+    return this.#items.length;
   }
 
   rowKey(row: number): string {
-    return String(this.students[row]?.student_id ?? "");
+    return String(this.#students[row]?.student_id ?? "");
   }
 
   columnKey(column: number): string {
-    return String(this.items[column]?.line_item_id ?? "");
+    return String(this.#items[column]?.line_item_id ?? "");
   }
 
   rowOf(key: string): number {
-    return this.rowsByKey.get(key) ?? -1;
+    return this.#rowsByKey.get(key) ?? -1;
   }
 
   columnOf(key: string): number {
-    return this.columnsByKey.get(key) ?? -1;
+    return this.#columnsByKey.get(key) ?? -1;
   }
 
   student(row: number): Student | undefined {
-    return this.students[row];
+    return this.#students[row];
   }
 
   item(column: number): LineItem | undefined {
-    return this.items[column];
+    return this.#items[column];
   }
 
   rowHead(row: number): ReturnType<GridModel["rowHead"]> {
-    const student = this.students[row];
+    const student = this.#students[row];
     if (student === undefined) return { text: "" };
     const text = nameOf(student);
     return student.is_active ? { text } : { text, note: this.words.say("student.left"), isMuted: true };
   }
 
   columnHead(column: number): ColumnHead {
-    const item = this.items[column];
+    const item = this.#items[column];
     if (item === undefined) return { title: "", width: COLUMN_PX.least };
     const { title, result_value_max: max, due_date, assign_date } = item;
     const day = due_date ?? assign_date;
     const detail = [this.words.say("column.of", { max }), ...(day ? [this.words.day(day, "short")] : [])].join(" · ");
-    const found = this.hasPictures ? this.statisticsOfItem(item) : undefined;
+    const found = this.#hasPictures ? this.statisticsOfItem(item) : undefined;
     const needed = Math.max(title.length * COLUMN_PX.title, detail.length * COLUMN_PX.detail + COLUMN_PX.picture) + COLUMN_PX.beside;
     const width = Math.round(Math.min(COLUMN_PX.most, Math.max(COLUMN_PX.least, needed)));
     return {
@@ -128,65 +128,65 @@ export class GradebookModel implements GridModel {
   }
 
   cell(row: number, column: number): GridCell {
-    const at = this.at(row, column);
+    const at = this.#at(row, column);
     if (at === undefined) return { text: "", mark: "none", flags: [], hasComment: false, says: "" };
-    const shown = this.ask(at.item.line_item_id, at.student.student_id);
-    const comment = this.commentAt(at.item.line_item_id, at.student.student_id);
+    const shown = this.#ask(at.item.line_item_id, at.student.student_id);
+    const comment = this.#commentAt(at.item.line_item_id, at.student.student_id);
     const value = scoreOf(shown.value);
     const place = WORST.find((worse) => shown.place === worse || comment.place === worse) ?? "settled";
     const hasComment = commentOf(comment.value) !== "";
-    const warning = place === "rejected" ? undefined : this.warning(value, at.item);
+    const warning = place === "rejected" ? undefined : this.#warning(value, at.item);
     const flags = [...flagsOf(value, this.words), ...(warning ? [{ letter: "!", words: warning, tone: "warn" as const }] : [])];
     return {
       text: value.score ?? "",
       mark: shown.theirs ? "theirs" : MARKS[place],
       flags,
       hasComment,
-      says: this.says(shown, place),
+      says: this.#says(shown, place),
       ...(at.student.is_active ? {} : { isMuted: true }),
     };
   }
 
   cellName(row: number, column: number): string {
-    const at = this.at(row, column);
+    const at = this.#at(row, column);
     if (at === undefined) return "";
     const { title, result_value_max: max } = at.item;
     return this.words.say("cell.name", { name: spokenName(at.student), title, max });
   }
 
   text(row: number, column: number): string {
-    const at = this.at(row, column);
+    const at = this.#at(row, column);
     return at === undefined ? "" : this.written(at.item.line_item_id, at.student.student_id);
   }
 
   /** The text that would be typed for a score, shown now or not. */
   written(item: number, student: number): string {
-    return this.reader.write(scoreOf(this.ask(item, student).value));
+    return this.#reader.write(scoreOf(this.#ask(item, student).value));
   }
 
   seen(row: number, column: number): string | null {
-    const at = this.at(row, column);
-    return at === undefined ? null : this.ask(at.item.line_item_id, at.student.student_id).edit_id;
+    const at = this.#at(row, column);
+    return at === undefined ? null : this.#ask(at.item.line_item_id, at.student.student_id).edit_id;
   }
 
   judge({ row, column, text }: GridEntry): GridVerdict {
-    const at = this.at(row, column);
+    const at = this.#at(row, column);
     if (at === undefined) return { isTaken: false, sentence: this.words.say("entry.nowhere") };
-    const found = this.reader.read(text, at.item);
+    const found = this.#reader.read(text, at.item);
     if ("sentence" in found) return { isTaken: false, sentence: found.sentence };
-    const warning = this.warning(found.score, at.item);
+    const warning = this.#warning(found.score, at.item);
     return warning === undefined ? { isTaken: true } : { isTaken: true, warning };
   }
 
   enter(entries: readonly GridEntry[]): readonly GridVerdict[] {
     const changes: Parameters<SectionView["enter"]>[0][number][] = [];
     const verdicts = entries.map((entry): GridVerdict => {
-      const at = this.at(entry.row, entry.column);
-      const found = at && this.reader.read(entry.text, at.item);
+      const at = this.#at(entry.row, entry.column);
+      const found = at && this.#reader.read(entry.text, at.item);
       if (at === undefined || found === undefined || "sentence" in found) return this.judge(entry);
       const [item, student] = [at.item.line_item_id, at.student.student_id];
       const base = entry.seen === undefined ? {} : { base: entry.seen as string | null };
-      const shown = this.ask(item, student);
+      const shown = this.#ask(item, student);
       // What is shown already is not entered again, unless it is a colleague's that the person has not seen.
       const isNews = entry.seen !== undefined && entry.seen !== shown.edit_id;
       if (isNews || !isSame(found.score, shown.value)) changes.push({ kind: "score", item, student, value: found.score, ...base });
@@ -197,23 +197,23 @@ export class GradebookModel implements GridModel {
   }
 
   onChange(listener: Listener): () => void {
-    this.listeners.add(listener);
-    return () => this.listeners.delete(listener);
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
   }
 
   /** Statistics of a column over everybody in the section, shown or not; without who is exempt, and what was not accepted. */
   statisticsOfItem(item: LineItem): Statistics | undefined {
     const id = item.line_item_id;
-    if (!this.statistics.has(id)) {
+    if (!this.#statistics.has(id)) {
       const scores: number[] = [];
       for (const { student_id } of this.view.students) {
-        const { value, place } = this.ask(id, student_id);
+        const { value, place } = this.#ask(id, student_id);
         const score = place === "rejected" || place === "quarantined" ? undefined : numberOf(value);
         if (score !== undefined) scores.push(score);
       }
-      this.statistics.set(id, statisticsOf(scores, Number(item.result_value_min), Number(item.result_value_max)));
+      this.#statistics.set(id, statisticsOf(scores, Number(item.result_value_min), Number(item.result_value_max)));
     }
-    return this.statistics.get(id);
+    return this.#statistics.get(id);
   }
 
   /** "28 scores, mean 15.2, median 16, from 9 to 20." */
@@ -229,21 +229,21 @@ export class GradebookModel implements GridModel {
     });
   }
 
-  private at(row: number, column: number): { readonly student: Student; readonly item: LineItem } | undefined {
-    const student = this.students[row];
-    const item = this.items[column];
+  #at(row: number, column: number): { readonly student: Student; readonly item: LineItem } | undefined {
+    const student = this.#students[row];
+    const item = this.#items[column];
     return student && item ? { student, item } : undefined;
   }
 
-  private ask(item: number, student: number): ShownCell {
+  #ask(item: number, student: number): ShownCell {
     return this.view.cell({ kind: "score", item, student });
   }
 
-  private commentAt(item: number, student: number): ShownCell {
+  #commentAt(item: number, student: number): ShownCell {
     return this.view.cell({ kind: "comment", item, student });
   }
 
-  private says(shown: ShownCell, place: Place): string {
+  #says(shown: ShownCell, place: Place): string {
     const parts = [
       ...(shown.theirs ? [this.words.say("place.theirs")] : []),
       ...(place === "settled" ? [] : [this.words.say(`place.${place}`)]),
@@ -252,7 +252,7 @@ export class GradebookModel implements GridModel {
   }
 
   /** A score outside the range is entered as it was typed, so that it is kept, and said at once: the server may not take it. */
-  private warning({ score }: Score, item: LineItem): string | undefined {
+  #warning({ score }: Score, item: LineItem): string | undefined {
     const { result_value_min: min, result_value_max: max } = item;
     if (score === undefined) return undefined;
     if (Number(score) < Number(min)) return this.words.say("cell.below_minimum", { min });
@@ -260,45 +260,45 @@ export class GradebookModel implements GridModel {
     return this.words.say(item.is_extra_credit ? "cell.extra_credit" : "cell.over_maximum", { max });
   }
 
-  private lay(): void {
+  #lay(): void {
     const { view, arrangement } = this;
-    this.everybody = view.students.map(({ student_id }) => student_id);
-    this.items = arrangedColumns(view.lineItems, arrangement);
-    const looked = arrangement.only === null ? arrangedColumns(view.lineItems, { ...arrangement, only: null }) : this.items;
-    this.students = arrangedRows(view.students, looked, arrangement, (item, student) => this.ask(item, student), this.words);
-    this.rowsByKey = new Map(this.students.map(({ student_id }, row) => [String(student_id), row]));
-    this.columnsByKey = new Map(this.items.map(({ line_item_id }, column) => [String(line_item_id), column]));
+    this.#everybody = view.students.map(({ student_id }) => student_id);
+    this.#items = arrangedColumns(view.lineItems, arrangement);
+    const looked = arrangement.only === null ? arrangedColumns(view.lineItems, { ...arrangement, only: null }) : this.#items;
+    this.#students = arrangedRows(view.students, looked, arrangement, (item, student) => this.#ask(item, student), this.words);
+    this.#rowsByKey = new Map(this.#students.map(({ student_id }, row) => [String(student_id), row]));
+    this.#columnsByKey = new Map(this.#items.map(({ line_item_id }, column) => [String(line_item_id), column]));
   }
 
-  private take(cells: readonly { kind: string; item: number; student: number }[] | undefined): void {
+  #take(cells: readonly { kind: string; item: number; student: number }[] | undefined): void {
     if (cells === undefined || cells.some(({ kind }) => kind === "line_item")) {
-      this.statistics.clear();
-      this.layIfOthers();
-      for (const listener of this.listeners) listener(undefined);
+      this.#statistics.clear();
+      this.#layIfOthers();
+      for (const listener of this.#listeners) listener(undefined);
       return;
     }
     const changed: { row: number; column: number }[] = [];
     for (const { kind, item, student } of cells) {
       if (kind !== "score" && kind !== "comment") continue;
-      if (kind === "score") this.statistics.delete(item);
+      if (kind === "score") this.#statistics.delete(item);
       const [row, column] = [this.rowOf(String(student)), this.columnOf(String(item))];
       if (row >= 0 && column >= 0) changed.push({ row, column });
     }
-    if (changed.length > 0) for (const listener of this.listeners) listener(changed);
+    if (changed.length > 0) for (const listener of this.#listeners) listener(changed);
   }
 
   /** Rows keep their order while the same students are there: what others type moves nobody. */
-  private layIfOthers(): void {
+  #layIfOthers(): void {
     const { view } = this;
-    const known = new Set(this.everybody);
+    const known = new Set(this.#everybody);
     const isSame = view.students.length === known.size && view.students.every(({ student_id }) => known.has(student_id));
     if (!isSame) {
-      this.lay();
+      this.#lay();
       return;
     }
     const byId = new Map(view.students.map((student) => [student.student_id, student]));
-    this.students = this.students.map((student) => byId.get(student.student_id) ?? student);
-    this.items = arrangedColumns(view.lineItems, this.arrangement);
-    this.columnsByKey = new Map(this.items.map(({ line_item_id }, column) => [String(line_item_id), column]));
+    this.#students = this.#students.map((student) => byId.get(student.student_id) ?? student);
+    this.#items = arrangedColumns(view.lineItems, this.arrangement);
+    this.#columnsByKey = new Map(this.#items.map(({ line_item_id }, column) => [String(line_item_id), column]));
   }
 }

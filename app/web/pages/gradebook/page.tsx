@@ -1,20 +1,26 @@
 /** The page of a section's grades, put together. */
 import type { ComponentChildren, VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
 import { Grid } from "../../grid/grid.ts";
 import { changed } from "../../section/watched.ts";
+import { isWithoutWorker } from "../../section/worker_registration.ts";
 import { Top } from "../../style/top.tsx";
+import type { Beside } from "./beside.ts";
 import type { Desk } from "./desk.ts";
 import { Footer } from "./footer.tsx";
 import { QuickBar } from "./quick.tsx";
 import { Toolbar } from "./toolbar.tsx";
 
+export const PHONE = "(max-width: 599px)";
+
 export function GradebookPage({ desk, children }: { readonly desk: Desk; readonly children: ComponentChildren }): VNode {
   const { words, view } = desk;
   const isQuick = desk.arrangement.value.only !== null;
-  const parts = desk.parts.value;
+  const hasAside = desk.aside.value !== null;
+  const hasCodes = isQuick && !hasAside && !matchMedia(PHONE).matches;
+  const isOpening = desk.opened.value !== null;
+  const beside = isOpening || hasAside || hasCodes || desk.hasCard || isWithoutWorker.value ? desk.beside() : null;
   return (
-    <div class={isQuick ? "gradebook is-quick" : "gradebook"} data-ready={parts !== null || undefined}>
+    <div class={isQuick ? "gradebook is-quick" : "gradebook"}>
       <Top words={words} facts={view.facts} page="grades">
         {children}
       </Top>
@@ -22,39 +28,47 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
       {isQuick && <QuickBar desk={desk} />}
       <div class="desk">
         <main class="sheet">
-          <GridHost desk={desk} />
+          <div ref={(desk.hostGrid ??= (host) => hostGrid(desk, host))} class="grid-host" />
           <Emptiness desk={desk} />
-          {parts && <parts.CellCard desk={desk} />}
+          {beside && <beside.parts.CellCard desk={beside.desk} />}
         </main>
-        {isQuick && parts && desk.aside.value === null && (
+        {hasCodes && (
           <aside class="aside codes" aria-label={words.say("help.codes")}>
             <h2>{words.say("help.codes")}</h2>
-            <parts.Codes desk={desk} />
+            {beside && <beside.parts.Codes desk={beside.desk} />}
           </aside>
         )}
-        <Aside desk={desk} />
+        <Aside desk={desk} beside={beside} />
       </div>
       <Footer desk={desk}>
         <NoticeLine desk={desk} />
       </Footer>
-      {parts && <parts.Opened desk={desk} />}
+      {isOpening && (beside ? <beside.parts.Opened desk={beside.desk} /> : <div ref={holdKeys} class="awaited" tabIndex={-1} />)}
     </div>
   );
 }
 
 /** The grid is no part of what Preact draws: it is put into this element once. */
-function GridHost({ desk }: { readonly desk: Desk }): VNode {
-  const host = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const { words, view, model } = desk;
-    if (host.current === null) return undefined;
-    const named = { table: words.say("gradebook.grid", { title: view.facts.title }), rowHeads: words.say("student"), comment: words.say("cell.has_comment") };
-    const grid = new Grid(host.current, model, named, (event) => desk.onGrid(event));
-    desk.grid = grid;
-    changed();
-    return () => grid.destroy();
-  }, []);
-  return <div ref={host} class="grid-host" />;
+function hostGrid(desk: Desk, host: HTMLElement | null): void {
+  const { words, view, model } = desk;
+  desk.grid?.destroy();
+  if (host === null) return;
+  const named = { table: words.say("gradebook.grid", { title: view.facts.title }), rowHeads: words.say("student"), comment: words.say("cell.has_comment") };
+  desk.grid = new Grid(host, model, named, (event) => desk.onGrid(event));
+  changed();
+}
+
+let before: Element | null = null;
+
+/** What is typed after a dialog was asked for, and before it is here, goes nowhere: it was not meant for the grid. */
+function holdKeys(element: HTMLElement | null): void {
+  if (element === null) (before as HTMLElement | null)?.focus();
+  else before = document.activeElement;
+  element?.focus();
+}
+
+function takeFocus(element: HTMLElement | null): void {
+  element?.focus();
 }
 
 /** Why there is nothing to see, and the way on. */
@@ -82,16 +96,9 @@ function Emptiness({ desk }: { readonly desk: Desk }): VNode | null {
   );
 }
 
-const NOTICE_MS = 12_000;
-
 /** What has just happened, in the foot, where it moves nothing; said aloud, and gone after a while unless it warns. */
 function NoticeLine({ desk }: { readonly desk: Desk }): VNode {
   const notice = desk.notice.value;
-  useEffect(() => {
-    if (notice === null || notice.tone === "warn") return undefined;
-    const timer = setTimeout(() => (desk.notice.value = null), NOTICE_MS);
-    return () => clearTimeout(timer);
-  }, [notice]);
   return (
     <div class="notice-line" data-tone={notice?.tone}>
       <p role="status">{notice !== null && !notice.isUrgent && notice.text}</p>
@@ -105,29 +112,24 @@ function NoticeLine({ desk }: { readonly desk: Desk }): VNode {
   );
 }
 
-function Aside({ desk }: { readonly desk: Desk }): VNode | null {
+function Aside({ desk, beside }: { readonly desk: Desk; readonly beside: Beside | null }): VNode | null {
   const { words } = desk;
   const which = desk.aside.value;
-  const parts = desk.parts.value;
-  const box = useRef<HTMLElement>(null);
-  useEffect(() => {
-    if (which !== null) box.current?.focus();
-  }, [which]);
   if (which === null) return null;
   const close = (): void => {
     desk.aside.value = null;
     desk.grid?.focus();
   };
-  const title = words.say(which === "history" ? "history.title" : "attention.title");
+  const title = words.say(which === "history" ? "tool.history" : "attention.title");
   return (
-    <aside ref={box} class="aside" aria-label={title} tabIndex={-1} onKeyDown={(event) => event.key === "Escape" && close()}>
+    <aside key={which} ref={takeFocus} class="aside" aria-label={title} tabIndex={-1} onKeyDown={(event) => event.key === "Escape" && close()}>
       <div class="card-top">
         <h2>{title}</h2>
         <button type="button" class="button" onClick={close}>
           {words.say("dialog.close")}
         </button>
       </div>
-      {parts && (which === "history" ? <parts.History desk={desk} /> : <parts.Attention desk={desk} />)}
+      {beside && (which === "history" ? <beside.parts.History desk={beside.desk} /> : <beside.parts.Attention desk={beside.desk} />)}
     </aside>
   );
 }

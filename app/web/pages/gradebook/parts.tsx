@@ -1,9 +1,10 @@
-/** What is not needed for the first typed score: dialogs, panels, the card of a cell. Loaded when the grid can be typed into. */
+/** What is not needed to type scores: dialogs, panels, the card of a cell, sentences about what needs a person. */
 import type { VNode } from "preact";
+import "./entry.tsx";
 import { CellMenu } from "./cell_menu.tsx";
 import { ColumnForm, Columns } from "./columns.tsx";
 import { Comment } from "./comment.tsx";
-import type { Desk } from "./desk.ts";
+import type { BesideDesk } from "./beside.ts";
 import { Fill } from "./fill.tsx";
 import { Help } from "./help.tsx";
 import { PasteBox, Preview } from "./paste.tsx";
@@ -11,12 +12,15 @@ import { PasteBox, Preview } from "./paste.tsx";
 export { Attention, CellCard } from "./attention.tsx";
 export { Codes } from "./help.tsx";
 export { History } from "./history.tsx";
-export { readyToPrint, printSection } from "./print.ts";
+export { More } from "./more.tsx";
+export { paste } from "./paste.tsx";
+export { doneInWords, refusedInWords, theirsInWords } from "./told.ts";
 
-export function Opened({ desk }: { readonly desk: Desk }): VNode | null {
+export function Opened({ desk }: { readonly desk: BesideDesk }): VNode | null {
   const opened = desk.opened.value;
   switch (opened?.is) {
     case undefined:
+    case "pasting":
       return null;
     case "column":
       return <ColumnForm key={opened.item?.line_item_id} desk={desk} item={opened.item} />;

@@ -1,16 +1,17 @@
 /** Pasting from a spreadsheet: a box for those who cannot press Ctrl+V in the grid, and the preview of what a paste would do. */
 import type { VNode } from "preact";
 import { useState } from "preact/hooks";
-import type { PastePreview, PreviewCell } from "../../grid/model.ts";
+import type { PastePreview, PreviewCell, Range } from "../../grid/model.ts";
+import { planPaste } from "../../grid/paste.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import { Labelled } from "./columns.tsx";
-import type { Desk } from "./desk.ts";
-import type { GradebookWords } from "./score.ts";
+import type { BesideDesk, BesideWords } from "./beside.ts";
+import { spoken } from "./told.ts";
 
 /** More lines than this are counted, not listed: nobody reads them, and they would take long to draw. */
 const LINES_MAX = 200;
 
-export function PasteBox({ desk }: { readonly desk: Desk }): VNode {
+export function PasteBox({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words } = desk;
   const [text, setText] = useState("");
   const [wrong, setWrong] = useState("");
@@ -33,7 +34,7 @@ export function PasteBox({ desk }: { readonly desk: Desk }): VNode {
         <Labelled label={words.say("paste.box")} id="paste-box" wrong={wrong}>
           <textarea class="field" id="paste-box" data-first rows={8} wrap="off" value={text} onInput={({ currentTarget }) => setText(currentTarget.value)} />
         </Labelled>
-        {desk.active.value && <p class="hint">{words.say("paste.from", { where: desk.spoken(desk.active.value) })}</p>}
+        {desk.active.value && <p class="hint">{words.say("paste.from", { where: spoken(desk.active.value, words) })}</p>}
         <div class="choices">
           <button type="submit" class="button button-main">
             {words.say("paste.do_it")}
@@ -44,8 +45,16 @@ export function PasteBox({ desk }: { readonly desk: Desk }): VNode {
   );
 }
 
+/** Put a text into the grid: at once, or as the preview says if anything in it is doubtful. */
+export function paste(desk: BesideDesk, { text, range }: { readonly text: string; readonly range: Range }): void {
+  const { grid, model } = desk;
+  const { preview, isDoubtful } = planPaste(model, range, text, (entries) => grid?.enter(entries) ?? []);
+  desk.opened.value = isDoubtful ? { is: "preview", preview } : null;
+  if (!isDoubtful) preview.confirm();
+}
+
 /** How many of each: "182 ready, 3 not understood, 2 to look at twice." */
-export function summaryOf(preview: PastePreview, words: GradebookWords): string {
+export function summaryOf(preview: PastePreview, words: BesideWords): string {
   const { cells, rowsCut, columnsCut, readOnly } = preview;
   const count = (test: (cell: PreviewCell) => boolean): number => cells.filter(test).length;
   const refused = count(({ verdict }) => !verdict.isTaken);
@@ -69,7 +78,7 @@ function remarkOf({ verdict }: PreviewCell): string {
   return verdict.isTaken ? (verdict.warning ?? "") : verdict.sentence;
 }
 
-export function Preview({ desk, preview }: { readonly desk: Desk; readonly preview: PastePreview }): VNode {
+export function Preview({ desk, preview }: { readonly desk: BesideDesk; readonly preview: PastePreview }): VNode {
   const { words } = desk;
   const { cells } = preview;
   const changed = cells.filter(({ verdict, old, text }) => verdict.isTaken && old !== text).length;
@@ -95,7 +104,7 @@ export function Preview({ desk, preview }: { readonly desk: Desk; readonly previ
   );
 }
 
-function PreviewTable({ words, cells }: { readonly words: GradebookWords; readonly cells: readonly PreviewCell[] }): VNode {
+function PreviewTable({ words, cells }: { readonly words: BesideWords; readonly cells: readonly PreviewCell[] }): VNode {
   const marked = cells.filter((cell) => remarkOf(cell) !== "");
   const [isOnlyMarked, setOnlyMarked] = useState(marked.length > 0);
   const wanted = isOnlyMarked ? marked : cells;

@@ -2,6 +2,7 @@
  * The section on paper. The grid draws a window of rows, and sixty columns fit on no page: for paper there are tables of a few
  * columns each, with the names repeated, the codes spelled out, and what is not yet at the district said at the top.
  */
+import { serverNow } from "../../section/server_clock.ts";
 import type { Desk } from "./desk.ts";
 import { inWords, isEmpty } from "./score.ts";
 
@@ -54,7 +55,7 @@ export function layPaper(desk: Desk): HTMLElement {
   const unsent = queued + sending + storing;
   add(paper, "h1", `${view.facts.title} · ${view.facts.org_name}`);
   const lead = [
-    words.say("print.made", { at: words.at(desk.now(), 0) }),
+    words.say("print.made", { at: words.at(serverNow(), 0) }),
     words.say("print.students", { n: model.rows() }),
     unsent ? words.say("print.unsent", { n: unsent }) : words.say("print.all_sent"),
   ];

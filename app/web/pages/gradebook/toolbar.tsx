@@ -1,16 +1,13 @@
 /** What can be done, above the grid: find, order, show; undo; columns; and the rest in a menu. */
 import type { VNode } from "preact";
-import { useState } from "preact/hooks";
-import { downloadGradebook } from "../../section/download.ts";
 import { Menu } from "../../style/menu.tsx";
 import type { Filter, SortBy } from "./arrangement.ts";
 import type { Desk } from "./desk.ts";
-import { inWords, isEmpty } from "./score.ts";
 
 export function Toolbar({ desk }: { readonly desk: Desk }): VNode {
   const { words, grid } = desk;
   const concerns = desk.concerns.value.length;
-  const [isOpen, setOpen] = useState(false);
+  const isOpen = desk.hasTools.value;
   const toggle = (which: "history" | "attention"): void => {
     desk.aside.value = desk.aside.value === which ? null : which;
   };
@@ -22,7 +19,7 @@ export function Toolbar({ desk }: { readonly desk: Desk }): VNode {
           <span class="dot" data-mark="conflict" aria-hidden="true" /> {words.say("attention.count", { n: concerns })}
         </button>
       )}
-      <button type="button" class="button phone-only" aria-expanded={isOpen} onClick={() => setOpen(!isOpen)}>
+      <button type="button" class="button phone-only" aria-expanded={isOpen} onClick={() => (desk.hasTools.value = !isOpen)}>
         {words.say("tool.tools")}
       </button>
       <div class={isOpen ? "tools is-open" : "tools"}>
@@ -43,7 +40,9 @@ export function Toolbar({ desk }: { readonly desk: Desk }): VNode {
         <button type="button" class="button" aria-expanded={desk.aside.value === "history"} onClick={() => toggle("history")}>
           {words.say("tool.history")}
         </button>
-        <More desk={desk} />
+        <Menu label={words.say("tool.more")}>
+          <More desk={desk} />
+        </Menu>
       </div>
     </div>
   );
@@ -138,42 +137,8 @@ function QuickButton({ desk }: { readonly desk: Desk }): VNode {
   );
 }
 
-function More({ desk }: { readonly desk: Desk }): VNode {
-  const { words } = desk;
-  const active = desk.active.value;
-  const hidden = desk.view.lineItems.filter(({ is_hidden }) => is_hidden).length;
-  const { showsHidden } = desk.arrangement.value;
-  const item = (label: string, onClick: () => void, isOff = false): VNode => (
-    <button type="button" class="button" disabled={isOff} onClick={onClick}>
-      {label}
-    </button>
-  );
-  return (
-    <Menu label={words.say("tool.more")}>
-      {item(words.say("tool.comment"), () => desk.comment(), active === null)}
-      {active && item(words.say("tool.fill"), () => (desk.opened.value = { is: "fill", item: active.item }))}
-      {active && item(words.say("tool.edit_column"), () => (desk.opened.value = { is: "column", item: active.item }))}
-      {item(words.say("tool.columns"), () => (desk.opened.value = { is: "columns" }))}
-      {hidden > 0 && (
-        <button type="button" class="button" aria-pressed={showsHidden} onClick={() => desk.arrange({ showsHidden: !showsHidden })}>
-          {words.say("columns.show_hidden", { n: hidden })}
-        </button>
-      )}
-      {item(words.say("tool.paste"), () => (desk.opened.value = { is: "paste" }))}
-      {item(words.say("tool.download"), () => downloadFile(desk))}
-      {item(words.say("tool.print"), () => desk.parts.value?.printSection(desk))}
-      {item(words.say("tool.help"), () => (desk.opened.value = { is: "help" }))}
-    </Menu>
-  );
-}
-
-function downloadFile({ words, view, grid }: Desk): void {
-  grid?.commit();
-  downloadGradebook(view, {
-    student: words.say("student"),
-    identifier: words.say("student.identifier"),
-    outOf: (max) => words.say("column.out_of", { max }),
-    cell: (value) => (isEmpty(value) ? "" : inWords("score", value, words)),
-    comment: words.say("tool.comment"),
-  });
+/** What the menu holds is there when it is opened. */
+function More({ desk }: { readonly desk: Desk }): VNode | null {
+  const beside = desk.beside();
+  return beside && <beside.parts.More desk={beside.desk} />;
 }

@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import { useEffect } from "preact/hooks";
 import { Head } from "../../section/frame.tsx";
-import { outboxStatus } from "../../section/outbox.ts";
+import { outboxStatus } from "../../section/outbox_status.ts";
 import { listProblem, loadList, sectionList } from "../../section/section_list.ts";
 import { StatusLine } from "../../section/status_line.tsx";
 import { Links } from "./links.tsx";

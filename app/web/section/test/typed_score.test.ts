@@ -47,5 +47,5 @@ test("what is written is read back to the same", () => {
 
 test("a refusal says what was typed, and not more than the page can show", () => {
   const found = readScore("x".repeat(500), { result_value_min: "0", result_value_max: "20", is_extra_credit: false });
-  assert.deepEqual(found, { reason: "score_not_a_number", params: { typed: "x".repeat(40), max: "20" } });
+  assert.deepEqual(found, { reason: "score_not_a_number", params: { typed: "x".repeat(40), min: "0", max: "20" } });
 });

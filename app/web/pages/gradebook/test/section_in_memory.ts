@@ -2,15 +2,20 @@
 import type { CellName, Head, KeptEdit } from "@inkfast/outbox";
 import { keyOf, type LineItem, type SectionFacts, type SectionView, type ShownCell, type Student } from "../../../section/types.ts";
 import english from "../../../words/en/gradebook.json" with { type: "json" };
+import besideEnglish from "../../../words/en/gradebook_beside.json" with { type: "json" };
+import refusalsEnglish from "../../../words/en/refusals.json" with { type: "json" };
 import sharedEnglish from "../../../words/en/shared.json" with { type: "json" };
 import spanish from "../../../words/es/gradebook.json" with { type: "json" };
+import besideSpanish from "../../../words/es/gradebook_beside.json" with { type: "json" };
+import refusalsSpanish from "../../../words/es/refusals.json" with { type: "json" };
 import sharedSpanish from "../../../words/es/shared.json" with { type: "json" };
 import { Words } from "../../../words/words.ts";
 import type { ScoreReader } from "../model.ts";
-import type { GradebookWords, Score } from "../score.ts";
+import type { BesideWords } from "../beside.ts";
+import type { Score } from "../score.ts";
 
-export const ENGLISH: GradebookWords = new Words("en", { ...sharedEnglish, ...english });
-export const SPANISH: GradebookWords = new Words("es", { ...sharedSpanish, ...spanish });
+export const ENGLISH: BesideWords = new Words("en", { ...sharedEnglish, ...english, ...besideEnglish, ...refusalsEnglish });
+export const SPANISH: BesideWords = new Words("es", { ...sharedSpanish, ...spanish, ...besideSpanish, ...refusalsSpanish });
 
 export function student(student_id: number, given_name: string, family_name: string, is_active = true): Student {
   return { student_id, given_name, family_name, identifier: `1000${student_id}`, grades: "09", is_active };
