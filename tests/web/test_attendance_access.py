@@ -8,70 +8,49 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browsing import ask_axe
 from tests.web.conftest import PHONE
+from tests.web.looking import LOCALES, Looking
 from tests.web.roll_page import PRESENT, open_roll
 from tests.web.sizes import EMPTY, SMALL, sized
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from playwright.async_api import Page, Route
+    from playwright.async_api import Route, ViewportSize
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
     from tests.web.roll_page import RollPage
 
-    Shoot = Callable[[Page, str], Awaitable[None]]
-
 NAMES = ["Alvarez, Mateo", "Baker, Tanisha", "Castillo, Ana", "Chen, Wei", "Cruz, Daniela", "Davis, Jordan"]
-LOOKS = pytest.mark.parametrize(("language", "scheme"), [("en", "light"), ("es", "dark")])
+LANGUAGES = pytest.mark.parametrize("language", ["en", "es"])
 CLASS = sized(34, 3)
 
 
-class Look:
-    """What axe finds in each state, which gets a picture as well."""
+class Look(Looking):
+    """What axe finds in each state of the roll."""
 
-    def __init__(self, page: Page, shoot: Shoot, name: str) -> None:
-        self.page = page
-        self.shoot = shoot
-        self.name = name
-        self.faults: list[str] = []
+    # As high as the page: axe measures what lies under a foot that stays as if that were all that there is to tap.
+    phone: ViewportSize = {"width": PHONE["width"], "height": 3_000}  # noqa: RUF012
 
     async def at(self, state: str, *, is_over_others: bool = False) -> None:
-        """Look at the page as it stands.
-
-        On a phone as high as the page: what lies under the foot is measured as if it were all that there is to tap. So
-        is what lies under an open menu, which is looked at on a desk only.
-        """
-        await self.shoot(self.page, f"attendance-{state}-{self.name}")
-        self.faults += await ask_axe(self.page, state)
-        if is_over_others:
-            return
-        size = self.page.viewport_size
-        await self.page.set_viewport_size({"width": PHONE["width"], "height": 3_000})
-        self.faults += await ask_axe(self.page, f"{state} on a phone")
-        assert size is not None
-        await self.page.set_viewport_size(size)
+        """Look at the page as it stands; at a desk only where an open menu lies over what is there to tap."""
+        await self.look(f"attendance-{state}", is_on_phone=not is_over_others)
 
 
 async def _opened(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, look: tuple[str, str], **window: Any
+    open_page: OpenPage, service: Service, school: GradebookSchool, language: str, **window: Any
 ) -> tuple[RollPage, Look]:
-    language, scheme = look
-    locale = {"en": "en-US", "es": "es-MX"}[language]
-    roll = await open_roll(open_page, service, school, locale=locale, color_scheme=scheme, **window)
+    roll = await open_roll(open_page, service, school, locale=LOCALES[language], **window)
     assert await roll.page.evaluate("document.documentElement.lang") == language
-    return roll, Look(roll.page, shoot, f"{language}-{scheme}")
+    return roll, Look(roll.page, language)
 
 
 @CLASS
-@LOOKS
+@LANGUAGES
 async def test_a_roll_from_beginning_to_end(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, language: str, scheme: str
+    open_page: OpenPage, service: Service, school: GradebookSchool, language: str
 ) -> None:
-    roll, look = await _opened(open_page, service, school, shoot, (language, scheme))
+    roll, look = await _opened(open_page, service, school, language)
     await look.at("new")
     for name, category in zip(NAMES[1:6], MARKS, strict=True):
         await roll.row(name).locator("button").first.click()
@@ -110,11 +89,11 @@ async def _all_present(roll: RollPage) -> dict[str, Any]:
 
 
 @SMALL
-@LOOKS
+@LANGUAGES
 async def test_what_needs_a_person(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, language: str, scheme: str
+    open_page: OpenPage, service: Service, school: GradebookSchool, language: str
 ) -> None:
-    roll, look = await _opened(open_page, service, school, shoot, (language, scheme))
+    roll, look = await _opened(open_page, service, school, language)
     head = {
         "edit_id": "0199f3a0-3b52-7d0e-8a7b-0c5a9a6f4e21",
         "value": {"category": "tardy", "arrival_time": "08:07"},
@@ -150,8 +129,8 @@ async def test_what_needs_a_person(
 
 
 @EMPTY
-async def test_nobody_is_enrolled(open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot) -> None:
-    roll, look = await _opened(open_page, service, school, shoot, ("en", "light"))
+async def test_nobody_is_enrolled(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll, look = await _opened(open_page, service, school, "en")
     await expect(roll.page.get_by_text("Nobody is enrolled")).to_be_visible()
     await expect(roll.page.get_by_role("button", name="Roll taken")).to_have_count(0)
     await look.at("empty")
@@ -159,10 +138,10 @@ async def test_nobody_is_enrolled(open_page: OpenPage, service: Service, school:
 
 
 @SMALL
-async def test_not_ones_own_section(open_page: OpenPage, school: GradebookSchool, shoot: Shoot) -> None:
+async def test_not_ones_own_section(open_page: OpenPage, school: GradebookSchool) -> None:
     page = await open_page(f"/app/sections/{school.section}/attendance", as_user=school.stranger_name)
     await expect(page.get_by_text("This is not one of your sections.")).to_be_visible()
-    look = Look(page, shoot, "en-light")
+    look = Look(page, "en")
     await look.at("not-yours")
     assert look.faults == [], "\n".join(look.faults)
 
@@ -184,9 +163,9 @@ async def test_in_spanish_by_keys(open_page: OpenPage, service: Service, school:
 
 @SMALL
 async def test_forced_colours_keep_the_marks_apart(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
+    open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    roll, look = await _opened(open_page, service, school, shoot, ("en", "dark"), forced_colors="active")
+    roll, look = await _opened(open_page, service, school, "en", forced_colors="active")
     await roll.mark(NAMES[1], "unexcused_absence")
     outline = "e => { const s = getComputedStyle(e); return `${s.outlineStyle} ${s.outlineWidth}` }"
     await roll.page.locator("h1").click()

@@ -8,73 +8,51 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from playwright.async_api import expect
 
-from tests.browsing import ask_axe
-from tests.web.conftest import PHONE
+from tests.web.conftest import DESK
 from tests.web.grade_page import GradePage, open_grades
+from tests.web.looking import LOCALES, Looking
 from tests.web.sizes import EMPTY, LARGE, SMALL
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
-
-    from playwright.async_api import Page, Route
+    from playwright.async_api import Route
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
 
-    Shoot = Callable[[Page, str], Awaitable[None]]
-
-LOOKS = pytest.mark.parametrize(
-    ("language", "scheme"), [("en", "light"), ("es", "dark"), ("en", "dark"), ("es", "light")]
-)
+LANGUAGES = pytest.mark.parametrize("language", ["en", "es"])
 SMALL_TARGETS = """() => [...document.querySelectorAll('a, button, select, input:not(.grid-input)')]
     .filter(e => e.checkVisibility() && !e.matches('.skip'))
     .map(e => [e, (e.closest('label') ?? e).getBoundingClientRect()])
     .filter(([, box]) => box.width < 24 || box.height < 24)
-    .map(([e]) => e.outerHTML.slice(0, 120))"""
+    .map(([e]) => `small target ${e.outerHTML.slice(0, 120)}`)"""
 
 
-class Look:
-    """What axe finds in each state, which gets a picture as well."""
-
-    def __init__(self, page: Page, shoot: Shoot, name: str) -> None:
-        self.page = page
-        self.shoot = shoot
-        self.name = name
-        self.faults: list[str] = []
+class Look(Looking):
+    """What axe finds in each state of the gradebook, what is too small to hit, and what runs out of the window."""
 
     async def at(self, state: str) -> None:
-        """Look at the page as it stands, at both widths."""
-        await self.shoot(self.page, f"gradebook-{state}-{self.name}")
-        before = self.page.viewport_size
-        for size in (before, PHONE):
-            assert size is not None
-            await self.page.set_viewport_size(size)
-            where = f"{state} at {size['width']} px"
-            self.faults += await ask_axe(self.page, where)
-            self.faults += [f"{where}: small target {html}" for html in await self.page.evaluate(SMALL_TARGETS)]
-            over = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
-            if over > 0:
-                self.faults.append(f"{where}: {over} px too wide")
-        assert before is not None
-        await self.page.set_viewport_size(before)
+        """Look at the page as it stands, at its own size and on a phone."""
+        await self.look(f"gradebook-{state}", desk=self.page.viewport_size or DESK)
+
+    async def measured(self) -> list[str]:
+        """Return the targets that are too small, and how much the page is too wide."""
+        small: list[str] = await self.page.evaluate(SMALL_TARGETS)
+        over = await self.page.evaluate("document.documentElement.scrollWidth - innerWidth")
+        return [*small, *([f"{over} px too wide"] if over > 0 else [])]
 
 
 async def _opened(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, look: tuple[str, str], **window: Any
+    open_page: OpenPage, service: Service, school: GradebookSchool, language: str, **window: Any
 ) -> tuple[GradePage, Look]:
-    language, scheme = look
-    locale = {"en": "en-US", "es": "es-MX"}[language]
-    grades = await open_grades(open_page, service, school, locale=locale, color_scheme=scheme, **window)
+    grades = await open_grades(open_page, service, school, locale=LOCALES[language], **window)
     assert await grades.page.evaluate("document.documentElement.lang") == language
-    return grades, Look(grades.page, shoot, f"{language}-{scheme}")
+    return grades, Look(grades.page, language)
 
 
-@LOOKS
-async def test_every_state(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, language: str, scheme: str
-) -> None:
-    grades, look = await _opened(open_page, service, school, shoot, (language, scheme))
+@LANGUAGES
+async def test_every_state(open_page: OpenPage, service: Service, school: GradebookSchool, language: str) -> None:
+    grades, look = await _opened(open_page, service, school, language)
     page = grades.page
     await grades.go("García, Ana", "Quiz 2")
     await page.keyboard.type("1")
@@ -123,11 +101,9 @@ DIALOGS = ("comment", "fill", "column", "columns", "paste", "help")
 
 
 @SMALL
-@LOOKS
-async def test_every_dialog(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot, language: str, scheme: str
-) -> None:
-    grades, look = await _opened(open_page, service, school, shoot, (language, scheme))
+@LANGUAGES
+async def test_every_dialog(open_page: OpenPage, service: Service, school: GradebookSchool, language: str) -> None:
+    grades, look = await _opened(open_page, service, school, language)
     page = grades.page
     await grades.go("Baker, Tanisha", "Test 1")
     await page.locator(".tools .menu > button").click()
@@ -160,33 +136,29 @@ async def test_every_dialog(
 
 
 @EMPTY
-async def test_a_section_without_anything(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
-) -> None:
+async def test_a_section_without_anything(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
     page = await open_page(f"/app/sections/{school.section}")
     await expect(page.get_by_text("Nobody is enrolled in this section yet.")).to_be_visible(timeout=20_000)
-    look = Look(page, shoot, "en-light")
+    look = Look(page, "en")
     await look.at("empty")
     assert not look.faults, "\n".join(look.faults)
 
 
 @SMALL
-async def test_not_ones_own_section(open_page: OpenPage, school: GradebookSchool, shoot: Shoot) -> None:
+async def test_not_ones_own_section(open_page: OpenPage, school: GradebookSchool) -> None:
     page = await open_page(f"/app/sections/{school.section}", as_user=school.stranger_name)
     await expect(page.get_by_text("This is not one of your sections.")).to_be_visible(timeout=20_000)
-    look = Look(page, shoot, "en-light")
+    look = Look(page, "en")
     await look.at("not-yours")
     assert not look.faults, "\n".join(look.faults)
 
 
 @LARGE
 async def test_a_large_section_at_400_percent_loses_nothing(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
+    open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
     # 1280 px at 400 % are 320 px, and 640 px at 200 % are as high as a small phone.
-    grades, look = await _opened(
-        open_page, service, school, shoot, ("en", "light"), viewport={"width": 320, "height": 360}
-    )
+    grades, look = await _opened(open_page, service, school, "en", viewport={"width": 320, "height": 360})
     page = grades.page
     assert await page.evaluate("document.documentElement.scrollWidth") <= 320
     box = await page.locator(".grid-host").bounding_box()
@@ -201,11 +173,9 @@ async def test_a_large_section_at_400_percent_loses_nothing(
 
 @SMALL
 async def test_forced_colours_keep_the_marks_apart(
-    open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
+    open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    grades, look = await _opened(
-        open_page, service, school, shoot, ("en", "dark"), forced_colors="active", reduced_motion="reduce"
-    )
+    grades, look = await _opened(open_page, service, school, "en", forced_colors="active", reduced_motion="reduce")
     await grades.page.context.set_offline(offline=True)
     await grades.enter("Baker, Tanisha", "Test 1", "55 la")
     await look.at("forced")
