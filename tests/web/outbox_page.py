@@ -41,41 +41,45 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>outbox</title>
   import { openOutbox } from "/outbox/outbox.min.js";
   const { user, token, section, name } = Object.fromEntries(new URLSearchParams(location.hash.slice(1)));
   const headers = () => ({ Authorization: `Bearer ${token}` });
-  window.shift = 0; // of the clock
-  const outbox = openOutbox({ user, headers, name, now: () => Date.now() + window.shift });
   const id = Number(section);
   const key = ({ item, student }) => `${item}/${student}`;
-  const heads = new Map();
-  outbox.on("recorded", ({ edits }) => edits.forEach((edit) => heads.set(key(edit), edit.edit_id)));
-  let typed = 0;
-  window.outbox = outbox;
-  // False while the service has no time for it.
-  window.look = async () => {
-    const answer = await fetch(`/api/v1/sections/${id}`, { headers: headers() }).catch(() => ({}));
-    if (answer.status !== 200) return false;
-    const { cells } = await answer.json();
-    cells.kind.forEach((kind, i) => {
-      if (kind === "comment") heads.set(key({ item: cells.item[i], student: cells.student[i] }), cells.edit_id[i]);
-    });
-    return true;
+  window.shift = 0; // of the clock
+
+  window.openDesk = (name) => {
+    const outbox = openOutbox({ user, headers, name, now: () => Date.now() + window.shift });
+    const heads = new Map();
+    outbox.on("recorded", ({ edits }) => edits.forEach((edit) => heads.set(key(edit), edit.edit_id)));
+    let typed = 0;
+    // False while the service has no time for it.
+    const look = async () => {
+      const answer = await fetch(`/api/v1/sections/${id}`, { headers: headers() }).catch(() => ({}));
+      if (answer.status !== 200) return false;
+      const { cells } = await answer.json();
+      cells.kind.forEach((kind, i) => {
+        if (kind === "comment") heads.set(key({ item: cells.item[i], student: cells.student[i] }), cells.edit_id[i]);
+      });
+      return true;
+    };
+    const put = async (item, student, text) => {
+      const cell = { kind: "comment", item, student };
+      const base = outbox.newest(id, cell)?.edit_id ?? heads.get(key(cell)) ?? null;
+      const [{ edit_id }] = await outbox.put(id, [{ ...cell, base, value: { text } }]);
+      return { desk: name, edit_id, item, student, text, storage: outbox.status().storage };
+    };
+    // Goes on until the browser is killed: what is kept is told at once, and where it is.
+    const type = async (cells, prefix) => {
+      for (;;) {
+        const [item, student] = cells[Math.floor(Math.random() * cells.length)];
+        const text = `${prefix}.${++typed}`;
+        put(item, student, text).then((edit) => console.debug(JSON.stringify(edit)));
+        if (Math.random() < 0.3) outbox.flush();
+        await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
+      }
+    };
+    return { outbox, look, put, type, opened: outbox.open(id) };
   };
-  window.put = async (item, student, text) => {
-    const cell = { kind: "comment", item, student };
-    const base = outbox.newest(id, cell)?.edit_id ?? heads.get(key(cell)) ?? null;
-    const [{ edit_id }] = await outbox.put(id, [{ ...cell, base, value: { text } }]);
-    return { desk: name, edit_id, item, student, text, storage: outbox.status().storage };
-  };
-  // Goes on until the browser is killed: what is kept is told at once, and where it is.
-  window.type = async (cells, prefix) => {
-    for (;;) {
-      const [item, student] = cells[Math.floor(Math.random() * cells.length)];
-      const text = `${prefix}.${++typed}`;
-      window.put(item, student, text).then((edit) => console.debug(JSON.stringify(edit)));
-      if (Math.random() < 0.3) outbox.flush();
-      await new Promise((resolve) => setTimeout(resolve, Math.random() * 30));
-    }
-  };
-  await outbox.open(id);
+  Object.assign(window, window.openDesk(name));
+  await window.opened;
   window.isReady = true;
 </script>"""
 

@@ -23,6 +23,8 @@ const INNER = ["isBusy", "due", "since", "windowMs", "editsMax", "tries", "isClo
 /** The entries of the package with idb, as a page loads them. */
 async function smallest() {
   const mangleProps = new RegExp(`^(${INNER.join("|")})$`);
+  const seen = INNER.filter((name) => new RegExp(`\\b${name}\\??[:(]`).test(readFileSync(join(ROOT, "src/types.ts"), "utf8")));
+  if (seen.length > 0) throw new Error(`pages see ${seen.join(", ")}`);
   const entryPoints = ENTRIES.map((name) => ({ in: `src/${name}.ts`, out: `${name === "index" ? "outbox" : name}.min` }));
   const { outputFiles } = await build({ ...SETTINGS, entryPoints, minify: true, mangleProps, write: false });
   return outputFiles;

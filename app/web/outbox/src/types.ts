@@ -188,7 +188,7 @@ export interface Outbox {
   /** Whose it is. */
   readonly user: string;
   /** Look at the disk, and do this to what is kept, in one transaction: for other parts of this package. */
-  run<T>(step: (kept: never) => T): Promise<T>;
+  run<T>(work: (kept: never) => T): Promise<T>;
   /** Milliseconds to add to this computer's clock to get the server's; 0 while unknown. */
   clockOffset(): number;
   /** Stop sending and let go of the disk; what is kept stays kept. */
