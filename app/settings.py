@@ -100,8 +100,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     login_session_days: Annotated[int, _doc("A login session ends at the latest after this.")] = 14
     password_processes: Annotated[int, _doc("Processes that hash passwords, apart from those that save.")] = 1
     roster_cache_s: Annotated[
-        int, _doc("How long an API process trusts its copy of a section's roster before a refresh.")
-    ] = 30
+        int, _doc("How long an API process trusts its copy of a section's roster before it reads it anew.")
+    ] = 120
     heartbeat_fd: Annotated[
         int | None, _doc("Pipe on which this process shows that it lives; the supervisor sets it.")
     ] = None

@@ -6,18 +6,21 @@ import asyncio
 import datetime as dt
 import time
 from collections import OrderedDict
+from contextlib import suppress
 from decimal import Decimal
+from functools import lru_cache
+from itertools import islice
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
 from app.drafts.codec import CELL
-from app.errors import JournalUnavailableError, NotFoundError
+from app.errors import InkfastError, JournalUnavailableError, NotFoundError
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
 from app.model.section_rules import ScoreRange, SectionRules
 from app.records.sections import read_section_rules
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Sequence
 
     from app.drafts.codec import Head
     from app.drafts.store import DraftStore
@@ -25,8 +28,12 @@ if TYPE_CHECKING:
     from app.records.pool import Connection, Pool
     from app.settings import Settings
 
-SECTIONS_KEPT_MAX = 20_000
+# More than a district's teachers have open in an hour. With fewer than are typed into in turn, each save would find
+# that its section has just been dropped, and ask PostgreSQL. About 9 kB each.
+SECTIONS_KEPT_MAX = 40_000
 REFRESH_S_MIN = 1.0  # however much nonsense a client sends
+GATHER_S = 0.5  # copies that are used past their time meanwhile are read anew in one question
+RENEWED_AT_ONCE_MAX = 200
 
 
 async def load_rules(connection: Connection, sections: Iterable[int], now: float) -> dict[int, SectionRules]:
@@ -37,7 +44,7 @@ async def load_rules(connection: Connection, sections: Iterable[int], now: float
             school_year=row["school_year"],
             students=frozenset(row["students"] or ()),
             line_items={
-                item: ScoreRange(low, high, is_extra_credit)
+                item: _range_of(low, high, is_extra_credit)
                 for item, low, high, is_extra_credit in zip(
                     *(row[name] or () for name in ("line_items", "lows", "highs", "extra_credit")), strict=True
                 )
@@ -47,6 +54,12 @@ async def load_rules(connection: Connection, sections: Iterable[int], now: float
         )
         for row in await read_section_rules(connection, sorted(sections))
     }
+
+
+@lru_cache(4096)
+def _range_of(low: Decimal, high: Decimal, is_extra_credit: bool) -> ScoreRange:  # noqa: FBT001 -- it is a key
+    """Return the one object for a range: a district's columns have few different ones."""
+    return ScoreRange(low, high, is_extra_credit)
 
 
 def today_in(time_zone: str) -> dt.date:
@@ -81,12 +94,16 @@ class RulesCache:
         self._keep_s = settings.roster_cache_s
         self._rules: OrderedDict[int, SectionRules] = OrderedDict()
         self._refreshing: dict[int, asyncio.Task[SectionRules]] = {}
+        self._old: dict[int, None] = {}  # used past their time, in that order
+        self._renewing: asyncio.Task[None] | None = None
 
     def known(self, section_id: int) -> SectionRules | None:
-        """Return what is known now, however old; a copy past its time is refreshed in the background."""
+        """Return what is known now, however old; a copy past its time is read anew in the background, with others."""
         rules = self._rules.get(section_id)
         if rules is not None and self._clock() - rules.loaded_at > self._keep_s:
-            self._refresh(section_id)
+            self._old[section_id] = None
+            if self._renewing is None:
+                self._renewing = asyncio.get_running_loop().create_task(self._renew())
         return rules
 
     async def fresh(self, section_id: int, *, than: SectionRules | None = None) -> SectionRules:
@@ -111,7 +128,7 @@ class RulesCache:
             school_year=facts["school_year"],
             students=frozenset(student["student_id"] for student in recorded.students),
             line_items={
-                column["line_item_id"]: ScoreRange(
+                column["line_item_id"]: _range_of(
                     Decimal(column["result_value_min"]), Decimal(column["result_value_max"]), column["is_extra_credit"]
                 )
                 for column in recorded.line_items
@@ -139,19 +156,37 @@ class RulesCache:
             task.exception()  # a failed background refresh keeps the old copy; whoever waits gets the error
 
     async def _load(self, section_id: int) -> SectionRules:
+        if section_id not in (loaded := await self._load_all([section_id])):
+            raise NotFoundError("no such section")
+        return loaded[section_id]
+
+    async def _renew(self) -> None:
+        """Read old copies anew until none has been used; what cannot be asked about now is when it is used again."""
+        try:
+            while self._old:
+                await asyncio.sleep(GATHER_S)
+                some = list(islice(self._old, RENEWED_AT_ONCE_MAX))
+                for section_id in some:
+                    del self._old[section_id]
+                with suppress(InkfastError):
+                    await self._load_all(some)
+        finally:
+            self._renewing = None
+
+    async def _load_all(self, sections: Sequence[int]) -> dict[int, SectionRules]:
         now = self._clock()
         async with self._pool.acquire() as connection:
-            rules = (await load_rules(connection, [section_id], now)).get(section_id)
-        if rules is None:
-            raise NotFoundError("no such section")
-        # A column made or changed through another process may be drafted and not yet recorded. A clean head is a copy
-        # of what was recorded once, and the roster import may have changed the column since.
-        try:
-            heads = (await self._store.read_section(section_id)).heads
-        except JournalUnavailableError:
-            heads = {}
-        self._keep(rules, heads)
-        return rules
+            loaded = await load_rules(connection, sections, now)
+        for section_id, rules in loaded.items():
+            # A column made or changed through another process may be drafted and not yet recorded. A clean head is a
+            # copy of what was recorded once, and the roster import may have changed the column since.
+            columns = [CELL.pack(Kind.LINE_ITEM, item, 0) for item in {*rules.line_items, *rules.reserved}]
+            heads: dict[bytes, Head] = {}
+            if columns:
+                with suppress(JournalUnavailableError):
+                    heads = await self._store.read_heads(section_id, columns)
+            self._keep(rules, heads)
+        return loaded
 
     def _keep(self, rules: SectionRules, heads: dict[bytes, Head]) -> None:
         for item, value in drafted_line_items(heads).items():
