@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from app import telemetry
 from app.errors import OverloadedError
@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 Work = Literal["saving", "reading", "sign_on", "reports"]
 
 TICK_S: Final = 0.25
-TICKS: Final = 8  # two seconds
+# What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
+LOOK_BACK_S: Final = 2.0
 BUSY_GOOD: Final = 0.8
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
@@ -33,15 +34,21 @@ AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.3, "sign_on": 0.6, "reading"
 RETRY_AFTER_S: Final[dict[Work, int]] = {"reports": 20, "sign_on": 5, "reading": 3, "saving": 2}
 
 
+class _Tick(NamedTuple):
+    elapsed_s: float
+    busy: float
+    lag_s: float
+    saves_in_progress: int
+    saves_ended: int
+
+
 class Load:
     """The load of one process, and the gate that arriving work passes."""
 
     def __init__(self, pace: Pace) -> None:
         self._pace = pace
-        self._busy: deque[float] = deque(maxlen=TICKS)
-        self._lags: deque[float] = deque(maxlen=TICKS)
-        self._ages: deque[float] = deque(maxlen=TICKS)
-        self._ended: deque[tuple[float, int]] = deque(maxlen=TICKS)
+        self._ticks: deque[_Tick] = deque()
+        self._ended_before = 0  # saves, when what is looked back at began
         self.saves_in_progress = self.saves_ended = 0  # counted by who serves them
         self.age_s = 0.0  # how long a save has taken for two seconds, at the least
         self.pressure = 0.0
@@ -57,29 +64,31 @@ class Load:
         """What is refused now, the least urgent first."""
         return [work for work, age_s in AGE_S_MAX.items() if self.age_s > age_s]
 
-    def measured(self, busy: float, lag_s: float, age_s: float, elapsed_s: float) -> None:
+    def measured(self, busy: float, lag_s: float, elapsed_s: float) -> None:
         """Take one tick's measures, and steer by them."""
-        self._busy.append(busy)
-        self._lags.append(lag_s)
-        self._ages.append(max(lag_s, age_s))
-        self.age_s = min(self._ages) if len(self._ages) == TICKS else 0.0
-        self.pressure = max(
-            sum(self._busy) / len(self._busy) / BUSY_GOOD,
-            min(self._lags) / LAG_S_GOOD,
-            min(self._ages) / AGE_S_GOOD,
-        )
+        ticks = self._ticks
+        ticks.append(_Tick(elapsed_s, busy, lag_s, self.saves_in_progress, self.saves_ended))
+        looked_back_s = sum(tick.elapsed_s for tick in ticks)
+        while looked_back_s - ticks[0].elapsed_s >= LOOK_BACK_S:
+            looked_back_s -= ticks[0].elapsed_s
+            self._ended_before = ticks.popleft().saves_ended
+        lag_s = min(tick.lag_s for tick in ticks)
+        age_s = max(lag_s, self._save_age_s(looked_back_s))
+        self.age_s = age_s if looked_back_s >= LOOK_BACK_S else 0.0
+        busy = sum(tick.busy * tick.elapsed_s for tick in ticks) / looked_back_s
+        self.pressure = max(busy / BUSY_GOOD, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
         self._pace.step(self.pressure, elapsed_s)
         telemetry.PRESSURE.set(self.pressure)
         telemetry.SAVE_WINDOW.set(self._pace.window_ms / 1000)
 
-    def save_age_s(self, elapsed_s: float) -> float:
-        """Return how long a save takes that comes now; to be asked once in a tick."""
-        self._ended.append((elapsed_s, self.saves_ended))
-        if self.saves_in_progress < FEW:
+    def _save_age_s(self, looked_back_s: float) -> float:
+        """Return how long a save takes that comes now."""
+        ticks = self._ticks
+        in_progress = min(tick.saves_in_progress for tick in ticks)
+        if in_progress < FEW:
             return 0.0
-        seconds = sum(lasted for lasted, _ in self._ended)
-        ended = self.saves_ended - self._ended[0][1]
-        return self.saves_in_progress * seconds / max(1, ended)
+        ended = ticks[-1].saves_ended - self._ended_before
+        return in_progress * looked_back_s / max(1, ended)
 
     async def run(self) -> None:
         """Measure for ever."""
@@ -90,7 +99,7 @@ class Load:
             now_s, now_used_s = clock(), time.thread_time()
             elapsed_s = max(TICK_S, now_s - began_s)
             busy = min(1.0, (now_used_s - used_s) / elapsed_s)
-            self.measured(busy, elapsed_s - TICK_S, self.save_age_s(elapsed_s), elapsed_s)
+            self.measured(busy, elapsed_s - TICK_S, elapsed_s)
             began_s, used_s = now_s, now_used_s
 
 

@@ -8,14 +8,16 @@ from itertools import pairwise
 import pytest
 
 from app.errors import OverloadedError
-from app.gradebook.load import AGE_S_MAX, FEW, TICKS, Load, Turns
+from app.gradebook.load import AGE_S_MAX, FEW, LOOK_BACK_S, TICK_S, Load, Turns
 from app.model.pace import Pace
 
+TICKS = int(LOOK_BACK_S / TICK_S)
 
-def load_with(lag_s: float, busy: float = 0.1, wait_s: float = 0.0) -> Load:
+
+def load_with(lag_s: float) -> Load:
     load = Load(Pace(5_000, 60_000))
     for _ in range(TICKS):
-        load.measured(busy, lag_s, wait_s, 0.25)
+        load.measured(0.1, lag_s, TICK_S)
     return load
 
 
@@ -45,38 +47,51 @@ def test_the_least_urgent_is_refused_first(lag_s: float, refusing: list[str]) ->
 def test_a_burst_that_was_worked_off_is_no_load() -> None:
     load = load_with(0.0)
     for lag_s in (30.0, 0.01) * 20:
-        load.measured(0.1, lag_s, lag_s, 0.25)
+        load.measured(0.1, lag_s, TICK_S)
         assert load.refusing == []
         assert load.pressure < 1
 
 
 def test_a_process_that_has_just_begun_refuses_nothing() -> None:
     load = Load(Pace(5_000, 60_000))
-    load.measured(1.0, 9.0, 9.0, 0.25)
+    load.measured(1.0, 0.9, TICK_S)
     assert load.refusing == []
 
 
-@pytest.mark.parametrize(("busy", "lag_s", "wait_s"), [(0.96, 0.0, 0.0), (0.1, 0.2, 0.0), (0.1, 0.0, 1.0)])
-def test_each_measure_alone_makes_the_window_longer(busy: float, lag_s: float, wait_s: float) -> None:
+def test_a_tick_that_comes_late_for_longer_than_is_looked_back_counts_at_once() -> None:
+    """Each turn of the event loop takes six seconds: eight of them would be a minute without an answer."""
+    load = load_with(0.0)
+    load.measured(1.0, 6.0, 6.25)
+    assert load.refusing == list(AGE_S_MAX)
+    for _ in range(TICKS + 1):
+        load.measured(0.1, 0.0, TICK_S)
+    assert load.refusing == []
+
+
+@pytest.mark.parametrize(("busy", "lag_s", "saves"), [(0.96, 0.0, 0), (0.1, 0.2, 0), (0.1, 0.0, 100)])
+def test_each_measure_alone_makes_the_window_longer(busy: float, lag_s: float, saves: int) -> None:
     pace = Pace(5_000, 60_000)
     load = Load(pace)
+    load.saves_in_progress = saves
     for _ in range(600):
-        load.measured(busy, lag_s, wait_s, 0.25)
+        load.saves_ended += 25  # of 100: each takes a second
+        load.measured(busy, lag_s, TICK_S)
     assert load.pressure > 1
     assert pace.window_ms > 10_000
+    load.saves_in_progress = 0
     for _ in range(1_200):
-        load.measured(0.1, 0.0, 0.0, 0.25)
+        load.measured(0.1, 0.0, TICK_S)
     assert pace.window_ms == 5_000
 
 
-@pytest.mark.parametrize(("in_progress", "a_second", "age_s"), [(400, 100, 4.0), (400, 4_000, 0.1), (FEW - 1, 1, 0.0)])
-def test_how_long_a_save_takes_that_comes_now(in_progress: int, a_second: int, age_s: float) -> None:
+@pytest.mark.parametrize(("in_progress", "a_tick", "age_s"), [(400, 25, 4.0), (400, 1_000, 0.1), (FEW - 1, 0, 0.0)])
+def test_how_long_a_save_takes_that_comes_now(in_progress: int, a_tick: int, age_s: float) -> None:
     load = Load(Pace(5_000, 60_000))
     load.saves_in_progress = in_progress
     for _ in range(40):
-        load.saves_ended += a_second // 4
-        found = load.save_age_s(0.25)
-    assert found == pytest.approx(age_s, rel=0.2)  # it looks back at seven ticks out of eight
+        load.saves_ended += a_tick
+        load.measured(0.1, 0.0, TICK_S)
+    assert load.age_s == pytest.approx(age_s)
 
 
 async def test_it_measures_by_itself() -> None:
