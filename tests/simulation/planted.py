@@ -155,7 +155,7 @@ BUGS = (
         "accept does not look for gaps",
         "accept",
         frozenset({HOLES, audit.NOTHING_LOST, SETTLES, COVERS, audit.TOLD, audit.ALONE}),
-        first=188,
+        first=795,
         patches=((_ACCEPT, "if n > 0 and first > s.drafted + 1 then", "if false then"),),
     ),
     Bug(
@@ -193,14 +193,14 @@ BUGS = (
         "a flusher commits without its lease",
         "flush",
         frozenset({FENCED}),
-        first=10,
+        first=34,
         replace=((fences.LeaseFence, "hold", _without_lease),),
     ),
     Bug(
         "the drain does not compare the edit",
         "drain",
         frozenset({audit.NOTHING_LOST, audit.AT_REST, SETTLES, ERRORS, DURABLE, audit.TOLD}),
-        first=570,
+        first=93,
         patches=(
             (_DRAIN, "sub(entry[2][2], 1, 46) ~= header", "false"),
             (_DRAIN, "sub(entry[2][2], FIRST_EDIT_ID, FIRST_EDIT_ID + 15) ~= first", "false"),
