@@ -5,6 +5,10 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from playwright.async_api import Page
 
 WEB = Path(__file__).resolve().parents[2] / "app" / "web"
 DIST = WEB / "dist"
@@ -35,6 +39,13 @@ def scripts_of(page: str) -> dict[str, int]:
         for name in same[:-1] if area in _COMMON or area.startswith(page) else same:
             del found[name]
     return found
+
+
+async def loaded_by(page: Page) -> dict[str, int]:
+    """Return the bytes of each script that a page has fetched so far."""
+    asked: list[str] = await page.evaluate("performance.getEntriesByType('resource').map(({ name }) => name)")
+    names = {Path(address).name for address in asked if "/app/assets/" in address and address.endswith(".js")}
+    return {name: _weight(f"assets/{name}") for name in sorted(names)}
 
 
 def _is_code(name: str) -> bool:

@@ -1,4 +1,7 @@
-/** What is not needed to call a roll: each part is fetched with its words when it is first wanted. */
+/**
+ * What is not needed to call a roll: each part is fetched with its words when it is first wanted. A part imports the page's entry,
+ * which has run by then: so the build keeps the page in one file, instead of cutting it by what its parts share with it.
+ */
 import type { VNode } from "preact";
 import { later } from "../../section/later.tsx";
 import { changed } from "../../section/watched.ts";
@@ -54,4 +57,14 @@ export function EntryNeeds(given: Needing): VNode | null {
   const { cell, conflict } = given;
   const isNeeded = conflict !== undefined || cell.theirs !== undefined || cell.place === "rejected" || cell.place === "quarantined";
   return isNeeded ? <Concern.Part {...given} /> : null;
+}
+
+/** Fetch everything now: for a browser that would not have it without a network. */
+export function prepareAll(call: RollCall, goTo: (day: string, shown: Shown) => void): void {
+  const [row] = call.roll.value.rows;
+  if (row === undefined) return;
+  Details.prepare({ call, row });
+  Concern.prepare({ call, cell: row.cell, conflict: undefined });
+  Seats.prepare({ call });
+  Week.prepare({ call, goTo });
 }

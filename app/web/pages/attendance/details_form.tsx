@@ -2,6 +2,7 @@
 import type { VNode } from "preact";
 import { useRef } from "preact/hooks";
 import { Dialog } from "../../style/dialog.tsx";
+import "./entry.tsx";
 import { CATEGORIES, type Category, type Row } from "./roll.ts";
 import type { BesideWords, RollCall } from "./roll_call.ts";
 

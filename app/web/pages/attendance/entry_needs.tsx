@@ -2,6 +2,7 @@
 import type { KeptEdit } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import type { ShownCell } from "../../section/types.ts";
+import "./entry.tsx";
 import type { BesideWords, Conflict, RollCall } from "./roll_call.ts";
 
 export interface Needing {

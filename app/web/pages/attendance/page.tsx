@@ -1,8 +1,9 @@
 /** The attendance page of a section: the roll of a day, or its week. */
 import type { VNode } from "preact";
 import { StatusLine } from "../../section/status_line.tsx";
+import { isWithoutWorker } from "../../section/worker_registration.ts";
 import { Top } from "../../style/top.tsx";
-import { Details, Seats, Week } from "./beside.tsx";
+import { Details, Seats, Week, prepareAll } from "./beside.tsx";
 import { DayBar } from "./day_bar.tsx";
 import { dayOf } from "./day.ts";
 import type { RollCall, Shown } from "./roll_call.ts";
@@ -15,6 +16,7 @@ export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
     history.pushState(null, "", call.href(day, shown));
     call.show(new URLSearchParams(location.search));
   };
+  if (isWithoutWorker.value) prepareAll(call, goTo);
   const isRoll = call.shown.value === "roll";
   return (
     <>

@@ -3,9 +3,9 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type SectionView, type ShownCell, type Student, keyOf } from "../../section/types.ts";
 import { dayOf, dayToShow, isDay, itemOf, nextWeekday, weekAround } from "./day.ts";
+import { moved } from "./moved.ts";
 import { type RollChange, choose, edit, normal, readMark, readRoll, take } from "./roll.ts";
 import { bySeat, byName } from "./seating.ts";
-import { moved } from "./seats_form.tsx";
 import { stepOf, takeBack } from "./steps.ts";
 import { readWeek } from "./week.ts";
 

@@ -3,6 +3,8 @@ import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Student } from "../../section/types.ts";
 import { Dialog } from "../../style/dialog.tsx";
+import "./entry.tsx";
+import { moved } from "./moved.ts";
 import type { BesideWords, RollCall } from "./roll_call.ts";
 
 /** Moves a student to the place that `to` makes of the present one; `focused` is the button of that row to go on from. */
@@ -137,12 +139,4 @@ function SeatButtons({ student, at, last, call, words, move, hold }: ButtonProps
       </button>
     </span>
   );
-}
-
-/** The same order with the student at `from` put to `to`; an impossible place changes nothing. */
-export function moved<T>(order: readonly T[], from: number, to: number): readonly T[] {
-  const student = order[from];
-  if (student === undefined || from === to || to < 0 || to >= order.length) return order;
-  const others = order.filter((_, at) => at !== from);
-  return [...others.slice(0, to), student, ...others.slice(to)];
 }

@@ -6,6 +6,7 @@ import { leftWork } from "../../section/left_work.ts";
 import { SignInForm } from "../../section/sign_in_form.tsx";
 import { LanguageButtons } from "../../style/top.tsx";
 import type { Key, Words } from "../../words/words.ts";
+import "./entry.tsx";
 import { Links } from "./links.tsx";
 
 type NotSignedWords = Words<Key<"home"> | Key<"sign_in">>;

@@ -1,4 +1,7 @@
-/** Who is not signed in sees the form; who is sees their sections, also without a network. Each is fetched for whom it is. */
+/**
+ * Who is not signed in sees the form; who is sees their sections, also without a network. Each is fetched for whom it is, and imports
+ * the page's entry, which has run by then: so the build keeps the entry in one file.
+ */
 import type { VNode } from "preact";
 import { later } from "../../section/later.tsx";
 import { person, signInNeeded } from "../../section/session.ts";

@@ -5,6 +5,7 @@ import { Head } from "../../section/frame.tsx";
 import { outboxStatus } from "../../section/outbox_status.ts";
 import { listProblem, loadList, sectionList } from "../../section/section_list.ts";
 import { StatusLine } from "../../section/status_line.tsx";
+import "./entry.tsx";
 import { Links } from "./links.tsx";
 import { OtherWork } from "./other_work.tsx";
 import type { HomeWords } from "./page.tsx";
