@@ -33,9 +33,9 @@ async def _save(scope: HTTPScope, receive: Receive, section_id: int) -> Answer:
     grant = services.guard.teacher(scope)
     load = services.standing.load
     load.admit("saving")
-    load.saves_in_progress += 1
+    body = await read_body(receive, BODY_BYTES_MAX)
+    load.saves_in_progress += 1  # not before: a client that is slow to send says nothing about us
     try:
-        body = await read_body(receive, BODY_BYTES_MAX)
         return Answer(await services.edit_cells.save(grant, section_id, body))
     finally:
         load.saves_in_progress -= 1

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.gradebook.load import AGE_S_MAX
+from app.gradebook.load import AGE_S_MAX, FEW
 from tests.api.conftest import OWN_PAGE, client_of, services
 from tests.api.test_sections import save_of
 from tests.school import PASSWORD, add_teacher, add_user, enroll
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterator, Callable
     from contextlib import AbstractAsyncContextManager
 
     import asyncpg
@@ -123,3 +123,24 @@ async def test_a_crowd_that_reads_and_signs_on_does_not_hold_up_saving(
                 assert int(answer.headers["retry-after"]) > 0
         assert (await client.get(url)).status_code == 200, "and when they have gone, all is as before"
         assert services(app).standing.load.refusing == []
+
+
+async def test_clients_that_are_slow_to_send_are_no_load(
+    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int]
+) -> None:
+    await sign_on(client)
+    url, endless = f"/api/v1/sections/{section[0]}/edits", asyncio.Event()
+
+    async def never() -> AsyncIterator[bytes]:
+        yield b"{"
+        await endless.wait()
+
+    headers = OWN_PAGE | {"content-type": "application/json"}
+    slow_ones = [asyncio.create_task(client.post(url, content=never(), headers=headers)) for _ in range(2 * FEW)]
+    await client.get("/livez")
+    load = services(app).standing.load
+    load.measured(0.1, 0.0, 60.0)
+    assert (load.saves_in_progress, load.refusing) == (0, [])
+    for task in slow_ones:
+        task.cancel()
+    await asyncio.gather(*slow_ones, return_exceptions=True)
