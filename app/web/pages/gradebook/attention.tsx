@@ -1,11 +1,12 @@
 /** What needs attention: a list beside the grid, and the card beside the cell of a conflict. */
+import type { CellName } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import { useEffect, useRef } from "preact/hooks";
 import { serverNow } from "../../section/server_clock.ts";
 import type { BesideDesk } from "./beside.ts";
-import { concernsAt, type Concern } from "./concerns.ts";
+import { concernsAt, concernsOf, type Concern } from "./concerns.ts";
 import { inWords } from "./score.ts";
-import { nameOf, reasonOf, sidesOf, spoken, whereOf } from "./told.ts";
+import { dayOf, nameOf, reasonOf, sidesOf, spoken, whereOf } from "./told.ts";
 
 /** Decide a conflict: one's own value, or the one that stands. */
 async function settle(desk: BesideDesk, { edit_id, cell, value, head, typedBy }: Concern, choice: "mine" | "theirs"): Promise<void> {
@@ -13,6 +14,18 @@ async function settle(desk: BesideDesk, { edit_id, cell, value, head, typedBy }:
   if (typedBy === "here") await desk.outbox.settle(edit_id, choice);
   else await desk.view.enter([{ ...cell, value: choice === "mine" ? value : head?.value, resolves: [edit_id] }]);
   desk.grid?.focus();
+}
+
+/** To the cell, or to where one of another kind is shown. */
+function goTo(desk: BesideDesk, cell: CellName): void {
+  const { view } = desk;
+  const { kind, item } = cell;
+  if (kind === "attendance" || kind === "roll_taken") {
+    location.assign(`/app/sections/${view.id}/attendance?day=${dayOf(item)}`);
+  } else if (kind === "line_item") {
+    const column = view.lineItems.find(({ line_item_id }) => line_item_id === item);
+    desk.opened.value = column ? { is: "column", item: column } : { is: "columns" };
+  } else desk.goTo(cell);
 }
 
 /** The two choices of a conflict. Somebody else's is theirs to decide. */
@@ -42,7 +55,7 @@ export function CellCard({ desk }: { readonly desk: BesideDesk }): VNode | null 
   const active = desk.active.value;
   const box = useRef<HTMLElement>(null);
   const cell = active && { kind: "score", item: active.item.line_item_id, student: active.student.student_id };
-  const concern = active ? concernsAt(desk.concerns.value, active.item.line_item_id, active.student.student_id)[0] : undefined;
+  const concern = active ? concernsAt(concernsOf(view, desk.outbox), active.item.line_item_id, active.student.student_id)[0] : undefined;
   const theirs = cell && concern === undefined ? view.cell(cell).theirs : undefined;
   const isShown = active !== null && (concern !== undefined || theirs !== undefined) && !desk.isPutOff.value;
   useEffect(() => (isShown ? keepBeside(box.current, desk) : undefined), [isShown, active]);
@@ -115,7 +128,7 @@ function Refused({ desk, concern }: { desk: BesideDesk; concern: Concern }): VNo
   const { words } = desk;
   const { cell, value } = concern;
   const again = (): void => {
-    desk.goTo(cell);
+    goTo(desk, cell);
     if (cell.kind === "score") desk.grid?.entry.caret();
   };
   const isHere = cell.kind === "score" || cell.kind === "comment" || cell.kind === "line_item";
@@ -142,7 +155,7 @@ function Refused({ desk, concern }: { desk: BesideDesk; concern: Concern }): VNo
 
 export function Attention({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words } = desk;
-  const concerns = desk.concerns.value;
+  const concerns = concernsOf(desk.view, desk.outbox);
   return (
     <>
       <p class="quiet">{words.say(concerns.length ? "attention.lead" : "attention.none")}</p>
@@ -153,7 +166,7 @@ export function Attention({ desk }: { readonly desk: BesideDesk }): VNode {
             <li key={concern.edit_id} class="card" data-tone={concern.is === "conflict" ? "warn" : "bad"}>
               <div class="card-top">
                 <h3>{where}</h3>
-                <button type="button" class="button button-plain" aria-label={`${words.say("attention.go")}: ${where}`} onClick={() => desk.goTo(concern.cell)}>
+                <button type="button" class="button button-plain" aria-label={`${words.say("attention.go")}: ${where}`} onClick={() => goTo(desk, concern.cell)}>
                   {words.say("attention.go")}
                 </button>
               </div>

@@ -1,6 +1,7 @@
 /** What needs a person: two values for one cell, and what was not accepted. Each stays until it is decided or dismissed. */
-import type { CellName, Head, KeptEdit, Outbox } from "@inkfast/outbox";
+import type { CellName, Head, Outbox } from "@inkfast/outbox";
 import { keyOf, type SectionView } from "../../section/types.ts";
+import { isRefused } from "./needs.ts";
 
 export interface Concern {
   readonly is: "conflict" | "rejected" | "quarantined";
@@ -18,10 +19,8 @@ export interface Concern {
   readonly params?: Readonly<Record<string, string>>;
 }
 
-type ViewOfConcerns = Pick<SectionView, "id" | "conflicts">;
-
 /** All of them, conflicts first; each edit once. */
-export function concernsOf(view: ViewOfConcerns, outbox: Pick<Outbox, "kept">): readonly Concern[] {
+export function concernsOf(view: Pick<SectionView, "id" | "conflicts">, outbox: Pick<Outbox, "kept">): readonly Concern[] {
   const conflicts = view.conflicts().map(({ cell, mine, head, isOwn }): Concern => {
     const { edit_id, value, entered_at } = mine;
     const typedBy = "state" in mine ? "here" : isOwn ? "elsewhere" : "somebody";
@@ -37,18 +36,8 @@ export function concernsOf(view: ViewOfConcerns, outbox: Pick<Outbox, "kept">): 
   return [...conflicts, ...refused];
 }
 
-function isRefused({ state }: KeptEdit): boolean {
-  return state === "rejected" || state === "quarantined";
-}
-
 /** Those of one cell, and of a comment on it. */
 export function concernsAt(concerns: readonly Concern[], item: number, student: number): readonly Concern[] {
   const keys = ["score", "comment"].map((kind) => keyOf({ kind, item, student }));
   return concerns.filter(({ cell }) => keys.includes(keyOf(cell)));
-}
-
-/** The day of an attendance item, `yyyy-mm-dd`. */
-export function dayOf(item: number): string {
-  const digits = String(Math.floor(item / 100));
-  return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
 }

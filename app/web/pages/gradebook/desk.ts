@@ -4,10 +4,10 @@ import type { Grid } from "../../grid/grid.ts";
 import type { GridEvent, PastePreview } from "../../grid/model.ts";
 import type { LineItem, SectionView, Student } from "../../section/types.ts";
 import { changed, derived, watched } from "../../section/watched.ts";
-import { PLAIN, type Arrangement } from "./arrangement.ts";
+import { isPlain, PLAIN, type Arrangement } from "./arrangement.ts";
 import { fetchBeside, type Beside } from "./beside.ts";
-import { concernsAt, concernsOf, dayOf } from "./concerns.ts";
 import type { GradebookModel } from "./model.ts";
+import { cellsInNeed } from "./needs.ts";
 import type { GradebookWords } from "./score.ts";
 
 export type Opened =
@@ -52,7 +52,7 @@ export class Desk {
   readonly isPutOff = watched(false);
   /** On a phone the tools are behind a button. */
   readonly hasTools = watched(false);
-  readonly concerns = derived(() => concernsOf(this.view, this.outbox));
+  readonly needs = derived(() => cellsInNeed(this.view, this.outbox));
   #timer: ReturnType<typeof setTimeout> | undefined;
   #noticeTimer: ReturnType<typeof setTimeout> | undefined;
   #here: Beside | null = null;
@@ -88,7 +88,8 @@ export class Desk {
     const active = this.active.value;
     if (active === null || this.isPutOff.value) return false;
     const [item, student] = [active.item.line_item_id, active.student.student_id];
-    return concernsAt(this.concerns.value, item, student).length > 0 || this.view.cell({ kind: "score", item, student }).theirs !== undefined;
+    const isHere = (cell: CellName): boolean => /score|comment/.test(cell.kind) && cell.item === item && cell.student === student;
+    return this.needs.value.some(isHere) || this.view.cell({ kind: "score", item, student }).theirs !== undefined;
   }
 
   /** What opens beside the grid, or null: then it is on its way. `then` is called as soon as it is here. */
@@ -106,18 +107,28 @@ export class Desk {
 
   /** Neither the network nor this computer has it: the grid goes on without, and it is asked for again later. */
   #missed(): void {
-    if (this.opened.value !== null || this.aside.value !== null) this.say(this.words.say("beside.missed"), "warn", true);
+    const { only, showsHidden } = this.arrangement.value;
+    const isArranged = !isPlain(this.arrangement.value);
+    if (isArranged || this.opened.value !== null || this.aside.value !== null) this.say(this.words.say("beside.missed"), "warn", true);
     this.opened.value = null;
     this.aside.value = null;
+    if (isArranged) this.arrange({ ...PLAIN, only, showsHidden });
     setTimeout(() => {
       this.#coming = undefined;
+      if (!isPlain(this.arrangement.value)) this.arrange({});
       changed();
     }, BESIDE_AGAIN_MS);
   }
 
   arrange(change: Partial<Arrangement>): void {
-    this.model.arrange(change);
-    this.arrangement.value = this.model.arrangement;
+    const { model } = this;
+    model.arrange(change);
+    this.arrangement.value = model.arrangement;
+    if (model.arranger || isPlain(model.arrangement)) return;
+    this.beside(({ parts }) => {
+      model.arranger = parts.arrangedRows;
+      this.arrange({});
+    });
   }
 
   /** Quick entry of one column, or with null the whole grid again; the active student stays. */
@@ -131,15 +142,6 @@ export class Desk {
   /** Show a cell, whatever hides it, and lay the input over it. */
   goTo({ kind, item, student }: CellName): void {
     const { model } = this;
-    if (kind === "attendance" || kind === "roll_taken") {
-      location.assign(`/app/sections/${this.view.id}/attendance?day=${dayOf(item)}`);
-      return;
-    }
-    if (kind === "line_item") {
-      const column = this.view.lineItems.find(({ line_item_id }) => line_item_id === item);
-      this.opened.value = column ? { is: "column", item: column } : { is: "columns" };
-      return;
-    }
     if (model.rowOf(String(student)) < 0) this.arrange({ find: "", filter: "all" });
     if (model.columnOf(String(item)) < 0) this.arrange({ only: null });
     if (model.columnOf(String(item)) < 0) this.arrange({ showsHidden: true });

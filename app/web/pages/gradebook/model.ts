@@ -1,7 +1,8 @@
 /** What the grid shows: a section's students and columns as they are arranged now, and the scores in their words. */
 import type { ColumnHead, GridCell, GridEntry, GridModel, GridVerdict, Mark } from "../../grid/model.ts";
 import type { LineItem, Place, SectionView, ShownCell, Student } from "../../section/types.ts";
-import { arrangedColumns, arrangedRows, nameOf, numberOf, PLAIN, spokenName, type Arrangement } from "./arrangement.ts";
+import { arrangedColumns, byName, nameOf, numberOf, PLAIN, spokenName, type Arrangement } from "./arrangement.ts";
+import type { arrangedRows } from "./arranging.ts";
 import { commentOf, flagsOf, isSame, scoreOf, type GradebookWords, type Score } from "./score.ts";
 import { statisticsOf, type Statistics } from "./statistics.ts";
 
@@ -28,6 +29,8 @@ const COLUMN_PX = { least: 84, most: 160, quick: 150, title: 7.8, detail: 6.4, p
 
 export class GradebookModel implements GridModel {
   arrangement: Arrangement = PLAIN;
+  /** Arranges students in another way than by name, once it is here. */
+  arranger: typeof arrangedRows | undefined;
   #students: readonly Student[] = [];
   #items: readonly LineItem[] = [];
   #hasPictures = false;
@@ -265,7 +268,9 @@ export class GradebookModel implements GridModel {
     this.#everybody = view.students.map(({ student_id }) => student_id);
     this.#items = arrangedColumns(view.lineItems, arrangement);
     const looked = arrangement.only === null ? arrangedColumns(view.lineItems, { ...arrangement, only: null }) : this.#items;
-    this.#students = arrangedRows(view.students, looked, arrangement, (item, student) => this.#ask(item, student), this.words);
+    this.#students =
+      this.arranger?.(view.students, looked, arrangement, (item, student) => this.#ask(item, student), this.words) ??
+      [...view.students].sort(byName(this.words));
     this.#rowsByKey = new Map(this.#students.map(({ student_id }, row) => [String(student_id), row]));
     this.#columnsByKey = new Map(this.#items.map(({ line_item_id }, column) => [String(line_item_id), column]));
   }

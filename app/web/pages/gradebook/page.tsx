@@ -18,7 +18,8 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
   const hasAside = desk.aside.value !== null;
   const hasCodes = isQuick && !hasAside && !matchMedia(PHONE).matches;
   const isOpening = desk.opened.value !== null;
-  const beside = isOpening || hasAside || hasCodes || desk.hasCard || isWithoutWorker.value ? desk.beside() : null;
+  const isEmpty = desk.model.rows() === 0 || view.lineItems.length === 0;
+  const beside = isOpening || hasAside || hasCodes || isEmpty || desk.hasCard || isWithoutWorker.value ? desk.beside() : null;
   return (
     <div class={isQuick ? "gradebook is-quick" : "gradebook"}>
       <Top words={words} facts={view.facts} page="grades">
@@ -29,7 +30,7 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
       <div class="desk">
         <main class="sheet">
           <div ref={(desk.hostGrid ??= (host) => hostGrid(desk, host))} class="grid-host" />
-          <Emptiness desk={desk} />
+          {beside && isEmpty && <beside.parts.Emptiness desk={beside.desk} />}
           {beside && <beside.parts.CellCard desk={beside.desk} />}
         </main>
         {hasCodes && (
@@ -69,31 +70,6 @@ function holdKeys(element: HTMLElement | null): void {
 
 function takeFocus(element: HTMLElement | null): void {
   element?.focus();
-}
-
-/** Why there is nothing to see, and the way on. */
-function Emptiness({ desk }: { readonly desk: Desk }): VNode | null {
-  const { words, view, model } = desk;
-  if (view.students.length === 0) return <p class="empty">{words.say("gradebook.no_students")}</p>;
-  if (view.lineItems.length === 0) {
-    return (
-      <div class="empty">
-        <p>{words.say("gradebook.no_columns")}</p>
-        <button type="button" class="button button-main" onClick={() => (desk.opened.value = { is: "column", item: null })}>
-          {words.say("tool.add_column")}
-        </button>
-      </div>
-    );
-  }
-  if (model.rows() > 0) return null;
-  return (
-    <div class="empty">
-      <p>{words.say("gradebook.no_match")}</p>
-      <button type="button" class="button" onClick={() => desk.arrange({ find: "", filter: "all" })}>
-        {words.say("gradebook.show_everybody")}
-      </button>
-    </div>
-  );
 }
 
 /** What has just happened, in the foot, where it moves nothing; said aloud, and gone after a while unless it warns. */

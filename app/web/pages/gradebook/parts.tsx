@@ -10,6 +10,8 @@ import { Help } from "./help.tsx";
 import { PasteBox, Preview } from "./paste.tsx";
 
 export { Attention, CellCard } from "./attention.tsx";
+export { arrangedRows } from "./arranging.ts";
+export { Emptiness } from "./emptiness.tsx";
 export { Codes } from "./help.tsx";
 export { History } from "./history.tsx";
 export { More } from "./more.tsx";

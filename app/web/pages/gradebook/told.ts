@@ -4,7 +4,7 @@ import type { GridEvent } from "../../grid/model.ts";
 import type { SectionView } from "../../section/types.ts";
 import { spokenName } from "./arrangement.ts";
 import type { BesideDesk, BesideWords } from "./beside.ts";
-import { dayOf, type Concern } from "./concerns.ts";
+import type { Concern } from "./concerns.ts";
 import type { ActiveCell, Notice } from "./desk.ts";
 import { inWords } from "./score.ts";
 
@@ -26,6 +26,12 @@ export function whereOf({ kind, item, student }: CellName, view: Pick<SectionVie
   const who = view.students.find(({ student_id }) => student_id === student);
   if (who === undefined || (title === undefined && item !== 0)) return words.say("attention.gone");
   return title === undefined ? spokenName(who) : words.say("cell.where", { name: spokenName(who), title });
+}
+
+/** The day of an attendance item, `yyyy-mm-dd`. */
+export function dayOf(item: number): string {
+  const digits = String(Math.floor(item / 100));
+  return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6, 8)}`;
 }
 
 /** Why an edit was not accepted, as a sentence; a code that is not known here is still no secret. */

@@ -6,7 +6,7 @@ import type { Desk } from "./desk.ts";
 
 export function Toolbar({ desk }: { readonly desk: Desk }): VNode {
   const { words, grid } = desk;
-  const concerns = desk.concerns.value.length;
+  const concerns = desk.needs.value.length;
   const isOpen = desk.hasTools.value;
   const toggle = (which: "history" | "attention"): void => {
     desk.aside.value = desk.aside.value === which ? null : which;

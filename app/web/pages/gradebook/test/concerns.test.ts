@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { Head, KeptEdit } from "@inkfast/outbox";
-import { concernsAt, concernsOf, dayOf } from "../concerns.ts";
-import { reasonOf, sidesOf, whereOf } from "../told.ts";
+import { concernsAt, concernsOf } from "../concerns.ts";
+import { dayOf, reasonOf, sidesOf, whereOf } from "../told.ts";
 import { column, ENGLISH, SectionInMemory, SPANISH, student } from "./section_in_memory.ts";
 
 const CELL = { kind: "score", item: 7, student: 2 };

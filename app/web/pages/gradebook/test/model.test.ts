@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { arrangedRows } from "../arranging.ts";
 import { GradebookModel } from "../model.ts";
 import { column, ENGLISH, READER, SectionInMemory, SPANISH, student } from "./section_in_memory.ts";
 
@@ -10,7 +11,9 @@ function opened(): { view: SectionInMemory; model: GradebookModel } {
     [student(1, "Tanisha", "Baker"), student(2, "Ana", "García"), student(3, "Mateo", "Álvarez"), student(4, "Wei", "Chen", false)],
     [column(7, "Quiz 3", "20", { due_date: "2026-11-04" }), column(8, "HW 6", "10"), column(9, "Old", "5", { is_hidden: true })],
   );
-  return { view, model: new GradebookModel(view, ENGLISH, READER) };
+  const model = new GradebookModel(view, ENGLISH, READER);
+  model.arranger = arrangedRows;
+  return { view, model };
 }
 
 const names = (model: GradebookModel) => Array.from({ length: model.rows() }, (_, row) => model.rowHead(row).text);
