@@ -16,11 +16,14 @@ import asyncpg
 import msgspec
 from litestar import Litestar, post
 from litestar.datastructures import State
+from litestar.params import FromPath, JSONBody
 
 from loadtests.bench.wire import Answer, Save, acknowledge
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
+
+    from loadtests.bench.wire import ScoreValue
 
 POOL_SIZE = 16
 AUTHOR = 1
@@ -40,11 +43,16 @@ INSERT INTO direct_history (
 _encode = msgspec.json.Encoder().encode
 
 
+def encode_value(value: ScoreValue) -> str:
+    """Return a score as PostgreSQL takes it."""
+    return _encode(value).decode()
+
+
 @post("/api/v1/sections/{section_id:int}/edits", status_code=200)
-async def save(section_id: int, data: Save, state: State) -> Answer:
+async def save(section_id: FromPath[int], data: JSONBody[Save], state: State) -> Answer:
     """Write, commit, answer."""
     received_at = dt.datetime.now(dt.UTC)
-    values = [_encode(e.value).decode() for e in data.edits]
+    values = [encode_value(e.value) for e in data.edits]
     cells = [
         (section_id, e.item, e.student, e.edit_id, v, AUTHOR, e.entered_at)
         for e, v in zip(data.edits, values, strict=True)

@@ -1,7 +1,7 @@
-"""`python -m loadtests.bench.serve noop|direct --fd N`: one of the plain applications, served as the service is.
+"""`python -m loadtests.bench.serve APPLICATION --fd N`: one of the plain applications, served as the service is.
 
 The settings are those of app/main.py and app/garbage.py, which nothing here may import; tests/integration/test_bench.py
-compares them.
+compares them. Only the class that writes answers (app/api/whole_answers.py) is the service's own.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ GC_THRESHOLDS = (50_000, 10, 10)
 def main() -> None:
     """Serve until SIGTERM."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("application", choices=("noop", "direct"))
+    parser.add_argument("application", choices=("noop", "direct", "batched"))
     parser.add_argument("--fd", type=int, required=True, help="an inherited listening socket")
     options = parser.parse_args()
     application = importlib.import_module(f"loadtests.bench.{options.application}").app

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
+from ops.bench.peers import Load as PeersLoad
+from ops.bench.peers import compare_peers
 from ops.bench.report import Ratio, RoundOf, figures, machine, memory, ratios, snapshots
 from ops.bench.rounds import Contestants, Memory, Round, contestants, measure_memory, sections_needed
 from ops.bench.servers import compare_servers
@@ -41,10 +43,11 @@ class Wanted(NamedTuple):
     json_path: Path | None
     before: Path | None
     rate: float
+    out: Path | None
 
 
 @click.command()
-@click.argument("what", type=click.Choice(("all", "save", "memory", "servers", "steady")), default="all")
+@click.argument("what", type=click.Choice(("all", "save", "memory", "peers", "servers", "steady")), default="all")
 @click.option(
     "--rounds", type=click.IntRange(1), default=7, show_default=True, help="Rounds; each measures everything."
 )
@@ -83,13 +86,17 @@ class Wanted(NamedTuple):
 @click.option(
     "--rate", type=click.FloatRange(1), default=600, show_default=True, help="For steady: edits a second to each side."
 )
+@click.option(
+    "--out", type=click.Path(file_okay=False, path_type=Path), help="For peers: folder for the chart and the figures."
+)
 def bench(**options: object) -> None:
     """Measure the save path, the flusher and the journal's memory on this machine, against the plain alternatives.
 
     \b
-    all      everything but servers (the default)
+    all      save and memory (the default)
     save     saves against a no-op handler and a direct-to-PostgreSQL one, and the flusher against a bare COPY
     memory   bytes of the journal's server for each drafted edit, and of the snapshot cache for each recorded cell
+    peers    saves against direct writes, batched direct writes, no-op handlers and a plain redis pipeline; a chart
     servers  granian and uvicorn, and what happens to both when a worker is killed
     steady   CPU for 1,000 edits at a fixed rate, against another checkout (--before), pair by pair
 
@@ -104,6 +111,11 @@ def bench(**options: object) -> None:
         return
     if wanted.what == "steady":
         _steady(wanted)
+        return
+    if wanted.what == "peers":
+        compare_peers(
+            PeersLoad(wanted.rounds, wanted.seconds, wanted.connections[0]), wanted.folder, wanted.out, click.echo
+        )
         return
     needed = sections_needed(wanted.rounds, wanted.seconds, wanted.connections, wanted.memory_edits)
     rounds: list[RoundOf] = []

@@ -102,9 +102,7 @@ class Round:
 
     def _meters(self, **more: int) -> Meters:
         meters: Meters = {name: lambda pid=pid: cpu_s(pid, with_children=True) for name, pid in more.items()}  # type: ignore[misc]
-        meters["journal"] = lambda: cpu_s(self._stand.valkey.pid)
-        meters["postgres"] = lambda: cpu_s(self._stand.postgres.pid, with_children=True)
-        return meters
+        return meters | self._stand.meters()
 
     def load(self, name: str, port: int, pid: int, connections: int, *, is_save: bool = False, **more: int) -> Measured:
         """Put one program under load. `is_save`: it is the service, and what it acknowledges is counted."""

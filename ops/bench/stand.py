@@ -29,7 +29,7 @@ from ops.servers import PostgresServer, ValkeyServer, postgres_bin
 from ops.supervisor import PythonService
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
     from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -262,6 +262,13 @@ class Stand:
         service = PythonService(name, self.folder / "run", arguments, self.environment)
         service.spawn()
         return service
+
+    def meters(self) -> dict[str, Callable[[], float]]:
+        """Return what shows the CPU-seconds that both servers have used so far."""
+        return {
+            "journal": lambda: cpu_s(self.valkey.pid),
+            "postgres": lambda: cpu_s(self.postgres.pid, with_children=True),
+        }
 
     @property
     def last_section(self) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import re
@@ -9,7 +10,9 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+from xml.etree import ElementTree as ET
 
+import msgspec
 import psutil
 import pytest
 import uvicorn
@@ -19,10 +22,14 @@ import app.main
 from app.api.whole_answers import WholeAnswers
 from app.garbage import THRESHOLDS
 from loadtests.bench import serve
+from loadtests.bench.batched import Batches
 from loadtests.bench.generator import Connection, LoadError
 from loadtests.bench.plan import Plan, Section, Teacher
 from loadtests.bench.saves import requests_of
+from loadtests.bench.wire import Save
+from ops.bench.bars import Bar, draw
 from ops.bench.command import bench
+from ops.bench.peers import NAMES
 from ops.bench.report import Ratio, ratios, spread
 from ops.bench.rounds import Measured
 from ops.bench.steady import figures_of, on_cpu_s, risen_parts
@@ -164,3 +171,73 @@ def test_it_says_what_it_can_measure() -> None:
     said = CliRunner().invoke(bench, ["--help"]).output
     assert "granian and uvicorn" in said
     assert "--rounds" in said
+
+
+def elements_of(drawing: str) -> ET.Element:
+    return ET.fromstring(drawing)  # noqa: S314 -- our own
+
+
+def test_all_peers_are_measured_in_one_command_and_drawn(tmp_path: Path) -> None:
+    tmp_path.chmod(0o711)
+    out = tmp_path / "out"
+    done = subprocess.run(
+        [sys.executable, "-m", "ops.cli", "bench", "peers", "--short", "--out", out, "--dir", tmp_path],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"save path : direct, batched +\d+\.\d\d", done.stdout), done.stdout
+    (measured,) = json.loads((out / "peers.json").read_text())
+    assert set(measured) == set(NAMES)
+    assert all(of["per_second"] > 0 for of in measured.values())
+    drawn = elements_of((out / "peers.svg").read_text())
+    assert len(drawn.findall(".//{*}rect")) == 2 * len(NAMES)
+    assert list(tmp_path.iterdir()) == [out]
+
+
+def test_a_bar_is_the_median_and_the_line_on_it_the_range() -> None:
+    drawn = elements_of(draw([("a & b", [Bar("ours", [50, 100, 60], is_ours=True), Bar("theirs", [10])])]))
+    ours, theirs = drawn.findall(".//{*}rect")
+    assert (ours.get("class"), theirs.get("class")) == ("o", "b")
+    scale = float(ours.get("width", "0")) / 60
+    assert float(theirs.get("width", "0")) == pytest.approx(10 * scale, abs=0.1)
+    line = drawn.find(".//{*}line[@class='r']")
+    assert line is not None
+    assert float(line.get("x2", "0")) - float(line.get("x1", "0")) == pytest.approx(50 * scale, abs=0.2)
+    assert "a & b" in [text.text for text in drawn.findall(".//{*}text")]
+
+
+async def test_batched_direct_writes_answer_after_their_commit() -> None:
+    written: list[list[tuple[object, ...]]] = []
+    steps: list[str] = []
+
+    class Transaction:
+        async def __aenter__(self) -> None:
+            steps.append("begin")
+
+        async def __aexit__(self, *_: object) -> None:
+            steps.append("commit")
+
+    class Connection:
+        def transaction(self) -> Transaction:
+            return Transaction()
+
+        async def executemany(self, _: str, rows: list[tuple[object, ...]]) -> None:
+            written.append(rows)
+
+    one = msgspec.json.decode(
+        b'{"client_id":"0199a000-0000-7000-8000-000000000001","sent_at":"2026-11-06T14:03:24Z","edits":[{"edit_id":'
+        b'"0199a000-0000-7000-8000-000000000002","seq":1,"kind":"score","item":1,"student":2,"base":null,'
+        b'"value":{"score":"1"},"entered_at":"2026-11-06T14:03:21Z"}]}',
+        type=Save,
+    )
+    batches = Batches()
+    writing = asyncio.create_task(batches.run(Connection()))  # type: ignore[arg-type]  # it has what is used
+    saves = [asyncio.create_task(batches.write(section_id, one)) for section_id in (7, 5)]
+    async with asyncio.timeout(10):
+        await asyncio.gather(*saves)
+    writing.cancel()
+    assert steps == ["begin", "commit"]
+    assert [[row[0] for row in rows] for rows in written] == [[5, 7], [7, 5]]
