@@ -241,6 +241,25 @@ async def test_what_is_typed_before_a_dialog_is_there_lands_in_no_cell(
 
 
 @SMALL
+async def test_a_part_that_does_not_come_is_missed_aloud_and_asked_for_again(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/", service_workers="block")
+    await page.route("**/assets/parts.*.js", lambda route: route.abort())
+    await page.goto(f"/app/sections/{school.section}")
+    grades = await GradePage(page, service, school).ready()
+    find = page.get_by_label("Find a student")
+    await find.fill("baker")
+    await expect(grades.notice).to_contain_text("This could not be loaded")
+    # It shows everybody, and does not say otherwise.
+    await expect(find).to_have_value("")
+    await page.unroute("**/assets/parts.*.js")
+    await grades.go("Baker, Tanisha", "Test 1")
+    await page.keyboard.press("Control+m")
+    await expect(_dialog(grades)).to_be_visible(timeout=30_000)
+
+
+@SMALL
 async def test_the_menu_of_a_cell(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
     grades = await open_grades(open_page, service, school)
     page = grades.page
