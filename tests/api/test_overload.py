@@ -131,13 +131,19 @@ async def test_clients_that_are_slow_to_send_are_no_load(
     await sign_on(client)
     url, endless = f"/api/v1/sections/{section[0]}/edits", asyncio.Event()
 
+    reading = 0
+
     async def never() -> AsyncIterator[bytes]:
+        nonlocal reading
         yield b"{"
+        reading += 1
         await endless.wait()
 
     headers = OWN_PAGE | {"content-type": "application/json"}
     slow_ones = [asyncio.create_task(client.post(url, content=never(), headers=headers)) for _ in range(2 * FEW)]
-    await client.get("/livez")
+    async with asyncio.timeout(60):
+        while reading < len(slow_ones):
+            await asyncio.sleep(0.01)
     load = services(app).standing.load
     load.measured(0.1, 0.0, 60.0)
     assert (load.saves_in_progress, load.refusing) == (0, [])
