@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
+from tests.web.laptop import send_at_once
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -103,6 +104,8 @@ class RollPage:
     async def is_recorded(self, wanted: dict[str, Any], day: str | None = None) -> None:
         """Wait until PostgreSQL has exactly these marks of the day, by name."""
         marks = {await self.student(name): value for name, value in wanted.items()}
+        await expect(self.page.locator("[data-mark=storing]")).to_have_count(0)
+        await send_at_once(self.page)
         await eventually(lambda: self.recorded(day=day), marks)
 
     async def history(self, name: str) -> list[tuple[Any, str]]:

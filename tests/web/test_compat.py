@@ -5,8 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import pytest
+from playwright.async_api import expect
 
 from tests.web.grade_page import GradePage
+from tests.web.laptop import send_at_once
 from tests.web.roll_page import RollPage
 from tests.web.sizes import SMALL
 
@@ -58,6 +60,8 @@ async def test_without_it_grades_and_the_roll_are_saved(
     grades = await GradePage(page, service, school).ready()
     assert await page.evaluate("window.isOld")
     await grades.enter("Alvarez, Mateo", "Test 1", "71")
+    await expect(page.locator(".is-storing")).to_have_count(0)
+    await send_at_once(page)
     await grades.is_recorded({(school.columns[2], school.students[0]): {"score": "71"}})
 
     await page.goto(f"/app/sections/{school.section}/attendance")
