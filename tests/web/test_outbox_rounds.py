@@ -37,4 +37,4 @@ async def test_nothing_is_lost_over_kills_of_the_browser(
         await proxy.close()
     sys.stdout.write(f"seed {seed}, {(time.monotonic() - began) / rounds:.2f} s a round: {report}\n")
     assert report.is_whole, f"seed {seed}: {report}"
-    assert report.recorded > rounds / 2, "too little was typed to say anything"
+    assert report.recorded > rounds / 4, "too little was typed to say anything"

@@ -103,7 +103,7 @@ export function put(state: State, section: number, changes: readonly Typed[]): R
     if (state.rows.has(change.edit_id)) continue; // the disk had it, and failed to say so
     const key = cellKey(change);
     const old = newest.get(key);
-    const isFree = old && !old.sent; // never sent: may be replaced
+    const isFree = old && !old.sent && old.entered_at <= change.entered_at; // never sent, nor typed later in another tab: may be replaced
     const isCard = old && isRefused(old);
     const { resolves = [] } = change;
     const row: Row = {

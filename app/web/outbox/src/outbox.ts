@@ -125,7 +125,7 @@ export function openOutbox(options: OutboxOptions): Outbox {
     async settle(edit_id, choice, head) {
       const row = disk.view().rows.get(edit_id);
       const stands = head === undefined ? row?.head : head;
-      if (row?.state !== "conflict" || row.over || (choice === "theirs" && !stands)) throw new Error("not an open conflict, or nobody knows theirs");
+      if (row?.state !== "conflict" || row.over || (choice === "theirs" && !stands)) throw new Error("no open conflict, or theirs is not known");
       const { kind, item, student, value, resolves = [] } = row;
       const change: Change = {
         kind, item, student, value: choice === "mine" ? value : stands!.value, base: stands ? stands.edit_id : null, resolves: [edit_id, ...resolves],

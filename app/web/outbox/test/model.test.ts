@@ -21,6 +21,7 @@ interface Typed {
   readonly cell: CellName;
   readonly value: string;
   readonly startedAt: number;
+  readonly enteredAt: number;
   /** When `put` said that it is on disk; 0 while it has not. */
   storedAt: number;
   inMemory: boolean;
@@ -32,6 +33,11 @@ class Play {
   readonly server: Server;
   readonly typed: Typed[] = [];
   readonly decided = new Set<string>();
+  /**
+   * Sent from the disk. What is sent on leaving, or by a tab that has lost its disk, another tab or a transaction that was given up
+   * may have replaced on the disk at that moment: then both are known to the server, and only the later one is kept.
+   */
+  readonly sent = new Set<string>();
   readonly log: string[] = [];
   private steps = 0;
   private values = 0;
@@ -45,7 +51,12 @@ class Play {
   private pick = <T>(from: readonly T[]): T => from[Math.floor(this.world.random() * from.length)]!;
 
   private open(): Tab {
-    const tab = this.world.open(this.server.fetch);
+    const tab: Tab = this.world.open(((url: string, init: RequestInit) => {
+      if (!init.keepalive && tab.outbox.status().storage !== "memory") {
+        for (const { edit_id } of (JSON.parse(init.body as string) as { edits: KeptEdit[] }).edits) this.sent.add(edit_id);
+      }
+      return this.server.fetch(url, init);
+    }) as never);
     tab.outbox.on("recorded", ({ edits }) => {
       if (tab.isDead) return;
       for (const { edit_id } of edits) assert.ok(this.server.records.has(edit_id), `${edit_id} has left the outbox, and is not recorded`);
@@ -66,7 +77,7 @@ class Play {
       return { ...cell, base: tab.outbox.newest(section, cell)?.edit_id ?? head ?? null, value: { score: String(++this.values) } };
     });
     const all = changes.map((change): Typed => ({
-      tab, section, cell: change, value: change.value.score, startedAt: this.steps, storedAt: 0, inMemory: false,
+      tab, section, cell: change, value: change.value.score, startedAt: this.steps, enteredAt: this.world.now, storedAt: 0, inMemory: false,
     }));
     this.typed.push(...all);
     for (const cell of cells) for (const card of tab.outbox.kept(section)) {
@@ -146,12 +157,11 @@ class Play {
   private check(): void {
     const { records } = this.server;
     for (const tab of this.world.tabs) assert.ok(this.isQuiet(tab), `not quiet: ${JSON.stringify(tab.outbox.status())}`);
-    const wasSent = this.sent();
     const stored = this.typed.filter(({ storedAt, inMemory, tab }) => storedAt > 0 && (!inMemory || this.world.tabs.includes(tab)));
     for (const one of stored) {
       if (records.has(one.edit!.edit_id)) continue;
-      assert.ok(!wasSent.has(one.edit!.edit_id), `${one.value} was sent, and is not recorded`);
-      const later = this.typed.some((two) => two !== one && this.isSameCell(one, two) && Number(two.value) > Number(one.value) && two.startedAt >= one.startedAt);
+      assert.ok(!this.sent.has(one.edit!.edit_id), `${one.value} was sent, and is not recorded`);
+      const later = this.typed.some((two) => two !== one && this.isSameCell(one, two) && two.enteredAt >= one.enteredAt);
       assert.ok(later || this.decided.size > 0, `${one.value} was on disk, was not replaced, and is not recorded`);
     }
     this.checkOrder(stored);
@@ -159,11 +169,6 @@ class Play {
   }
 
   private isSameCell = (one: Typed, two: Typed): boolean => one.section === two.section && one.cell.student === two.cell.student;
-
-  /** Not on leaving: another tab may have replaced an edit at that moment, and then both are known to the server. */
-  private sent(): Set<string> {
-    return new Set(this.server.requests.filter(({ keepalive }) => !keepalive).flatMap(({ body }) => body.edits.map(({ edit_id }) => edit_id)));
-  }
 
   /** Of what took effect; a conflict or a rejection has none, whenever it is recorded. */
   private checkOrder(stored: Typed[]): void {
@@ -184,11 +189,7 @@ class Play {
       for (const [i, { status, edit, section }] of own.entries()) {
         const id = edit.edit_id;
         if (this.typed.some((one) => one.edit?.edit_id === id && one.inMemory && !this.world.tabs.includes(one.tab))) continue;
-        if (status === "applied" || this.decided.has(id) || !this.sent().has(id) || edit.resolves) continue;
-        // A tab without a disk may have sent what another one replaced meanwhile: it stands on the server, and in its snapshots.
-        const order = (one: Typed | undefined) => (one?.edit as { n?: number } | undefined)?.n;
-        const one = this.typed.find(({ edit: kept }) => kept?.edit_id === id);
-        if (one && this.typed.some((two) => two !== one && this.isSameCell(one, two) && order(two) === order(one))) continue;
+        if (status === "applied" || this.decided.has(id) || !this.sent.has(id) || edit.resolves) continue;
         const later = own.slice(i + 1).some((two) => two.section === section && two.edit.student === edit.student);
         assert.ok(cards.has(id) || later, `${JSON.stringify(edit.value)} is ${status}, and no card says so`);
       }

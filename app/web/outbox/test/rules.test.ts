@@ -437,6 +437,19 @@ test("tabs: one tab's edits are seen and sent by the other", async () => {
   assert.equal(two.outbox.status().drafted, 1);
 });
 
+test("tabs: what was typed earlier, and reaches the disk later, takes nothing away", async () => {
+  const [one, two] = [await opened(), await opened()];
+  one.flushMs = 2_000;
+  void one.outbox.put(1, [score(9, "1")]);
+  await world.settle();
+  void one.outbox.put(1, [score(1, "2")]);
+  await world.pass(1_000);
+  await type(two, score(1, "3"));
+  await world.pass(9_000);
+  const sent = server.requests.flatMap(({ body }) => scores(body.edits));
+  assert.ok(["1", "2", "3"].every((value) => sent.includes(value)), sent.join());
+});
+
 test("tabs: a frozen holder of the lock is waited for half a minute, and no longer", async () => {
   const one = await opened();
   server.modes = ["hang"];
