@@ -12,11 +12,13 @@ import pytest
 from click.testing import CliRunner
 
 from loadtests.rehearsal.histogram import Histogram
+from loadtests.rehearsal.profiles import PROFILES
 from ops.rehearse.charts import Band, Chart, Line, draw, nice_ceiling, short, thin
 from ops.rehearse.command import rehearse
 from ops.rehearse.compare import compare, differences, unlike
 from ops.rehearse.faults import FAULTS, FaultAt, parse_fault, seconds_of
 from ops.rehearse.junit import junit_of
+from ops.rehearse.overload import overload_of
 from ops.rehearse.report import html_of
 from ops.rehearse.run import Outcome
 from ops.rehearse.slo import OBJECTIVES, SloError, default_slo, judge, read_slo
@@ -203,7 +205,11 @@ def test_a_broken_file_of_objectives_is_named(text: str, words: str, tmp_path: P
 def test_every_objective_names_a_figure_that_there_is(tmp_path: Path) -> None:
     path = tmp_path / "slo.toml"
     path.write_text("[slo]\n" + "".join(f"{name} = 1\n" for name in OBJECTIVES))
-    assert all(one.value is not None for one in judge(read_slo(path), a_run()))
+    run = a_run() | {
+        "overload": overload_of([], PROFILES["overload"], 100.0) | {"throughput_percent": 91, "recovery_s": 3}
+    }
+    assert all(one.value is not None for one in judge(read_slo(path), run))
+    assert set(run["overload"]) == set(overload_of([], PROFILES["overload"], 100.0))
 
 
 @pytest.mark.parametrize(
