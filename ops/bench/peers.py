@@ -27,7 +27,7 @@ SAVE, NOOP, NOOP_WHOLE = "save path", "Litestar no-op", "no-op, one write"
 DIRECT, BATCHED = "direct", "direct, batched"
 PIPELINES = {"redis pipeline, 16": 16, "redis pipeline, 64": 64}  # name -> saves in one; 16 is what the committer makes
 NAMES = (DIRECT, BATCHED, SAVE, NOOP, NOOP_WHOLE, *PIPELINES)
-NOOP_RATIO_MIN, DIRECT_RATIO_MIN, NOOP_CPU_MAX = 0.85, 3.0, 1.15
+NOOP_RATIO_MIN, DIRECT_RATIO_MIN = 0.85, 3.0
 
 
 class Load(NamedTuple):
