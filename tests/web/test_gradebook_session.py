@@ -12,7 +12,7 @@ from tests.web.laptop import sign_in_by_form
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Page
+    from playwright.async_api import Page, Route
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -102,6 +102,33 @@ async def _look_at_the_history(grades: GradePage, shoot: Shoot) -> None:
     await page.keyboard.press("Escape")
     await expect(panel).to_have_count(0)
     await expect(grades.input).to_be_focused()
+
+
+async def test_the_first_save_of_a_page_comes_when_the_service_wants_it(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    """In the deadline hour a page that is opened is told to be patient before it has sent anything."""
+
+    async def be_busy(route: Route) -> None:
+        answer = await route.fetch()
+        told = {"json": await answer.json() | {"next_save_ms": 40_000}} if answer.ok else {}
+        await route.fulfill(response=answer, **told)  # a 304 says nothing of it
+
+    page = await open_page("/app/compatibility")
+    await page.clock.install()
+    await page.route(f"**/api/v1/sections/{school.section}", be_busy)
+    await page.goto(f"/app/sections/{school.section}")
+    grades = await GradePage(page, service, school).ready()
+    await grades.enter("Flores, Luis", "Quiz 2", "11")
+    await expect(grades.status).to_contain_text("1 change")
+    async with page.expect_request("**/edits") as sending:
+        await page.clock.run_for(30_000)
+        await grades.enter("Alvarez, Mateo", "Quiz 2", "12")
+        await expect(grades.status).to_contain_text("2 changes")
+        await page.clock.run_for(11_000)
+    save = (await sending.value).post_data_json
+    assert [edit["value"]["score"] for edit in save["edits"]] == ["11", "12"]
+    await page.unroute_all(behavior="wait")
 
 
 async def test_finding_sorting_and_filtering_move_nobody_s_grade(

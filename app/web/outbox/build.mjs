@@ -17,7 +17,7 @@ const SETTINGS = {
   absWorkingDir: ROOT, bundle: true, format: "esm", target: TARGET, supported: { "optional-chain": true }, legalComments: "none", outdir: OUT,
 };
 // Names that neither a page, nor the server, nor the disk, nor another file of the package ever sees.
-const INNER = ["isBusy", "due", "since", "windowMs", "editsMax", "tries", "isClosed", "blockedSince", "halt", "lanes", "lane", "clients", "schedule",
+const INNER = ["isBusy", "due", "since", "windowMs", "editsMax", "tries", "isClosed", "blockedSince", "halt", "lanes", "lane", "clients", "schedule", "pace",
   "leave", "acknowledgedAt", "wake", "hurry", "view", "isMemory", "acks", "step", "timer", "positions"];
 
 /** The entries of the package with idb, as a page loads them. */

@@ -1,10 +1,10 @@
 /** Open a section: from the disk at once, then from the network, and what others do as it happens. */
 import { watchSection } from "./events.ts";
-import { openPageStore } from "./outbox.ts";
+import { type PageStore, openPageStore } from "./outbox.ts";
 import { ZONE, remember } from "./remembered.ts";
 import { serverNow } from "./server_clock.ts";
 import { ask, startSession } from "./session.ts";
-import type { KeptSnapshot, Snapshots } from "./snapshots.ts";
+import type { KeptSnapshot } from "./snapshots.ts";
 import { learntFrom } from "./standing.ts";
 import type { Learnt, SectionView, Snapshot } from "./types.ts";
 import { SectionOfPage } from "./view.ts";
@@ -33,10 +33,11 @@ interface Read {
 /** Resolves as soon as there is something to show. Rejects with `SectionUnavailable`. Waits while nobody is signed in. */
 export async function openSection(id: number): Promise<SectionView> {
   const who = await startSession();
-  const { outbox, snapshots } = await openPageStore();
+  const store = await openPageStore();
+  const { outbox, snapshots } = store;
   const [disk] = await Promise.all([atMost(DISK_MS_MAX, snapshots.read(id)), outbox.open(id)]);
   const kept = disk?.kept === undefined ? undefined : parsed(disk.kept);
-  const section = new OpenSection(id, snapshots, kept?.etag ?? null);
+  const section = new OpenSection(id, store, kept?.etag ?? null);
   const around = {
     outbox,
     me: who,
@@ -85,7 +86,7 @@ async function readSection(id: number, etag: string | null): Promise<Read | null
 /** What keeps a view fresh: one question at a time, and one more if something happened meanwhile. */
 class OpenSection {
   readonly #id: number;
-  readonly #snapshots: Snapshots;
+  readonly #store: PageStore;
   #etag: string | null;
   #view!: SectionOfPage;
   #refreshing: Promise<void> | undefined;
@@ -94,9 +95,9 @@ class OpenSection {
   #opening: ReturnType<typeof setTimeout> | undefined;
   #unwatch: (() => void) | undefined;
 
-  constructor(id: number, snapshots: Snapshots, etag: string | null) {
+  constructor(id: number, store: PageStore, etag: string | null) {
     this.#id = id;
-    this.#snapshots = snapshots;
+    this.#store = store;
     this.#etag = etag;
   }
 
@@ -155,12 +156,14 @@ class OpenSection {
   async #ask(): Promise<void> {
     const asked = Date.now();
     const read = await readSection(this.#id, this.#etag);
-    if (read === null) void this.#snapshots.write(this.#id, { forgotten: this.#view.confirm(asked, serverNow()) });
+    if (read === null) void this.#store.snapshots.write(this.#id, { forgotten: this.#view.confirm(asked, serverNow()) });
     else this.#keep(read, this.#view.take(read.snapshot, read.asked));
   }
 
-  #keep({ text, etag }: Read, forgotten: readonly string[]): void {
+  /** What has just come from the server; what a snapshot on disk says of the next save is as old as it. */
+  #keep({ text, etag, snapshot }: Read, forgotten: readonly string[]): void {
     this.#etag = etag;
-    void this.#snapshots.write(this.#id, { kept: { section: this.#id, etag, text }, forgotten });
+    void this.#store.outbox.open(this.#id, snapshot.next_save_ms);
+    void this.#store.snapshots.write(this.#id, { kept: { section: this.#id, etag, text }, forgotten });
   }
 }

@@ -176,6 +176,11 @@ export function openDrain(
     lanes, lane, sending, clients, schedule, leave,
     clockOffset: () => clockOffset,
     acknowledgedAt: () => acknowledgedAt,
+    /** The server has said, beside a snapshot, how long to collect: what is typed already, too. */
+    pace(of: Lane, ms?: number): void {
+      if (ms! >= 0) of.windowMs = ms!;
+      schedule(of);
+    },
     /** Look at every section that keeps something. */
     wake(): void {
       for (const { section } of disk.kept().rows.values()) lane(section);

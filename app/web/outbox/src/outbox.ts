@@ -137,8 +137,8 @@ export function openOutbox(options: OutboxOptions): Outbox {
         const row = state.rows.get(edit_id);
         if (row && isRefused(row)) decide(state, row);
       }, []),
-    open(section) {
-      drain.lane(section);
+    open(section, next_save_ms) {
+      drain.pace(drain.lane(section), next_save_ms);
       return opened;
     },
     recorded(section, client_id) {

@@ -168,8 +168,11 @@ export interface Outbox {
    * open ones of a newer snapshot any more: it was decided on another computer.
    */
   dismiss(edit_id: string): Promise<void>;
-  /** The sections that are watched: their recorded position is polled, and their kept edits are loaded. */
-  open(section: number): Promise<void>;
+  /**
+   * The sections that are watched: their recorded position is polled, and their kept edits are loaded. `next_save_ms` is what the
+   * server has just said beside a snapshot: it holds from now on, also for what is typed already. Five seconds until it is told.
+   */
+  open(section: number, next_save_ms?: number): Promise<void>;
   /**
    * Told from outside (an event stream): one's own edits of this client up to here are settled. The outbox asks at once how;
    * nothing leaves it on the word of an event, which cannot say what was refused.

@@ -109,6 +109,36 @@ test("rule 3: the window counts from the first change, and next_save_ms sets the
   assert.deepEqual(scores(lastSent()), ["3"]);
 });
 
+test("rule 3: what the server says beside a snapshot is the first window already, also of what is typed before", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(2_000);
+  await tab.outbox.open(1, 20_000);
+  await world.pass(17_900);
+  assert.equal(server.requests.length, 0);
+  await world.pass(200);
+  assert.deepEqual(scores(lastSent()), ["1"]);
+  await world.pass(20_000);
+  await tab.outbox.open(2, 0);
+  await world.settle();
+  void tab.outbox.put(2, [score(1, "2")]);
+  await world.pass(10);
+  assert.deepEqual(scores(lastSent()), ["2"]);
+});
+
+test("rule 3: an opening that says nothing of the window, or nonsense, leaves it as it was", async () => {
+  const tab = await opened();
+  await tab.outbox.open(1, 20_000);
+  await tab.outbox.open(1);
+  await tab.outbox.open(1, -1);
+  await tab.outbox.open(1, Number.NaN);
+  await type(tab, score(1, "1"));
+  await world.pass(19_900);
+  assert.equal(server.requests.length, 0);
+  await world.pass(200);
+  assert.deepEqual(scores(lastSent()), ["1"]);
+});
+
 test("rule 3: the window is the same in a tab that has only heard of the change", async () => {
   const tab = await opened();
   await opened();
