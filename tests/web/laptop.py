@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
@@ -20,8 +22,7 @@ if TYPE_CHECKING:
 # A machine that runs many tests at once is slow; what is waited for comes, or does not come at all.
 expect.set_options(timeout=20_000)
 
-# Playwright looks at each frame by default, and in a tab behind another one a slow machine draws none.
-POLLING_MS = 100
+POLLING_S = 0.1
 HAS_WORKER = "async () => !!(await navigator.serviceWorker.ready).active && navigator.serviceWorker.controller !== null"
 
 
@@ -53,7 +54,18 @@ async def sign_in_by_form(page: Page, username: str) -> None:
 
 async def wait_for_worker(page: Page) -> None:
     """Wait until the pages are on the disk: the service worker has them all, and serves this page."""
-    await page.wait_for_function(HAS_WORKER, polling=POLLING_MS)
+    await until_page(page, HAS_WORKER)
+
+
+async def until_page(page: Page, expression: str, arg: object = None, *, timeout_s: float = 60) -> None:
+    """Wait until the page answers this question by yes, be it at once or by a promise; no frame has to be drawn for it.
+
+    Playwright's `wait_for_function` takes any promise for a yes.
+    """
+    deadline = time.monotonic() + timeout_s
+    while not await page.evaluate(expression, arg):
+        assert time.monotonic() < deadline, f"not within {timeout_s} s: {expression}"
+        await asyncio.sleep(POLLING_S)
 
 
 async def send_at_once(page: Page) -> None:

@@ -23,6 +23,7 @@ from app.records.pool import connect
 from ops.build_web import find_node
 from ops.environment import environment
 from tests.browsing import CHROMIUM, FLAGS
+from tests.web.laptop import until_page
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -216,18 +217,13 @@ async def open_page(
     return page
 
 
-async def until_page(page: Page, expression: str, timeout_s: float = 60) -> None:
-    """Return when this is true in the page, also in a tab in the background: no frame is drawn there."""
-    await page.wait_for_function(expression, timeout=timeout_s * 1_000, polling=100)
-
-
 async def settled(page: Page, timeout_s: float = 60) -> dict[str, Any]:
     """Return the status once nothing waits any more."""
     await until_page(
         page,
         """() => { const s = window.outbox.status(); window.outbox.flush();
              return s.storing + s.queued + s.sending + s.drafted === 0; }""",
-        timeout_s,
+        timeout_s=timeout_s,
     )
     status: dict[str, Any] = await page.evaluate("window.outbox.status()")
     return status

@@ -23,7 +23,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ops.drill.chaos_proxy import NO_FAULT, ChaosProxy, Fault, Kind
 from ops.environment import environment
-from tests.web.outbox_page import open_page, until_page, until_true
+from tests.web.laptop import until_page
+from tests.web.outbox_page import open_page, until_true
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -115,7 +116,7 @@ async def play(
         sys.stdout.flush()
     await proxy.set(NO_FAULT)
     page = await _open_all(laptop, url, school, token)
-    await until_page(page, ALL_SETTLED, LAST_S_MAX)
+    await until_page(page, ALL_SETTLED, timeout_s=LAST_S_MAX)
     laptop.kill()
     return await compare(laptop.stored, school, settings, rounds)
 
@@ -135,7 +136,7 @@ async def _open_all(laptop: Laptop, url: str, school: GradebookSchool, token: st
         }""",
         OUTBOXES,
     )
-    await until_page(page, HAVE_DISKS, LAST_S_MAX)
+    await until_page(page, HAVE_DISKS, timeout_s=LAST_S_MAX)
     await until_page(page, "Promise.all(window.desks.map((desk) => desk.look())).then((all) => all.every(Boolean))")
     return page
 

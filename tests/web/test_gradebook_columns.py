@@ -9,7 +9,7 @@ from playwright.async_api import expect
 
 from tests.web.conftest import PHONE
 from tests.web.grade_page import COMMENT, LINE_ITEM, GradePage, open_grades
-from tests.web.laptop import wait_for_worker
+from tests.web.laptop import until_page, wait_for_worker
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
@@ -206,7 +206,7 @@ async def test_a_browser_without_a_worker_has_the_dialogs_before_the_network_goe
     await page.add_init_script("delete Navigator.prototype.serviceWorker")
     await page.goto(f"/app/sections/{school.section}")
     grades = await GradePage(page, service, school).ready()
-    await page.wait_for_function(HAS_DIALOGS, polling=100)
+    await until_page(page, HAS_DIALOGS)
     await page.context.set_offline(offline=True)
     await grades.more("Keys and codes")
     await expect(_dialog(grades)).to_contain_text("Codes you can type")

@@ -14,7 +14,7 @@ from playwright.async_api import expect
 
 from ops.build_web import find_node
 from tests.browsing import chromium
-from tests.web.laptop import POLLING_MS, wait_for_worker
+from tests.web.laptop import until_page, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -119,7 +119,7 @@ async def test_a_new_version_is_taken_whole_and_a_page_that_is_open_keeps_its_ow
         await expect(page.get_by_text("A new version of this page is there.")).to_be_visible()
         await expect(page.get_by_text("Tried just now")).to_be_visible()
         # Another page is opened, of the new version, while the first one stays.
-        await page.wait_for_function(AT_WORK, polling=POLLING_MS)
+        await until_page(page, AT_WORK)
         for _ in range(2):
             other = await window.new_page()
             await other.goto("/app/compatibility")
@@ -140,9 +140,8 @@ async def test_a_new_version_is_taken_whole_and_a_page_that_is_open_keeps_its_ow
         page = await window.new_page()
         await page.goto("/app/compatibility")
         await expect(page.get_by_text("Tried by the new version.")).to_be_visible()
-        await page.wait_for_function(
-            "async () => (await caches.keys()).filter((name) => name.startsWith('inkfast-shell-')).length === 1",
-            polling=POLLING_MS,
+        await until_page(
+            page, "async () => (await caches.keys()).filter((name) => name.startsWith('inkfast-shell-')).length === 1"
         )
         await window.close()
 

@@ -9,7 +9,8 @@ import pytest
 from playwright.async_api import expect
 
 from ops.drill.chaos_proxy import NO_FAULT, ChaosProxy, Fault, Kind
-from tests.web.outbox_page import build_package, open_page, serve, settled, token_of, until_page
+from tests.web.laptop import until_page
+from tests.web.outbox_page import build_package, open_page, serve, settled, token_of
 from tests.world import fetch
 
 if TYPE_CHECKING:

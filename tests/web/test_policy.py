@@ -11,7 +11,7 @@ from playwright.async_api import expect
 from app.api.web_assets import POLICY
 from tests.web.conftest import sign_in
 from tests.web.grade_page import GradePage
-from tests.web.laptop import POLLING_MS
+from tests.web.laptop import until_page
 from tests.web.page_weight import style_of
 from tests.web.roll_page import RollPage
 
@@ -120,7 +120,7 @@ async def test_the_policy_bites(open_page: OpenPage, service: Service) -> None:
             document.body.append(script);
         }"""
     )
-    await page.wait_for_function("() => window.violations.length >= 2", polling=POLLING_MS)
+    await until_page(page, "window.violations.length >= 2")
     assert await page.evaluate("window.ran") is None
     await watch.look("home")
     assert len(watch.faults) >= 2
