@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 from typing import TYPE_CHECKING
 
@@ -9,12 +10,12 @@ from playwright.async_api import expect
 
 from tests.browsing import ask_axe
 from tests.school import PASSWORD
-from tests.web.laptop import type_down, wait_for_worker
+from tests.web.laptop import type_down, until_page, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Page
+    from playwright.async_api import Page, Route
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -95,6 +96,66 @@ async def test_signing_out_takes_the_sections_from_this_computer(open_page: Open
     assert f"inkfast-sections-{school.teacher}" not in await page.evaluate(names)
     await page.reload()
     await expect(page.get_by_label("User name")).to_be_visible()
+
+
+KEPT = "async name => (await indexedDB.databases()).some((one) => one.name === name)"
+NOT_KEPT = f"async name => !(await ({KEPT})(name))"
+
+
+async def test_who_signs_out_and_closes_the_window_at_once_leaves_no_names_here(
+    open_page: OpenPage, school: GradebookSchool
+) -> None:
+    """The server takes its time; what is not sent stays all the same, and is said to be there."""
+    page = await open_page(f"/app/sections/{school.section}")
+    await expect(page.get_by_role("grid")).to_be_visible(timeout=30_000)
+    window, kept = page.context, f"inkfast-sections-{school.teacher}"
+    await window.route("**/edits", lambda route: route.abort())
+    await type_down(page, 2, 5, first=8)
+    await expect(page.locator(".status")).to_contain_text("2 changes are on this computer")
+    await page.goto("/app/")
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    assert await page.evaluate(KEPT, kept)
+
+    async def answer_all_but_that(route: Route) -> None:
+        if route.request.method != "DELETE":
+            await route.continue_()
+
+    await window.route("**/api/v1/session", answer_all_but_that)
+    await page.get_by_role("button", name="Sign out").click()
+    async with page.expect_request(lambda request: request.method == "DELETE"):
+        await page.get_by_role("button", name="Sign out anyway").click()
+    await until_page(page, NOT_KEPT, kept)
+    await page.close()
+    await window.unroute("**/api/v1/session", answer_all_but_that)
+
+    page = await window.new_page()
+    async with page.expect_response(lambda answer: answer.request.method == "DELETE"):
+        await page.goto("/app/")
+    await expect(page.get_by_text("2 changes of Elena Ruiz are kept on this computer")).to_be_visible()
+    assert await page.evaluate(NOT_KEPT, kept)
+
+
+async def test_an_answer_that_comes_after_signing_out_brings_no_names_back(
+    open_page: OpenPage, school: GradebookSchool
+) -> None:
+    page = await open_page()
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    other, kept = await page.context.new_page(), f"inkfast-sections-{school.teacher}"
+    asked: asyncio.Queue[Route] = asyncio.Queue()
+
+    async def hold(route: Route) -> None:
+        await asked.put(route)
+
+    await other.route(f"**/api/v1/sections/{school.section}", hold, times=1)
+    await other.goto(f"/app/sections/{school.section}")
+    route = await asked.get()
+    answer = await route.fetch()
+    await page.get_by_role("button", name="Sign out").click()
+    await expect(page.get_by_label("User name")).to_be_visible()
+    assert await page.evaluate(NOT_KEPT, kept)
+    await route.fulfill(response=answer)
+    await expect(other.get_by_role("grid")).to_be_visible(timeout=30_000)
+    assert await other.evaluate(NOT_KEPT, kept)
 
 
 HOLD_THE_DISK = """user => new Promise((resolve) => {

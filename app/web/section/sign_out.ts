@@ -16,17 +16,19 @@ export async function unsentChanges(): Promise<number> {
   return storing + queued + sending;
 }
 
-/** True if the server knows; else it is told as soon as it can be reached. */
+/**
+ * True if the server knows; else it is told as soon as it can be reached. What this computer has to forget does not wait for the
+ * server, which may take its time, and whoever signs out closes the window. Nor does the server wait for a disk that another
+ * tab holds.
+ */
 export async function signOut(): Promise<boolean> {
   const who = person.value;
   const n = await unsentChanges();
   const { outbox, snapshots } = await openPageStore();
   await outbox.close();
-  const isKnown = await endSession();
+  if (who !== null) noteLeftWork({ user_id: who.user_id, name: who.name, n });
+  const isKnown = endSession(); // the other tabs hear of it before the disk is cleared
   await snapshots.close();
-  if (who !== null) {
-    noteLeftWork({ user_id: who.user_id, name: who.name, n });
-    await forgetSnapshots(who.user_id);
-  }
+  if (who !== null) await forgetSnapshots(who.user_id);
   return isKnown;
 }

@@ -38,6 +38,7 @@ const nameOf = (user: number): string => `inkfast-sections-${user}`;
 
 export class Snapshots {
   readonly #user: number;
+  #isClosed = false;
   #opened: Promise<IDBPDatabase<Schema>> | undefined;
 
   constructor(user: number) {
@@ -95,7 +96,9 @@ export class Snapshots {
     await this.#try((database) => database.put("list", list, "mine"));
   }
 
+  /** For good: an answer that was under way when somebody signed out brings nothing back. */
   async close(): Promise<void> {
+    this.#isClosed = true;
     const opened = this.#opened;
     this.#opened = undefined;
     (await opened?.catch(() => undefined))?.close();
@@ -103,7 +106,7 @@ export class Snapshots {
 
   /** Once more with a fresh connection if the first one has gone, as Safari does to tabs in the background. */
   async #try<T>(work: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
-    for (let turn = 0; turn < 2; turn += 1) {
+    for (let turn = 0; turn < 2 && !this.#isClosed; turn += 1) {
       try {
         this.#opened ??= this.#open();
         return await work(await this.#opened);
@@ -121,7 +124,7 @@ export class Snapshots {
         made.createObjectStore("learnt", { keyPath: ["section", "cell"] });
         made.createObjectStore("list");
       },
-      blocking: () => void this.close(),
+      blocking: () => void this.close(), // another tab signs out
       terminated: () => {
         this.#opened = undefined;
       },
