@@ -14,11 +14,8 @@ from app.model.chain import PARKED
 from app.model.edits import HeadView, OutcomeView, SaveAnswer
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from app.gradebook.context import LoadedContext
     from app.model.edits import EditRequest
-    from app.records.edits import FoundEdit
 
 _DRAFTED, _SETTLED, _CONFLICT = b"d"[0], b"s"[0], b"c"[0]
 _LETTER = {"drafted": b"d", "recorded": b"R", "conflict": b"c", "rejected": b"r"}
@@ -31,12 +28,8 @@ def answer_save(
     edit_ids: list[bytes],
     context: LoadedContext | None,
     next_save_ms: int,
-    applied: Mapping[bytes, FoundEdit] | None = None,
 ) -> tuple[SaveAnswer, bytes]:
-    """Return the answer without its receipt, and what a receipt vouches for: edit ids and outcomes, in order.
-
-    `applied` are edits that PostgreSQL has applied since the context was loaded.
-    """
+    """Return the answer without its receipt, and what a receipt vouches for: edit ids and outcomes, in order."""
     reply = unpack_reply(raw, len(edits))
     outcomes: list[OutcomeView] = []
     said: list[bytes] = []
@@ -46,8 +39,6 @@ def answer_save(
             view = OutcomeView(edit.edit_id, "drafted", version or None)
         elif letter == _SETTLED:
             view = _settled(edit, cells[i], edit_ids[i], context)
-        elif letter == _CONFLICT and applied and edit_ids[i] in applied:
-            view = OutcomeView(edit.edit_id, "recorded", applied[edit_ids[i]].cell_version)
         elif letter == _CONFLICT:
             view = _conflict(edit, cells[i], extra, context)
         else:

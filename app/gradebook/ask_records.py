@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 # All that one save asks, together. Half of the limit for a fault of PostgreSQL (docs/faults.md): what a client waits
 # for besides, to be read and journaled, comes on top. Shorter, and what is only slow is taken for away.
 SAVE_S_MAX: Final = 2.0
-# For the look before somebody is told "conflict", which would be false for an edit recorded a moment ago.
-LAST_LOOK_S_MIN: Final = 0.5
 PROBE_S_MIN, PROBE_S_MAX = 0.1, 1.0
 PROBE_ANSWER_S_MAX: Final = 1.0
 
@@ -44,15 +42,12 @@ class AskRecords:
         """Return the moment, of the loop's clock, until which a save that begins now may ask."""
         return asyncio.get_running_loop().time() + SAVE_S_MAX
 
-    async def ask(self, question: Callable[[], Awaitable[_T]], until_s: float, *, s_min: float = 0.0) -> _T:
-        """Return PostgreSQL's answer; RecordsUnavailableError also where it is silent, or has no place free.
-
-        It is asked until that moment, and for `s_min` at least.
-        """
+    async def ask(self, question: Callable[[], Awaitable[_T]], until_s: float) -> _T:
+        """Return PostgreSQL's answer, if it comes until then; RecordsUnavailableError also where no place is free."""
         if self.are_silent:
             raise RecordsUnavailableError("PostgreSQL does not answer", retry_after_s=2)
         try:
-            async with asyncio.timeout_at(max(until_s, asyncio.get_running_loop().time() + s_min)):
+            async with asyncio.timeout_at(until_s):
                 return await question()
         except (OverloadedError, TimeoutError) as error:
             self._note_silence()

@@ -11,7 +11,7 @@ import msgspec
 from app.drafts.codec import CELL, Context, Head, Settled, pack_exception
 from app.errors import NotFoundError
 from app.records.context import read_context
-from app.records.edits import find_edits, read_edit_exceptions, read_school_years
+from app.records.edits import read_edit_exceptions
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -120,11 +120,3 @@ async def load_context(
         next_exception_seq=next_exception_seq,
     )
     return LoadedContext(context, known.found)
-
-
-async def find_applied(pool: Pool, section_id: int, edit_ids: Sequence[bytes]) -> dict[bytes, FoundEdit]:
-    """Return those of some edits that PostgreSQL has applied; raise RecordsUnavailableError if it cannot be asked."""
-    async with pool.acquire() as connection:
-        year = (await read_school_years(connection, [section_id]))[section_id]
-        found = await find_edits(connection, [(year, section_id, i) for i in edit_ids])
-    return {edit_id: edit for (_, edit_id), edit in found.items() if edit.status == "A"}

@@ -26,8 +26,8 @@ from app.errors import (
     UnreadableRequestError,
 )
 from app.gradebook.answer_save import answer_save
-from app.gradebook.ask_records import LAST_LOOK_S_MIN, AskRecords
-from app.gradebook.context import LoadedContext, find_applied, load_context
+from app.gradebook.ask_records import AskRecords
+from app.gradebook.context import LoadedContext, load_context
 from app.gradebook.ladder import RETRY_AFTER_S
 from app.gradebook.pack_edits import PackedEdits, StaleRulesError, pack_edits
 from app.gradebook.recording.direct import DirectSave
@@ -49,7 +49,6 @@ if TYPE_CHECKING:
     from app.model.grants import Grant
     from app.model.section_rules import SectionRules
     from app.records.accounts import SectionAccess
-    from app.records.edits import FoundEdit
     from app.records.pool import Pool
     from app.settings import Settings
 
@@ -143,7 +142,7 @@ class EditCells:
             raise SeqGapError("edits before these are missing", params={"expected_seq": expected})
         if raw[:1] != b"O":
             raise JournalUnavailableError("the journal could not judge these edits", retry_after_s=2)
-        return await self._answer(save, raw, context)
+        return self._answer(save, raw, context)
 
     async def _settle(self, save: Save) -> tuple[bytes, LoadedContext | None]:
         """Return the reply of whichever store has made the save durable, and what PostgreSQL knew of it.
@@ -263,32 +262,12 @@ class EditCells:
         except RecordsUnavailableError:
             return None
 
-    async def _applied_meanwhile(self, save: Save, edit_ids: list[bytes]) -> dict[bytes, FoundEdit]:
-        """Look once more before anybody is told "conflict".
-
-        An edit that is sent again can have been recorded, and have left the journal, after its context was loaded and
-        before the script saw it: then its cell has moved on over it, and it looks like a conflict with itself.
-        """
-        try:
-            return await self._records.ask(
-                lambda: find_applied(self._pool, save.section_id, edit_ids), save.ask_until_s, s_min=LAST_LOOK_S_MIN
-            )
-        except RecordsUnavailableError:
-            return {}
-
-    async def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
+    def _answer(self, save: Save, raw: bytes, context: LoadedContext | None) -> SaveAnswer:
         edits, cells, ids = save.request.edits, save.edits.cells, save.edits.edit_ids
         answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms())
-        outcomes = [view.outcome for view in answer.outcomes]
-        if "conflict" in outcomes:
-            refused = [edit_id for edit_id, outcome in zip(ids, outcomes, strict=True) if outcome == "conflict"]
-            applied = await self._applied_meanwhile(save, refused)
-            if applied:
-                answer, said = answer_save(raw, edits, cells, ids, context, self.next_save_ms(), applied)
-                outcomes = [view.outcome for view in answer.outcomes]
         if edits:
             oldest_s = (save.request.sent_at - edits[0].entered_at).total_seconds()
-            EDITS.answered(outcomes, oldest_s)
+            EDITS.answered([view.outcome for view in answer.outcomes], oldest_s)
             answer.receipt = self._receipt_key.issue(
                 save.section_id,
                 save.client,

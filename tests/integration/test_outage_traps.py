@@ -13,7 +13,8 @@ from app.drafts.codec import CELL
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.drafts.store import DraftStore
 from app.drafts.topology import Topology
-from app.errors import SeqGapError
+from app.errors import RecordsUnavailableError, SeqGapError
+from app.gradebook import ask_records, edit_cells
 from app.records import leases
 from tests.world import (
     CO_TEACHER,
@@ -415,3 +416,42 @@ async def test_a_save_sent_again_with_what_postgresql_knew_before_tells_its_auth
     answer = await mine.save()
     assert [(e["seq"], e["outcome"]) for e in answer["exceptions"]] == [(1, "conflict")]
     assert answer["recorded_seq"] == 1
+
+
+@pytest.mark.parametrize("recorded_before", [0, 1], ids=["an-empty-cell", "a-recorded-cell"])
+@pytest.mark.parametrize("entries", [1, 2], ids=["under-a-draft", "under-what-is-recorded"])
+async def test_an_edit_recorded_while_it_is_looked_up_is_no_conflict_then_nor_when_postgresql_has_gone(
+    settings: Settings, process: Process, monkeypatch: pytest.MonkeyPatch, recorded_before: int, entries: int
+) -> None:
+    """An outbox is opened anew, and what it sends again is recorded while PostgreSQL is asked, which then goes away."""
+    tab = Tab(process)
+    for _ in range(recorded_before):
+        await tab.save(tab.edit(ANNA, "0"))
+        await flush_all(settings)
+    first, second = tab.edit(ANNA, "1"), tab.edit(ANNA, "2")
+    for edit in (first, second):
+        await tab.save(edit)
+    load_context = edit_cells.load_context
+
+    async def load_and_flush(*arguments: Any) -> Any:
+        context = await load_context(*arguments)
+        await flush_some(settings, entries)
+        return context
+
+    async def gone(*_: Any) -> Any:
+        raise RecordsUnavailableError("PostgreSQL has gone")
+
+    again = Tab(process)
+    monkeypatch.setattr(ask_records, "SAVE_S_MAX", 60.0)  # the flush may take long
+    monkeypatch.setattr(edit_cells, "load_context", load_and_flush)
+    edits = [edit | {"seq": seq} for seq, edit in enumerate((first, second), 1)]
+    assert outcomes(await again.save(*edits)) == ["drafted", "drafted"]
+    monkeypatch.setattr(edit_cells, "load_context", gone)
+    assert outcomes(await again.save(*edits)) == ["drafted", "drafted"]
+    monkeypatch.undo()
+    await flush_all(settings)
+    assert [o["outcome"] for o in (await again.save(*edits))["outcomes"]] == ["recorded", "recorded"]
+    answer = await again.save()
+    assert (answer["recorded_seq"], answer["exceptions"]) == (2, [])
+    assert await score(settings, ANNA) == "2"
+    assert {status for status, _, _ in (await history(settings)).values()} == {"A"}

@@ -307,7 +307,7 @@ class Journal:
             base, is_unjudged = self._effective_base(judging, base)
         if head is None or base == head.edit_id:
             return "d", self._apply(judging, edit, head, base), None
-        is_unjudged |= head.is_drafted and self._is_judged_there(judging.context, edit.cell, head.edit_id, base)
+        is_unjudged |= judging.context is not None and self._is_open(judging.context, edit.cell, head, base)
         if is_unjudged or judging.is_away or edit.status == UNCHECKED:
             return self._keep(judging, edit, PROVISIONAL, "d")
         if judging.may_ask:
@@ -315,12 +315,18 @@ class Journal:
         return self._keep(judging, edit, CONFLICT, "c", shown=self._shown(judging, edit.cell))
 
     @staticmethod
-    def _is_judged_there(context: Context | None, cell: bytes, drafted: bytes, base: bytes) -> bool:
-        """Whether PostgreSQL knows what is only drafted here, or what the edit is based on stands there."""
-        if context is None:
-            return False
+    def _is_open(context: Context, cell: bytes, head: Standing, base: bytes) -> bool:
+        """Whether what PostgreSQL knew when it was asked does not prove that `base` no longer stands.
+
+        It does not where the cell was recorded once more since then, where PostgreSQL knows what is only drafted here,
+        and where what stands in it there is that base.
+        """
         theirs = context.heads.get(cell)
-        return drafted in context.settled or (theirs is not None and theirs.edit_id == base)
+        recorded_version = head.root_version if head.is_drafted else head.cell_version
+        if recorded_version > (theirs.cell_version if theirs is not None else 0):
+            return True
+        is_base_there = theirs is not None and theirs.edit_id == base
+        return head.is_drafted and (head.edit_id in context.settled or is_base_there)
 
     def _found(self, judging: _Judging, edit: Edit, before: Unrecorded) -> Result:
         if before.status == APPLIED_BYTE:

@@ -289,6 +289,10 @@ class Pair:
         if reply.letter == "N":
             event("asked PostgreSQL" if not self.is_away else "PostgreSQL away")
             context = None if self.is_away else self.records.context(save, reply.wanted)
+            if context is not None and self.twin.stream and self.rng.random() < 0.2:
+                event("recorded while PostgreSQL was asked")
+                self._flush(self.rng.randint(1, 4), may_die=False)
+                assert self.real.journal() == self.twin
             reply = self._both(save, context, is_away=self.is_away)
             assert reply.letter != "N"
         if reply.letter == "G":
@@ -299,6 +303,8 @@ class Pair:
         for (letter, _, _), edit in zip(reply.results, edits, strict=reply.letter == "O"):
             event(f"outcome {letter}")
             assert letter != "c" or edit.cell != SOLO or self.is_lost_while_away
+            judged = self.records.log.get(edit.edit_id)
+            assert letter != "c" or judged is None or judged.status != "A", "a conflict with itself"
         return reply
 
     def _both(self, save: Save, context: codec.Context | None, *, is_away: bool) -> Reply:

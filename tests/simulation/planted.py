@@ -166,6 +166,13 @@ BUGS = (
         patches=((_ACCEPT, "  if u then\n    if seq >", "  if false then\n    if seq >"),),
     ),
     Bug(
+        "accept trusts what PostgreSQL knew before",
+        "accept",
+        frozenset({audit.TOLD, audit.ALONE}),
+        first=105,
+        patches=((_ACCEPT, "if recorded_version > (theirs and theirs.version or 0) then", "if false then"),),
+    ),
+    Bug(
         "accept does not move the head",
         "accept",
         frozenset({audit.TOLD, audit.AT_REST, audit.ALONE}),

@@ -186,6 +186,18 @@ local function found(s, i, u)
   return NO_VERSION
 end
 
+-- True where what PostgreSQL knew when it was asked does not prove that `base` no longer stands: it judges the edit later.
+local function is_open(s, i, head, base)
+  local theirs, is_dirty = s.ctx.heads[s.cells[i]], head.flags % 2 == 1
+  -- The cell was recorded once more since then, and perhaps what was recorded is this very edit, sent again: it has left
+  -- the journal, and what was typed on it would be taken for somebody else's.
+  local recorded_version = is_dirty and head.root_version or head.version
+  if recorded_version > (theirs and theirs.version or 0) then return true end
+  -- What is only drafted here may have been judged by PostgreSQL directly (this journal was away), perhaps with more on
+  -- top: the drain brings PostgreSQL's head.
+  return is_dirty and (s.ctx.settled[head.id] or (theirs and theirs.id == base))
+end
+
 -- One edit, at byte `p` of the save. Returns its reply, or nil when PostgreSQL has to be asked first.
 local function judge(s, i, p)
   local u = s.unrecorded[s.ids[i]]
@@ -228,11 +240,8 @@ local function judge(s, i, p)
     journal(s, i, p, length, APPLIED, version, '')
     return 'd' .. pack('>I4', version)
   end
-  -- What is only drafted here may have been judged by PostgreSQL directly (this journal was away), perhaps with more on
-  -- top: the drain brings PostgreSQL's head. And what was not checked may be rejected for another reason yet.
-  local is_dirty, theirs = head.flags % 2 == 1 and s.ctx, s.ctx and s.ctx.heads[s.cells[i]]
-  unjudged = unjudged or (is_dirty and (s.ctx.settled[head.id] or (theirs and theirs.id == base)))
-  if unjudged or s.away or status == UNCHECKED then
+  -- (What was not checked may be rejected for another reason yet.)
+  if unjudged or (s.ctx and is_open(s, i, head, base)) or s.away or status == UNCHECKED then
     journal(s, i, p, length, PROVISIONAL, 0, '')
     return NO_VERSION
   end
