@@ -35,13 +35,14 @@ class LoadError(Exception):
 class Connection:
     """One teacher's keep-alive connection."""
 
-    __slots__ = ("_answer", "_needed", "requests", "sent_at", "socket")
+    __slots__ = ("_answer", "_needed", "received_bytes", "requests", "sent_at", "sent_bytes", "socket")
 
     def __init__(self, address: tuple[str, int], requests: Iterator[bytes]) -> None:
         self.socket = socket.create_connection(address)
         self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self.requests = requests
         self.sent_at = 0.0
+        self.sent_bytes = self.received_bytes = 0
         self._answer = b""
         self._needed = 0
 
@@ -50,15 +51,21 @@ class Connection:
         request = next(self.requests, None)
         if request is None:
             return False
-        self.sent_at = time.perf_counter()
-        self.socket.sendall(request)
+        self.put(request)
         return True
+
+    def put(self, request: bytes) -> None:
+        """Send this save."""
+        self.sent_at = time.perf_counter()
+        self.sent_bytes += len(request)
+        self.socket.sendall(request)
 
     def receive(self) -> bool:
         """Take what has arrived; True when that completes an answer. LoadError when it is not what it should be."""
         part = self.socket.recv(65_536)
         if not part:
             raise LoadError("the server closed a connection")
+        self.received_bytes += len(part)
         answer = self._answer + part if self._answer else part
         if not self._needed:
             end = answer.find(b"\r\n\r\n")

@@ -35,6 +35,17 @@ class Plan(Struct):
     saves_per_s: float | None = None  # at this pace, as long as a connection is free; None: as fast as answers come
 
 
+class CrowdPlan(Plan, kw_only=True):
+    """Turns of load by many teachers with a section each, who share few sockets; `saves` and `saves_per_s` of a turn.
+
+    A teacher's saves all go over the same socket, and a socket to the same one of `ports`: in life a browser's
+    connection stays with one process too.
+    """
+
+    ports: list[int]
+    sockets: int
+
+
 class Result(Struct):
     """What one run of load saw. `answered` within the time counts; `late` were in flight when it ended."""
 
@@ -57,6 +68,13 @@ class Result(Struct):
         return self.cpu_s / self.elapsed_s
 
 
+class CrowdResult(Result, kw_only=True):
+    """What one turn saw; times are counted from when a save was due. Bytes as they went over the sockets."""
+
+    sent_bytes: int
+    received_bytes: int
+
+
 class Recorded(Struct):
     """Rows that were committed, by the flusher or by a bare COPY, and what that took the process that did it."""
 
@@ -70,5 +88,7 @@ READY, GO = b"ready\n", b"go\n"
 
 encode = msgspec.json.Encoder().encode
 decode_plan = msgspec.json.Decoder(Plan).decode
+decode_crowd = msgspec.json.Decoder(CrowdPlan).decode
+decode_crowd_result = msgspec.json.Decoder(CrowdResult).decode
 decode_result = msgspec.json.Decoder(Result).decode
 decode_recorded = msgspec.json.Decoder(Recorded).decode

@@ -12,6 +12,9 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
+from ops.bench.cost import EDITS_PER_S_MAX, EDITS_PER_TEACHER_AND_S, GROWTHS, TEACHERS, compare_cost, risen_parts
+from ops.bench.cost import RISE_MAX as COST_RISE_MAX
+from ops.bench.cost_side import Load as CostLoad
 from ops.bench.peers import DIRECT_RATIO_MIN, NOOP_RATIO_MIN, compare_peers
 from ops.bench.peers import Load as PeersLoad
 from ops.bench.report import Ratio, RoundOf, figures, machine, memory, ratios, snapshots
@@ -25,6 +28,7 @@ from ops.bench.steady import Load as SteadyLoad
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+STEADY_EDITS_PER_S = 600.0
 FLUSHERS = ("flusher", "flusher, 1 lane")
 COPY_RATIO_MIN, MEMORY_BYTES_MAX = 0.5, 320
 
@@ -42,12 +46,34 @@ class Wanted(NamedTuple):
     folder: Path | None
     json_path: Path | None
     before: Path | None
-    rate: float
+    rate: float | None
     out: Path | None
+    teachers: tuple[int, int]
+    growths: tuple[str, ...]
+    in_turn: bool
+
+
+class TwoNumbers(click.ParamType[tuple[int, int]]):
+    """Two numbers with a comma between them, the smaller one first."""
+
+    name = "FEW,MANY"
+
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        """Return them, or say what is wanted."""
+        if isinstance(value, tuple):
+            return value
+        few, _, many = value.partition(",")
+        if not (few.isdecimal() and many.isdecimal() and 0 < int(few) <= int(many)):
+            self.fail(f"{value} is not two numbers such as 1000,26000", param, ctx)
+        return int(few), int(many)
 
 
 @click.command()
-@click.argument("what", type=click.Choice(("all", "save", "memory", "peers", "servers", "steady")), default="all")
+@click.argument(
+    "what", type=click.Choice(("all", "save", "memory", "peers", "servers", "steady", "cost")), default="all"
+)
 @click.option(
     "--rounds", type=click.IntRange(1), default=7, show_default=True, help="Rounds; each measures everything."
 )
@@ -84,7 +110,22 @@ class Wanted(NamedTuple):
     help="For steady: another checkout of the repository, to compare with.",
 )
 @click.option(
-    "--rate", type=click.FloatRange(1), default=600, show_default=True, help="For steady: edits a second to each side."
+    "--rate",
+    type=click.FloatRange(1),
+    help="For steady and cost: edits a second to each side.  [default: 600; for cost what MANY type, 2,000 at most]",
+)
+@click.option("--teachers", type=TwoNumbers(), default="1000,26000", show_default=True, help="For cost: how many type.")
+@click.option(
+    "--by",
+    "growths",
+    type=click.Choice(GROWTHS),
+    multiple=True,
+    default=GROWTHS,
+    show_default=True,
+    help="For cost: what grows; may be given several times.",
+)
+@click.option(
+    "--in-turn", is_flag=True, help="For cost: one side after the other, where the machine cannot carry both."
 )
 @click.option(
     "--out", type=click.Path(file_okay=False, path_type=Path), help="For peers: folder for the chart and the figures."
@@ -99,18 +140,24 @@ def bench(**options: object) -> None:
     peers    saves against direct writes, batched direct writes, no-op handlers and a plain redis pipeline; a chart
     servers  granian and uvicorn, and what happens to both when a worker is killed
     steady   CPU for 1,000 edits at a fixed rate, against another checkout (--before), pair by pair
+    cost     CPU and bytes for 1,000 edits by part, and how both grow with teachers, API processes, journal shards
 
     It starts servers of its own in a temporary directory, as durable as in production, and leaves nothing behind.
     """  # noqa: D301 -- \b is click's mark for "do not wrap"
     wanted = Wanted(**options)  # type: ignore[arg-type]  # click has checked them
     if wanted.short:
         wanted = wanted._replace(rounds=1, seconds=0.4, connections=(8,), flush_rows=100, memory_edits=3000, rate=300)
-    click.echo(machine())
+        wanted = wanted._replace(teachers=(16, 48))
+    runs_on = machine()
+    click.echo(runs_on)
     if wanted.what == "servers":
         compare_servers(wanted.rounds, wanted.seconds, wanted.folder, click.echo)
         return
     if wanted.what == "steady":
         _steady(wanted)
+        return
+    if wanted.what == "cost":
+        _cost(wanted, runs_on)
         return
     if wanted.what == "peers":
         compare_peers(
@@ -142,12 +189,34 @@ def bench(**options: object) -> None:
 def _steady(wanted: Wanted) -> None:
     if wanted.before is None:
         raise click.UsageError("steady needs --before: what is it to be compared with?")
-    load = SteadyLoad(wanted.rate, wanted.seconds, wanted.connections[0])
+    load = SteadyLoad(wanted.rate or STEADY_EDITS_PER_S, wanted.seconds, wanted.connections[0])
     risen = compare_steady(
         wanted.before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo
     )
     if risen and not wanted.short:
         raise BenchError(f"more than {RISE_MAX:g} times the CPU of before: {', '.join(risen)}")
+
+
+def _cost(wanted: Wanted, runs_on: str) -> None:
+    rate = wanted.rate or min(wanted.teachers[1] * EDITS_PER_TEACHER_AND_S, EDITS_PER_S_MAX)
+    load = CostLoad(rate, wanted.seconds, wanted.connections[0], wanted.flush_rows)
+    found = compare_cost(
+        wanted.growths,
+        wanted.teachers,
+        wanted.rounds,
+        load,
+        in_turn=wanted.in_turn,
+        folder=wanted.folder,
+        say=click.echo,
+    )
+    if wanted.json_path is not None:
+        everything = {"machine": runs_on, "load": load._asdict(), "compared": found}
+        wanted.json_path.write_bytes(msgspec.json.format(msgspec.json.encode(everything)) + b"\n")
+    risen = [part for each in found if each.growth == TEACHERS for part in risen_parts(each)]
+    if risen and not wanted.short:
+        raise BenchError(
+            f"an edit of many teachers takes more than {COST_RISE_MAX:g} times the CPU: {', '.join(risen)}"
+        )
 
 
 def _rounds(stand: Stand, programs: Contestants, wanted: Wanted) -> list[RoundOf]:

@@ -10,7 +10,7 @@ import redis
 
 from app.drafts.keys import STREAM
 from loadtests.bench.plan import EDITS_PER_SAVE, Plan, decode_recorded, decode_result, encode
-from ops.bench.stand import COLUMNS, READY_S_MAX, BenchError, Dialogue, Served, Stand, cells_of, cpu_s
+from ops.bench.stand import COLUMNS, BenchError, Dialogue, Served, Stand, cells_of, cpu_s
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -140,18 +140,13 @@ class Round:
         """Put the service under load while a flusher records; nothing acknowledged may be missing."""
         self._stand.settle(empty_journal=True)
         self._first_section, self._acknowledged = self._stand.last_section + 1, 0
-        flusher = self._stand.start("flusher", "workers.main", "flusher")
+        flusher = self._stand.start_flusher()
         try:
-            flusher.process.wait_until(self._holds_partitions, timeout_s=READY_S_MAX)
             measured = self.load(name, save.port, save.pid, connections, is_save=True, flusher=flusher.process.pid)
         finally:
             flusher.stop()  # it records what is there first
         self._audit()
         return measured
-
-    def _holds_partitions(self) -> bool:
-        held = self._stand.psql("-c", "SELECT count(*) FROM flush_partition WHERE lease_until > clock_timestamp()")
-        return int(held) == len(STREAM)
 
     def copy(self) -> Measured:
         """Write the same rows by a bare COPY and an upsert."""
@@ -197,12 +192,12 @@ def measure_memory(stand: Stand, served: Served, edits: int) -> Memory:
     teachers = stand.teachers(count, SECTIONS_PER_TEACHER)
     stand.settle(empty_journal=True)
     with redis.Redis.from_url(stand.valkey.url) as client:
-        empty = _used(client)
+        empty = used_bytes(client)
         _fill(stand, served, teachers)
-        full = _used(client)
+        full = used_bytes(client)
         streams = sum(client.memory_usage(key, samples=0) or 0 for key in STREAM)
         positions = _drop_positions(client)
-        without = _used(client)
+        without = used_bytes(client)
     typed = sum(cells_of(teacher) for teacher in teachers)
     return Memory(typed, (without - empty) / typed, (full - empty) / typed, streams / typed, positions)
 
@@ -218,7 +213,7 @@ def _fill(stand: Stand, served: Served, teachers: list[Teacher]) -> None:
         raise BenchError(f"{filled} of {typed} cells were filled")
 
 
-def _used(client: redis.Redis) -> int:
+def used_bytes(client: redis.Redis) -> int:
     """Return the bytes in use for data: connections' buffers and the append-only file's are not."""
     info = client.info("memory")
     return int(info["used_memory"] - info["mem_not_counted_for_evict"] - info["mem_clients_normal"])

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Self
 
 import redis
 
+from app.drafts.keys import STREAM
 from app.model.grants import Grant, derive_grant_key, mint
 from loadtests.bench.plan import EDITS_PER_SAVE, GO, READY, Section, Teacher
 from ops.environment import environment
@@ -29,7 +30,7 @@ from ops.servers import PostgresServer, ValkeyServer, postgres_bin
 from ops.supervisor import PythonService
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from types import TracebackType
 
 ROOT = Path(__file__).resolve().parent.parent.parent
@@ -90,6 +91,10 @@ class Dialogue:
         assert self._popen.stdout is not None  # noqa: S101 -- the same
         self._stdin, self._stdout = self._popen.stdin, self._popen.stdout
         self._tell(plan)
+        self.wait_ready()
+
+    def wait_ready(self) -> None:
+        """Return when it is about to wait for "go"; RoundError with its complaint when it ends instead."""
         if self._stdout.readline() != READY:
             self._fail()
 
@@ -161,8 +166,11 @@ def answers(port: int, path: str) -> bool:
 class Stand:
     """Use as a context: servers run inside it, and nothing is left behind after it."""
 
-    def __init__(self, sections: int, *, flush_rows: int, folder: Path | None = None) -> None:
+    postgres_config: Mapping[str, str] = {}
+
+    def __init__(self, sections: int, *, flush_rows: int, folder: Path | None = None, columns: int = COLUMNS) -> None:
         self.flush_rows = flush_rows
+        self.columns = columns
         self._sections = sections
         self._parent = folder
         self._next_section = 1
@@ -172,11 +180,11 @@ class Stand:
         self.folder = Path(tempfile.mkdtemp(prefix="ink-bench-", dir=self._parent or TEMPORARY))
         self.folder.chmod(0o711)  # the servers do not run as root
         # The journal is as durable as in production; memory is what the largest run needs, with room to spare.
-        self.postgres = PostgresServer(self.folder / "pg", self.folder / "run")
-        self.valkey = ValkeyServer(self.folder / "valkey", self.folder / "run")
+        self.postgres = PostgresServer(self.folder / "pg", self.folder / "run", config=self.postgres_config)
+        self.journal = self.make_journal()
         try:
             self.postgres.start()
-            self.valkey.start()
+            self.start_journal()
             self._make_district()
         except BaseException:
             self.__exit__(None, None, None)
@@ -188,10 +196,30 @@ class Stand:
     ) -> None:
         for served in self._served:
             served.stop()
-        for server in (self.valkey, self.postgres):
+        servers: list[ValkeyServer | PostgresServer] = [*self.journal, self.postgres]
+        for server in servers:
             if server.process.running:
                 server.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
+
+    def make_journal(self) -> list[ValkeyServer]:
+        """Return the journal's servers, which are not started yet."""
+        return [ValkeyServer(self.folder / "valkey", self.folder / "run")]
+
+    def start_journal(self) -> None:
+        """Return when all of them take writes."""
+        for server in self.journal:
+            server.start()
+
+    @property
+    def valkey(self) -> ValkeyServer:
+        """The first of the journal's servers; by default the only one."""
+        return self.journal[0]
+
+    @property
+    def journal_url(self) -> str:
+        """Where the service finds its journal."""
+        return self.valkey.url
 
     def migrate(self) -> None:
         """Bring the database to the newest schema."""
@@ -205,7 +233,7 @@ class Stand:
             "-v",
             f"sections={self._sections}",
             "-v",
-            f"columns={COLUMNS}",
+            f"columns={self.columns}",
         )
 
     def describe(self) -> str:
@@ -231,7 +259,7 @@ class Stand:
         return {
             **{k: v for k, v in environment().items() if not k.startswith("INKFAST_")},
             "DATABASE_URL": self.postgres.dsn,
-            "REDIS_URL": self.valkey.url,
+            "REDIS_URL": self.journal_url,
             "INKFAST_SECRET_KEY": SECRET_KEY,
             "INKFAST_FLUSH_BATCH_ROWS_MAX": str(self.flush_rows),
         }
@@ -256,6 +284,20 @@ class Stand:
             ]
             found.append(Teacher(_token(ids.start, frozenset(ids)), sections))
         return found
+
+    def start_flusher(self) -> PythonService:
+        """Return a flusher that holds all partitions; whoever starts it stops it."""
+        flusher = self.start("flusher", "workers.main", "flusher")
+        try:
+            flusher.process.wait_until(self._are_all_held, timeout_s=READY_S_MAX)
+        except ServerError:
+            flusher.stop()
+            raise
+        return flusher
+
+    def _are_all_held(self) -> bool:
+        held = self.psql("-c", "SELECT count(*) FROM flush_partition WHERE lease_until > clock_timestamp()")
+        return int(held) == len(STREAM)
 
     def start(self, name: str, *arguments: str) -> PythonService:
         """Start a process of the service that answers nobody; whoever starts it stops it."""

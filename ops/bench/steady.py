@@ -83,12 +83,7 @@ class Side:
         self._stand = stand
         self._api = stand.serve("api", "app.main", "--fd", "{fd}")
         self._api.wait_ready("/readyz")
-        self._flusher = stand.start("flusher", "workers.main", "flusher")
-        self._flusher.process.wait_until(self._holds_partitions, timeout_s=READY_S_MAX)
-
-    def _holds_partitions(self) -> bool:
-        held = self._stand.psql("-c", "SELECT count(*) FROM flush_partition WHERE lease_until > clock_timestamp()")
-        return int(held) == len(STREAM)
+        self._flusher = stand.start_flusher()
 
     def stop(self) -> None:
         """End what the stand does not end by itself."""
