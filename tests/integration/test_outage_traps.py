@@ -16,6 +16,7 @@ from app.drafts.topology import Topology
 from app.errors import RecordsUnavailableError, SeqGapError
 from app.gradebook import ask_records, edit_cells
 from app.records import leases
+from app.records.statements import load
 from tests.world import (
     CO_TEACHER,
     OTHER_SECTION,
@@ -132,6 +133,33 @@ async def test_what_nobody_could_check_is_checked_for_all_sections_at_once(
     assert sum("section AS s" in query or "FROM enrollment" in query for query in asked) == 1
     rows = await fetch(settings, "SELECT section_id, status::text FROM edit_log ORDER BY section_id, client_seq")
     assert [tuple(row) for row in rows] == [(s, status) for s in (SECTION, OTHER_SECTION) for status in "AR"]
+
+
+async def test_one_edit_that_needs_the_referee_does_not_send_every_section_there(
+    settings: Settings, process: Process
+) -> None:
+    tab = Tab(process, TEACHER, OTHER_SECTION)
+    await tab.save(tab.edit(ANNA, "7", item=7101))
+    await flush_all(settings)
+    await tab.save(tab.edit(ANNA, "8", item=7101), tab.edit(BEN, "9", item=7101))
+    async with cut_off(settings) as alone:
+        odd = Tab(alone)
+        await odd.save(odd.edit(ANNA, "5"))
+    topology = Topology(settings.redis_url)
+    flusher = Flusher(settings, DraftStore(topology))
+    await flusher._keep_leases()
+    assert flusher._connection is not None
+    asked: list[str] = []
+    flusher._connection.add_query_logger(lambda record: asked.append(record.query))
+    assert await flusher.flush(is_last=True) == 3
+    await flusher._finish()
+    topology.close()
+    assert load("move_claimed_cells") in asked  # on the journal's word
+    assert load("apply_edits") in asked  # as the referee judged
+    rows = await fetch(
+        settings, "SELECT section_id, value->>'score', status::text FROM edit_log ORDER BY value->>'score'"
+    )
+    assert [tuple(row) for row in rows] == [(SECTION, "5", "A"), *((OTHER_SECTION, score, "A") for score in "789")]
 
 
 async def test_what_the_roster_refuses_afterwards_does_not_stay_in_the_journal(

@@ -9,7 +9,7 @@ import pytest
 from app.drafts.codec import APPLIED, CELL, CONFLICT, MOMENT_MS_MAX, NO_ID, PROVISIONAL, UNCHECKED, Entry, JournaledEdit
 from app.drafts.store import StreamEntry
 from app.gradebook.recording.batches import Batch
-from app.gradebook.recording.ordinary import Ordinary, ordinary
+from app.gradebook.recording.ordinary import Ordinary, ordinary, parted
 from app.records.edits import Claim
 
 SECTION, YEARS = 4001, {4001: 2026}
@@ -70,3 +70,21 @@ def test_what_does_not_lie_in_the_edits() -> None:
     assert found(entry(edit("a")), unreadable=[StreamEntry(3, b"7-2", b"?")]) is None
     assert found(entry(edit("a")), relink_until={3: (7, 1)}) is None
     assert found(entry(edit("a")), relink_until={3: (7, 0)}) is not None
+
+
+def test_what_is_odd_takes_its_section_along_and_no_other() -> None:
+    years = {4001: 2026, 4002: 2026, 4003: 2026}
+    entries = [
+        entry(edit("a")),
+        entry(edit("b"), section_id=4002),
+        entry(edit("c", student=102), section_id=4002),
+        entry(edit("d", accepted=PROVISIONAL, student=103), section_id=4002),
+        entry(edit("e", i("a"), 2)),
+        entry(edit("f"), section_id=4004),
+    ]
+    unreadable = [StreamEntry(3, b"7-2", b"?")]
+    usual, odd = parted(Batch([(3, e) for e in entries], unreadable, set(), {}), years)
+    assert [e.edits[0].edit_id for _, e in usual.entries] == [i("a"), i("e")]
+    assert [e.edits[0].edit_id for _, e in odd.entries] == [i("b"), i("c"), i("d"), i("f")]
+    assert (usual.unreadable, odd.unreadable) == ([], unreadable)
+    assert ordinary(usual, years) is not None

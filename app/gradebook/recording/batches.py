@@ -44,6 +44,10 @@ class Batch:
         self.held = held  # partitions with an entry of an unknown format: nothing behind it may pass
         self._relink_until = relink_until
 
+    def of(self, entries: list[tuple[int, Entry]], unreadable: list[StreamEntry] | None = None) -> Batch:
+        """Return a part of it."""
+        return Batch(entries, unreadable or [], self.held, self._relink_until)
+
     @cached_property
     def rows_by_partition(self) -> dict[int, int]:
         """How many edits each partition contributes."""

@@ -53,6 +53,22 @@ def ordinary(batch: Batch, years: Mapping[int, int]) -> Ordinary | None:
     return Ordinary(copy_of(history), list(heads.values()), list(claims.values()))
 
 
+def parted(batch: Batch, years: Mapping[int, int]) -> tuple[Batch, Batch]:
+    """Return the sections of which everything is ordinary, and the others.
+
+    A district's batch holds a thousand sections: one edit that the referee has to look at must not cost all of them.
+    What has an order among entries, a client's numbers and the chains of cells, has it within a section.
+    """
+    by_section: dict[int, list[tuple[int, Entry]]] = {}
+    for partition, entry in batch.entries:
+        by_section.setdefault(entry.section_id, []).append((partition, entry))
+    usual = {section for section, entries in by_section.items() if ordinary(batch.of(entries), years) is not None}
+    return (
+        batch.of([found for found in batch.entries if found[1].section_id in usual]),
+        batch.of([found for found in batch.entries if found[1].section_id not in usual], batch.unreadable),
+    )
+
+
 def _add(
     entry: Entry, year: int, history: list[bytes], claims: dict[_Cell, Claim], heads: dict[_Cell, CellRow]
 ) -> bool:

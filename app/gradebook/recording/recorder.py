@@ -10,7 +10,7 @@ from msgspec import json
 
 from app.drafts.codec import CELL, UNCHECKED
 from app.gradebook.recording.batches import Batch, Refusal, unchecked, unstorable
-from app.gradebook.recording.ordinary import Ordinary, ordinary, ordinary_drains
+from app.gradebook.recording.ordinary import Ordinary, ordinary, ordinary_drains, parted
 from app.gradebook.recording.poison import find_poison
 from app.gradebook.recording.positions import (
     ClientKey,
@@ -58,6 +58,7 @@ if TYPE_CHECKING:
 
 Drains = dict[int, list[tuple[int, bytes]]]  # partition -> (section, packed verdicts) of each settled entry
 _Done = TypeVar("_Done")
+USUAL_SHARE_MIN = 0.25  # of a batch: with less, a transaction of its own for what is ordinary costs more than it saves
 _LOOKUPS_MAX = 60  # each round may find that an edit has to be looked up on which another stands
 # What PostgreSQL says when a client's cancel has cut short its wait for the standby: committed here, perhaps not there.
 _SYNC_WAIT_CANCELLED = "canceling wait for synchronous replication"
@@ -95,10 +96,22 @@ class Recorder:
         Raises what the fence raises, with nothing written. On any other error the outcome is unknown; recording the
         same batch again is harmless.
         """
+        years = await self._school_years(batch)
+        plain = ordinary(batch, years)
+        if plain is not None:
+            return await self._record_plain(batch, fence, plain)
+        usual, odd = parted(batch, years)
+        if usual.rows < batch.rows * USUAL_SHARE_MIN:
+            return drains_of(await self.settle(batch, fence))
+        drains = await self.record(usual, fence)
+        for partition, settled in drains_of(await self.settle(odd, fence)).items():
+            drains.setdefault(partition, []).extend(settled)
+        return drains
+
+    async def _record_plain(self, batch: Batch, fence: Fence, plain: Ordinary) -> Drains:
+        """Commit on the journal's word, or as the referee judges where PostgreSQL does not bear it out."""
         try:
-            plain = ordinary(batch, await self._school_years(batch))
-            if plain is not None:
-                return await self._transact(batch, fence, partial(self._write_ordinary, found=plain))
+            return await self._transact(batch, fence, partial(self._write_ordinary, found=plain))
         except records.ClaimRefutedError:
             pass  # rolled back; the referee decides
         except Exception as error:
