@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 KINDS = {"score": 1, "comment": 2, "attendance": 3, "line_item": 4, "roll_taken": 5}  # for keys in here only
 BACKOFF_S_MIN, BACKOFF_S_MAX = 1.0, 60.0
+POLL_S_MAX = 60.0
 OK, GAP, TOO_LARGE, TOO_MANY, UNAVAILABLE = 200, 409, 413, 429, 503
 
 
@@ -99,6 +100,7 @@ class Desk:
         "_engine",
         "_grant",
         "_is_in_flight",
+        "_polls",
         "_retries",
         "_save",
         "_send_at",
@@ -120,6 +122,7 @@ class Desk:
         self._save: Save | None = None
         self._send_at = 0.0  # 0: not planned
         self._retries = 0
+        self._polls = 0  # in a row
         self.is_closed = False
         self.column = -1
         self.students: array[int] = array("L")
@@ -208,6 +211,7 @@ class Desk:
         heard = self.outbox.answered(now, save, answer)
         self._engine.heard(heard, now)
         self.window_s = answer.next_save_ms / 1000
+        self._polls = 0 if save.last_seq else self._polls + 1
         for edit in heard.refused:
             if self.heads.get(edit.cell) == edit.edit_id:
                 if edit.base is None:
@@ -217,7 +221,7 @@ class Desk:
         if self.outbox.unsent:
             self.plan(max(now, self.outbox.oldest_unsent_at() + self.window_s))
         elif self.outbox.unrecorded:
-            self.plan(now + self.window_s)
+            self.plan(now + min(self.window_s + POLL_S_MAX, self.window_s * 2 ** min(self._polls, 16)))
 
     def _refused(self, reply: Reply, now: float) -> None:
         problem = problem_of(reply)

@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from loadtests.rehearsal.desk import Desk, decode_snapshot
 from loadtests.rehearsal.figures import Second, Totals
-from loadtests.rehearsal.grants import Grants, GrantsError
+from loadtests.rehearsal.grants import Grant, Grants, GrantsError
 from loadtests.rehearsal.habits import Habits, draw_burst, edits_per_s
 from loadtests.rehearsal.histogram import Histogram
 from loadtests.rehearsal.ledger import CompactLedger
+from loadtests.rehearsal.outbox import Answer, Outcome
 from loadtests.rehearsal.profiles import PROFILES
 from loadtests.rehearsal.sockets import Reply, address_of
 from loadtests.rehearsal.wheel import TimerWheel
@@ -187,6 +190,31 @@ def test_an_address_is_http_and_a_header_is_found_whatever_stands_before_it() ->
     reply = Reply(503, b"http/1.1 503\r\nx-retry-after: 9\r\nretry-after: 2\r\n", b"", 0.0)
     assert reply.header(b"retry-after") == b"2"
     assert reply.header(b"etag") == b""
+
+
+def test_who_waits_for_recorded_asks_less_and_less_often() -> None:
+    planned: list[float] = []
+    stage: Any = SimpleNamespace(
+        ledger=CompactLedger(None),
+        new_id=lambda: b"1",
+        typed=lambda: None,
+        heard=lambda *_: None,
+        wheel=SimpleNamespace(add=lambda at, _: planned.append(at)),
+    )
+    about = {"section_id": 1, "title": "Rehearsal", "org_name": "R", "today": "2026-11-28"}
+    cells = {"kind": [], "item": [], "student": [], "edit_id": []}
+    seen = {"section": about, "students": [], "line_items": [], "cells": cells, "next_save_ms": 5_000}
+    desk = Desk(stage, Grant(1, "t", (1,)), 1, decode_snapshot(json.dumps(seen).encode()))
+    desk.put(0.0, "score", 7, 8, b'{"score":"1"}', b"now")
+    answer = Answer([Outcome("1", "drafted")], 1, 0, [], 5_000)
+    save = desk.outbox.next_save(0.0, b"now")
+    waits = []
+    for _ in range(6):
+        desk._send_at = 0.0
+        desk._accepted(save, answer, 100.0)
+        waits.append(planned[-1] - 100.0)
+        save, answer = desk.outbox.next_save(0.0, b"now"), Answer([], 1, 0, [], 5_000)
+    assert waits == [5.0, 10.0, 20.0, 40.0, 65.0, 65.0]
 
 
 def test_a_file_of_grants_that_cannot_be_used_says_why(tmp_path: Path) -> None:

@@ -26,6 +26,8 @@ interface Lane {
   windowMs: number;
   editsMax: number;
   tries: number;
+  /** How often in a row it was asked for nothing but what is recorded by now. */
+  polls: number;
   /** The server has asked to be left alone until `due`. */
   isClosed?: boolean;
   /** Since when another tab holds the lock. */
@@ -55,7 +57,7 @@ export function openDrain(
 
   function lane(section: number): Lane {
     let of = lanes.get(section);
-    if (!of) lanes.set(section, (of = { section, due: 0, windowMs: 5_000, editsMax: EDITS_MAX, tries: 0 }));
+    if (!of) lanes.set(section, (of = { section, due: 0, windowMs: 5_000, editsMax: EDITS_MAX, tries: 0, polls: 0 }));
     return of;
   }
 
@@ -66,7 +68,9 @@ export function openDrain(
     if (unsent) of.since ||= Math.min(now(), Date.parse(unsent.entered_at));
     else if (!openOf(disk.kept(), of.section).length) return;
     if (isOver || of.isBusy || of.halt) return;
-    of.timer = setTimeout(() => drain(of), Math.max(of.due, unsent ? of.since! + of.windowMs : 0) - now());
+    // While PostgreSQL is behind, a district that asks in every window would keep it there.
+    const pause = Math.min(BACKOFF_MS_MAX, of.windowMs * (2 ** of.polls - 1));
+    of.timer = setTimeout(() => drain(of), Math.max(of.due, unsent ? of.since! + of.windowMs : of.due + pause) - now());
   }
 
   async function drain(of: Lane): Promise<void> {
@@ -127,6 +131,7 @@ export function openDrain(
     of.due = now() + of.windowMs;
     of.isClosed = false;
     of.tries = of.offlineSince = 0;
+    of.polls = asked.edits.length ? 0 : of.polls + 1;
     if (ack) acknowledged(ack);
   }
 

@@ -257,6 +257,25 @@ test("rule 4: an edit is kept until it is recorded, polled for, and then said to
   assert.equal(server.requests.length, length, "nothing to ask for");
 });
 
+test("rule 4: while nothing is recorded it is asked for less and less often, and what is typed waits no longer for that", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  const asked = () => server.requests.length;
+  const before = asked();
+  const polls: number[] = [];
+  for (let second = 1; second <= 220; second++) {
+    const was = asked();
+    await world.pass(1_000);
+    if (asked() > was) polls.push(second);
+  }
+  assert.equal(asked() - before, polls.length);
+  assert.deepEqual(polls, [5, 15, 35, 75, 140, 205], "a window, then twice as long each time, up to a minute");
+  await type(tab, score(2, "2"));
+  await world.pass(5_100);
+  assert.deepEqual(lastSent().length, 1);
+});
+
 test("rule 4: an exception is taken in, told once, and sent back as seen", async () => {
   server.isLateBad = () => true;
   const tab = await opened();
