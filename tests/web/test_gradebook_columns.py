@@ -213,7 +213,7 @@ async def test_a_browser_without_a_worker_has_the_dialogs_before_the_network_goe
 
 
 @SMALL
-async def test_what_is_typed_before_a_dialog_is_there_lands_in_no_cell(
+async def test_what_is_typed_before_a_dialog_is_there_is_the_dialogs(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
     page = await open_page("/app/", service_workers="block")
@@ -230,13 +230,13 @@ async def test_what_is_typed_before_a_dialog_is_there_lands_in_no_cell(
     await grades.go("Baker, Tanisha", "Test 1")
     await page.keyboard.press("Control+m")
     await asked.wait()
-    await page.keyboard.type("17")
+    await page.keyboard.type("17 min")
     free.set()
     await expect(_dialog(grades).get_by_label("Comment")).to_be_focused()
-    await page.keyboard.type("Late.")
+    await page.keyboard.type("utes late.")
     await page.keyboard.press("Escape")
     await expect(grades.input).to_be_focused()
-    await grades.is_recorded({(school.columns[2], school.students[1]): {"text": "Late."}}, COMMENT)
+    await grades.is_recorded({(school.columns[2], school.students[1]): {"text": "17 minutes late."}}, COMMENT)
     await grades.expect_shown("Baker, Tanisha", "Test 1", "")
 
 

@@ -44,7 +44,7 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
       <Footer desk={desk}>
         <NoticeLine desk={desk} />
       </Footer>
-      {isOpening && (beside ? <beside.parts.Opened desk={beside.desk} /> : <div ref={holdKeys} class="awaited" tabIndex={-1} />)}
+      {isOpening && (beside ? <beside.parts.Opened desk={beside.desk} /> : <textarea ref={holdKeys} class="awaited" aria-label="…" />)}
     </div>
   );
 }
@@ -60,12 +60,19 @@ function hostGrid(desk: Desk, host: HTMLElement | null): void {
 }
 
 let before: Element | null = null;
+let held: HTMLTextAreaElement | null = null;
 
-/** What is typed after a dialog was asked for, and before it is here, goes nowhere: it was not meant for the grid. */
-function holdKeys(element: HTMLElement | null): void {
-  if (element === null) (before as HTMLElement | null)?.focus();
-  else before = document.activeElement;
-  element?.focus();
+/** What is typed after a dialog was asked for, and before it is here, is the dialog's: it was not meant for the grid. */
+function holdKeys(element: HTMLTextAreaElement | null): void {
+  const text = held?.value;
+  held = element;
+  if (element !== null) {
+    before = document.activeElement;
+    element.focus();
+    return;
+  }
+  (before as HTMLElement | null)?.focus();
+  if (text) queueMicrotask(() => document.activeElement?.closest("[role=dialog]") && document.execCommand("insertText", false, text));
 }
 
 function takeFocus(element: HTMLElement | null): void {
