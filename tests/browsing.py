@@ -41,12 +41,16 @@ SHOTS = Path(__file__).resolve().parents[1] / "build" / "test" / "screenshots"
 class Service:
     """One API process on an address that stays, and a flusher when a test wants one."""
 
-    def __init__(self, database_url: str, redis_url: str) -> None:
+    def __init__(self, database_url: str, redis_url: str, *, save_window_ms: int = 5_000) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = Settings(
-            database_url=database_url, redis_url=redis_url, secret_key=SECRET_KEY, public_url=self.url
+            database_url=database_url,
+            redis_url=redis_url,
+            secret_key=SECRET_KEY,
+            public_url=self.url,
+            save_window_ms=save_window_ms,
         )
         self._api: subprocess.Popen[bytes] | None = None
         self._flusher: subprocess.Popen[bytes] | None = None
@@ -71,13 +75,19 @@ class Service:
 
     def start_flusher(self) -> None:
         """Record from now on what is drafted."""
-        if self._flusher is None:
+        if not _is_alive(self._flusher):
             self._flusher = self._spawn("workers.main", "flusher")
 
     def stop_flusher(self) -> None:
         """Leave drafts in the journal from now on."""
         self._end(self._flusher)
         self._flusher = None
+
+    def resume(self) -> None:
+        """Start again what is stopped, or has ended by itself."""
+        if not _is_alive(self._api):
+            self.start()
+        self.start_flusher()
 
     def close(self) -> None:
         """Stop everything."""
@@ -94,6 +104,7 @@ class Service:
                 "REDIS_URL": self.settings.redis_url,
                 "INKFAST_SECRET_KEY": SECRET_KEY,
                 "INKFAST_PUBLIC_URL": self.url,
+                "INKFAST_SAVE_WINDOW_MS": str(self.settings.save_window_ms),
             },
             stderr=subprocess.DEVNULL,
         )
@@ -113,6 +124,10 @@ class Service:
             return False
         finally:
             connection.close()
+
+
+def _is_alive(process: subprocess.Popen[bytes] | None) -> bool:
+    return process is not None and process.poll() is None
 
 
 @asynccontextmanager

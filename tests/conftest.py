@@ -84,6 +84,12 @@ def module_database_url(postgres: PostgresServer) -> Iterator[str]:
     yield from _database(postgres)
 
 
+@pytest.fixture(scope="session")
+def session_database_url(postgres: PostgresServer) -> Iterator[str]:
+    """The same for all tests that share one service, and keep to their own sections."""
+    yield from _database(postgres)
+
+
 def _database(server: PostgresServer) -> Iterator[str]:
     name = f"test_{os.getpid()}_{next(_numbers)}"
     psql(server, f"CREATE DATABASE {name} TEMPLATE {TEMPLATE} OWNER inkfast")

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
 import pytest
-import redis
 
 from ops.build_web import build_web
+from ops.servers import ValkeyServer
 from tests.browsing import Service, chromium, screenshots
 from tests.gradebook_school import make_gradebook_school
 from tests.school import PASSWORD
@@ -26,10 +26,11 @@ if TYPE_CHECKING:
 
     from playwright.async_api import Browser, Page, ViewportSize
 
-    from ops.servers import ValkeyServer
     from tests.gradebook_school import GradebookSchool
 
 DESK: ViewportSize = {"width": 1366, "height": 768}
+# Pages collect for so long before they save; for tests, which wait for it again and again. In use it is five seconds.
+SAVE_WINDOW_MS = 1_000
 PHONE: ViewportSize = {"width": 390, "height": 844}
 _numbers = itertools.count(1)
 
@@ -40,21 +41,27 @@ def built() -> None:
     build_web(print)
 
 
-@pytest.fixture(scope="module")
-def service(built: None, module_database_url: str, valkey: ValkeyServer) -> Iterator[Service]:
-    """An API process and a flusher for the tests of a file; a test that stops one of them starts it again."""
-    with redis.Redis.from_url(valkey.url) as client:
-        client.flushall()
-    service = Service(module_database_url, valkey.url)
+@pytest.fixture(scope="session")
+def running(built: None, session_database_url: str, server_dir: Path) -> Iterator[Service]:
+    """One service a run, with a journal of its own: other tests empty theirs."""
+    journal = ValkeyServer(server_dir / "web", server_dir / "web-run")
+    journal.start()
+    service = Service(session_database_url, journal.url, save_window_ms=SAVE_WINDOW_MS)
     try:
-        service.start()
-        service.start_flusher()
         yield service
     finally:
         service.close()
+        journal.stop()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
+def service(running: Service) -> Service:
+    """An API process and a flusher; what the test before has stopped, or found dead, is started again."""
+    running.resume()
+    return running
+
+
+@pytest.fixture(scope="session")
 async def browser() -> AsyncIterator[Browser]:
     async with chromium() as browser:
         yield browser

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
+from tests.web.laptop import send_at_once
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -123,6 +124,8 @@ class GradePage:
 
     async def is_recorded(self, wanted: dict[tuple[int, int], Any], kind: int = SCORE) -> None:
         """Wait until PostgreSQL has these values in these cells."""
+        await expect(self.page.locator(".is-storing")).to_have_count(0)
+        await send_at_once(self.page)
         until = time.monotonic() + RECORDED_S
         found: dict[tuple[int, int], Any] = {}
         while time.monotonic() < until:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator
     from pathlib import Path
 
-    from playwright.async_api import BrowserContext, Page
+    from playwright.async_api import BrowserContext, Page, Route
 
 # A machine that runs many tests at once is slow; what is waited for comes, or does not come at all.
 expect.set_options(timeout=20_000)
@@ -69,8 +69,19 @@ async def until_page(page: Page, expression: str, arg: object = None, *, timeout
 
 
 async def send_at_once(page: Page) -> None:
-    """Have the page send what it keeps, as when a person comes back to it, instead of when its window is over."""
-    await page.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
+    """Have the page send what it keeps, as when the network comes back, instead of when its window is over."""
+    await page.evaluate("window.dispatchEvent(new Event('online'))")
+
+
+async def hold_first_save(page: Page, section: int, ms: int) -> None:
+    """Have the service say, beside a section that a page reads, how long to collect before the first save."""
+
+    async def be_busy(route: Route) -> None:
+        answer = await route.fetch()
+        told = {"json": await answer.json() | {"next_save_ms": ms}} if answer.ok else {}
+        await route.fulfill(response=answer, **told)  # a 304 says nothing of it
+
+    await page.route(f"**/api/v1/sections/{section}", be_busy)
 
 
 async def type_down(page: Page, rows: int, column: int, first: int = 0) -> None:

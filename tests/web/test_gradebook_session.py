@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.grade_page import COMMENT, GradePage, open_grades
-from tests.web.laptop import sign_in_by_form
+from tests.web.laptop import hold_first_save, sign_in_by_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Page, Route
+    from playwright.async_api import Page
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -108,15 +108,9 @@ async def test_the_first_save_of_a_page_comes_when_the_service_wants_it(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
     """In the deadline hour a page that is opened is told to be patient before it has sent anything."""
-
-    async def be_busy(route: Route) -> None:
-        answer = await route.fetch()
-        told = {"json": await answer.json() | {"next_save_ms": 40_000}} if answer.ok else {}
-        await route.fulfill(response=answer, **told)  # a 304 says nothing of it
-
     page = await open_page("/app/compatibility")
     await page.clock.install()
-    await page.route(f"**/api/v1/sections/{school.section}", be_busy)
+    await hold_first_save(page, school.section, 40_000)
     await page.goto(f"/app/sections/{school.section}")
     grades = await GradePage(page, service, school).ready()
     await grades.enter("Flores, Luis", "Quiz 2", "11")
