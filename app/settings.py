@@ -76,6 +76,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool, _doc("Start although the journal's durability settings are wrong. For benchmarks only.")
     ] = False
 
+    api_niceness: Annotated[
+        int, _doc("How far API processes stand back behind journal, flusher and PostgreSQL on their machine (nice).")
+    ] = 5
     database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 8
     database_acquire_ms_max: Annotated[int, _doc("How long a request may wait for a PostgreSQL connection.")] = 2_000
     reading_wait_ms_max: Annotated[

@@ -262,6 +262,7 @@ class Stand:
             "REDIS_URL": self.journal_url,
             "INKFAST_SECRET_KEY": SECRET_KEY,
             "INKFAST_FLUSH_BATCH_ROWS_MAX": str(self.flush_rows),
+            "INKFAST_API_NICENESS": "0",  # as that of what it is compared with
         }
 
     def serve(self, name: str, *arguments: str) -> Served:

@@ -152,3 +152,9 @@ async def test_a_setting_that_cannot_be_used_is_named(settings: Settings) -> Non
     _, err = await process.communicate()
     assert process.returncode == 64
     assert err.decode().startswith("INKFAST_SECRET_KEY: ")
+
+
+async def test_it_stands_back_behind_what_records(settings: Settings, listener: socket.socket) -> None:
+    async with serving(settings, listener) as process:
+        await until_ready(url_of(listener))
+        assert psutil.Process(process.pid).nice() == min(19, psutil.Process().nice() + 5)
