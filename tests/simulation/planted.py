@@ -155,7 +155,7 @@ BUGS = (
         "accept does not look for gaps",
         "accept",
         frozenset({HOLES, audit.NOTHING_LOST, SETTLES, COVERS, audit.TOLD, audit.ALONE}),
-        first=795,
+        first=130,
         patches=((_ACCEPT, "if n > 0 and first > s.drafted + 1 then", "if false then"),),
     ),
     Bug(
