@@ -105,17 +105,17 @@ class _Scale:
 
 def draw(chart: Chart, seconds: float, bands: Sequence[Band]) -> str:
     """Return a figure element: title, legend, drawing."""
-    lines = [line._replace(points=thin(line.points)) for line in chart.lines if line.points]
+    lines = [line for line in chart.lines if line.points]
     if not lines:
         caption = f"<figcaption>{escape(chart.title)}</figcaption>"
         return f'<figure class="chart">{caption}<p class="none">none</p></figure>'
-    layers = _stack(lines) if chart.stacked else [line.points for line in lines]
+    layers = _stack(lines) if chart.stacked else [thin(line.points) for line in lines]
     scale = _scale_of(chart, layers, seconds)
     drawn = [*_bands(bands, scale), *_axes(scale, chart.unit)]
     if chart.stacked:
         drawn += _areas(lines, layers, scale)
     else:
-        drawn += [_path(line.points, scale, f"line c{line.colour}") for line in lines]
+        drawn += [_path(points, scale, f"line c{line.colour}") for line, points in zip(lines, layers, strict=True)]
     if chart.limit is not None and scale.low <= chart.limit[0] <= scale.high:
         y = scale.y(chart.limit[0])
         drawn.append(f'<line class="limit" x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}"/>')
@@ -148,7 +148,10 @@ def _scale_of(chart: Chart, layers: Sequence[Sequence[Point]], seconds: float) -
 
 
 def _stack(lines: Sequence[Line]) -> list[list[Point]]:
-    """Return each line on top of those before it; a line that has no point at a moment counts as nothing there."""
+    """Return each line on top of those before it, all at the same moments: those of which the sum is highest.
+
+    A line that has no point at a moment counts as nothing there.
+    """
     moments = sorted({at for line in lines for at, _ in line.points})
     height = dict.fromkeys(moments, 0.0)
     layers = []
@@ -156,7 +159,8 @@ def _stack(lines: Sequence[Line]) -> list[list[Point]]:
         own = dict(line.points)
         height = {at: below + own.get(at, 0.0) for at, below in height.items()}
         layers.append([(at, height[at]) for at in moments])
-    return layers
+    kept = {at for at, _ in thin(layers[-1])}
+    return [[point for point in layer if point[0] in kept] for layer in layers]
 
 
 def _areas(lines: Sequence[Line], layers: Sequence[Sequence[Point]], scale: _Scale) -> list[str]:

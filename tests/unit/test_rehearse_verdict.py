@@ -276,6 +276,18 @@ def test_a_chart_keeps_its_peaks_and_marks_faults() -> None:
     assert [short(v) for v in (0, 0.25, 12_345, 2_500_000)] == ["0", "0.25", "12.3k", "2.5M"]
 
 
+def test_what_is_stacked_is_all_there_at_every_moment_that_is_drawn() -> None:
+    """Each line has its peaks elsewhere: thinned by itself, it was missing under the peaks of the others."""
+    lines = [Line(f"part {n}", n, [(float(at), 1.0 + (at % 7 == n) / 10) for at in range(3000)]) for n in range(1, 4)]
+    drawn = draw(Chart("CPU", "cores", lines, stacked=True), 3000, [])
+    first, third = (
+        [float(point.split()[1]) for point in re.findall(rf'class="area c{n}" d="M([^"]*) Z"', drawn)[0].split(" L")]
+        for n in (1, 3)
+    )
+    half = len(third) // 2  # the upper edge; the way back is the layer below
+    assert all(above < below - 10 for above, below in zip(third[:half], first[:half], strict=True))
+
+
 def test_junit_has_a_case_for_each_thing_and_fails_what_failed() -> None:
     suite = ET.fromstring(junit_of(an_outcome().run))  # noqa: S314 -- our own
     assert suite.get("failures") == "1"
