@@ -215,7 +215,7 @@ STAGES = (
     Stage("scripts", 90, _scripts),
     Stage("api", 120, _pytest("api", "tests/api")),
     Stage("simulation", 90, _pytest("simulation", "tests/simulation")),
-    Stage("integration", 240, _pytest("integration", "tests/integration")),
+    Stage("integration", 330, _pytest("integration", "tests/integration")),
     Stage("faults", 480, _pytest("faults", "tests/faults")),
     Stage("documents", 60, _pytest("documents", "tests/tidy")),
     Stage("browser", 240, _pytest("browser", "tests/browser")),
