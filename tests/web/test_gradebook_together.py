@@ -102,7 +102,8 @@ async def test_several_conflicts_are_listed_and_theirs_can_be_taken(
     await mine.type("11", "12", "13")
     await theirs.go("Alvarez, Mateo", QUIZ)
     await theirs.type("14", "15", "16")
-    await theirs.sent()
+    column, students = school.columns[4], school.students
+    await theirs.is_recorded({(column, students[n]): {"score": str(14 + n)} for n in range(3)})
     await mine.page.context.set_offline(offline=False)
     attention = mine.button("Needs attention (3)")
     await expect(attention).to_be_visible(timeout=30_000)
@@ -118,7 +119,6 @@ async def test_several_conflicts_are_listed_and_theirs_can_be_taken(
     await panel.get_by_role("button", name="Keep mine (11)").click()
     await panel.get_by_role("button", name="Keep mine (13)").click()
     await expect(panel).to_contain_text("Nothing needs your attention.")
-    column, students = school.columns[4], school.students
     await mine.is_recorded(
         {
             (column, students[0]): {"score": "11"},
