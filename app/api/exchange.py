@@ -99,6 +99,6 @@ def answering_head(app: Any) -> Callable[[Scope, Receive, Send], Awaitable[None]
     def answer(scope: Any, receive: Receive, send: Send) -> Awaitable[None]:
         if scope["type"] == "http" and scope["method"] == "HEAD" and not scope["path"].startswith(ENDLESS):
             return answer_head(scope, receive, send)
-        return app(scope, receive, send)  # type: ignore[no-any-return]
+        return app(scope, receive, send)  # type: ignore[no-any-return]  # an ASGI app is typed Any
 
     return answer

@@ -57,7 +57,7 @@ async def load_rules(connection: Connection, sections: Iterable[int], now: float
 
 
 @lru_cache(4096)
-def _range_of(low: Decimal, high: Decimal, is_extra_credit: bool) -> ScoreRange:  # noqa: FBT001 -- it is a key
+def _range_of(low: Decimal, high: Decimal, is_extra_credit: bool) -> ScoreRange:  # noqa: FBT001 -- the key of a cache
     """Return the one object for a range: a district's columns have few different ones."""
     return ScoreRange(low, high, is_extra_credit)
 

@@ -105,7 +105,7 @@ class Pool:
         """
         shared = copy.copy(self)
         own = Places(connections_max, wait_ms_max, work)
-        shared._places = [own, *self._places]  # noqa: SLF001 -- of this class
+        shared._places = [own, *self._places]  # noqa: SLF001 -- another pool of this class, made here
         return shared
 
     @asynccontextmanager
@@ -125,7 +125,7 @@ class Pool:
                     self._pool.acquire(timeout=self._acquire_s_max) as connection,
                 ):
                     try:
-                        yield connection  # type: ignore[misc]  # a proxy with the same methods
+                        yield connection  # type: ignore[misc]  # asyncpg gives a proxy with the methods of a connection
                     except asyncio.CancelledError:
                         connection.terminate()
                         raise

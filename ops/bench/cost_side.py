@@ -81,7 +81,7 @@ class Turn(msgspec.Struct):
 class ShapedStand(Stand):
     """A stand whose journal is of the wanted shape."""
 
-    postgres_config = {"checkpoint_timeout": "1d", "max_wal_size": "64GB", "autovacuum": "off"}  # noqa: RUF012 -- read
+    postgres_config = {"checkpoint_timeout": "1d", "max_wal_size": "64GB", "autovacuum": "off"}  # noqa: RUF012 -- only read; subclasses replace it whole
     shape: Shape
 
     def make_journal(self) -> list[ValkeyServer]:

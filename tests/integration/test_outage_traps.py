@@ -91,6 +91,20 @@ async def flush_some(settings: Settings, edits: int) -> None:
     topology.close()
 
 
+async def asked_while_flushing(settings: Settings, edits: int) -> list[str]:
+    """Record everything, in one batch of so many edits; return what PostgreSQL was asked."""
+    topology = Topology(settings.redis_url)
+    flusher = Flusher(settings, DraftStore(topology))
+    await flusher._keep_leases()
+    assert flusher._connection is not None
+    asked: list[str] = []
+    flusher._connection.add_query_logger(lambda record: asked.append(record.query))
+    assert await flusher.flush(is_last=True) == edits
+    await flusher._finish()
+    topology.close()
+    return asked
+
+
 async def evict(process: Process) -> None:
     await process.store.evict(PARTITION, [SECTION])
 
@@ -121,15 +135,7 @@ async def test_what_nobody_could_check_is_checked_for_all_sections_at_once(
                 outcomes(await tab.save(tab.edit(ANNA, "7", item=item), tab.edit(BEN, "99", item=item)))
                 == ["drafted"] * 2
             )
-    topology = Topology(settings.redis_url)
-    flusher = Flusher(settings, DraftStore(topology))
-    await flusher._keep_leases()
-    assert flusher._connection is not None
-    asked: list[str] = []
-    flusher._connection.add_query_logger(lambda record: asked.append(record.query))
-    assert await flusher.flush(is_last=True) == 4
-    await flusher._finish()
-    topology.close()
+    asked = await asked_while_flushing(settings, edits=4)
     assert sum("section AS s" in query or "FROM enrollment" in query for query in asked) == 1
     rows = await fetch(settings, "SELECT section_id, status::text FROM edit_log ORDER BY section_id, client_seq")
     assert [tuple(row) for row in rows] == [(s, status) for s in (SECTION, OTHER_SECTION) for status in "AR"]
@@ -145,15 +151,7 @@ async def test_one_edit_that_needs_the_referee_does_not_send_every_section_there
     async with cut_off(settings) as alone:
         odd = Tab(alone)
         await odd.save(odd.edit(ANNA, "5"))
-    topology = Topology(settings.redis_url)
-    flusher = Flusher(settings, DraftStore(topology))
-    await flusher._keep_leases()
-    assert flusher._connection is not None
-    asked: list[str] = []
-    flusher._connection.add_query_logger(lambda record: asked.append(record.query))
-    assert await flusher.flush(is_last=True) == 3
-    await flusher._finish()
-    topology.close()
+    asked = await asked_while_flushing(settings, edits=3)
     assert load("move_claimed_cells") in asked  # on the journal's word
     assert load("apply_edits") in asked  # as the referee judged
     rows = await fetch(
