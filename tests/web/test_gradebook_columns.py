@@ -177,6 +177,31 @@ async def test_a_comment_is_kept_as_it_is_typed_and_has_a_history(
     await grades.is_recorded({cell: {"text": "First words."}}, COMMENT)
 
 
+# What is typed at the very moment at which the dialog comes, before the page is painted again.
+TYPE_AT_ONCE = """() => {
+    const seen = new MutationObserver(() => {
+        if (document.activeElement?.closest("[role=dialog]") === null) return;
+        seen.disconnect();
+        document.execCommand("insertText", false, "At once.");
+    });
+    seen.observe(document.body, { subtree: true, childList: true });
+}"""
+
+
+@SMALL
+async def test_a_comment_typed_before_its_dialog_is_painted_is_kept(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    grades = await open_grades(open_page, service, school)
+    page = grades.page
+    cell = (school.columns[0], school.students[1])
+    await grades.go("Baker, Tanisha", "Homework 1")
+    await page.evaluate(TYPE_AT_ONCE)
+    await page.keyboard.press("Control+m")
+    await expect(page.locator("#comment-hint")).to_have_text("On this computer")
+    await grades.is_recorded({cell: {"text": "At once."}}, COMMENT)
+
+
 @SMALL
 async def test_the_history_says_when_the_district_is_out_of_reach(
     open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot

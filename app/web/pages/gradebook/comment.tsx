@@ -1,6 +1,6 @@
 /** A comment on one score, kept as it is typed, like a score. */
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { Dialog } from "../../style/dialog.tsx";
 import type { BesideDesk } from "./beside.ts";
 import type { ActiveCell } from "./desk.ts";
@@ -11,15 +11,14 @@ const CHARACTERS_MAX = 2_000;
 const PAUSE_MS = 400;
 
 /** Enter a text, at most once for each pause; `finish` enters what is left at once. */
-function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { typed: (text: string) => void; finish: () => void; isKept: boolean } {
+function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { first: string; typed: (text: string) => void; finish: () => void; isKept: boolean } {
   const { view } = desk;
   const cell = { kind: "comment", item: item.line_item_id, student: student.student_id };
   const [isKept, setKept] = useState(false);
-  const state = useRef({ text: "", entered: "", seen: null as string | null, isFirst: true, timer: 0 });
-  useEffect(() => {
-    const shown = view.cell(cell);
-    const text = commentOf(shown.value);
-    Object.assign(state.current, { text, entered: text, seen: shown.edit_id });
+  // From the first drawing on, and not from an effect after it: the first letters may come before the effect.
+  const [opened] = useState(() => view.cell(cell));
+  const state = useRef({ text: commentOf(opened.value), entered: commentOf(opened.value), isFirst: true, timer: 0 });
+  useLayoutEffect(() => {
     const leave = (): void => enter();
     window.addEventListener("pagehide", leave);
     return () => {
@@ -33,7 +32,7 @@ function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { typed: (
     if (now.text === now.entered) return;
     now.entered = now.text;
     // What was seen when the dialog opened is the base once; afterwards it is one's own last text.
-    const base = now.isFirst ? { base: now.seen } : {};
+    const base = now.isFirst ? { base: opened.edit_id } : {};
     now.isFirst = false;
     view.enter([{ ...cell, value: { text: now.text }, ...base }]).then(() => setKept(true), desk.model.onFailure);
   };
@@ -46,13 +45,13 @@ function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { typed: (
     now.text = plain;
     now.timer = window.setTimeout(enter, PAUSE_MS);
   };
-  return { typed, finish: enter, isKept };
+  return { first: commentOf(opened.value), typed, finish: enter, isKept };
 }
 
 export function Comment({ desk, item, student }: ActiveCell & { readonly desk: BesideDesk }): VNode {
-  const { words, view } = desk;
-  const [text, setText] = useState(() => commentOf(view.cell({ kind: "comment", item: item.line_item_id, student: student.student_id }).value));
+  const { words } = desk;
   const keeping = useKeeping(desk, { item, student });
+  const [text, setText] = useState(keeping.first);
   const close = (): void => {
     keeping.finish();
     desk.done();
