@@ -51,8 +51,8 @@ class SectionController(Controller):
         """List the sections that the teacher has today."""
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
-        services.standing.load.admit("reading")
-        listed = await services.read_section.list_sections(grant)
+        with services.standing.load.serving("reading"):
+            listed = await services.read_section.list_sections(grant)
         body = _encode(SectionList(listed.sections, listed.records_are_away, rfc3339(listed.as_of_ms)))
         return await answer_compressed(request.scope, body, (NO_STORE,))
 
@@ -65,8 +65,8 @@ class SectionController(Controller):
         """Return a section as it stands, drafts included; 304 if it is what `If-None-Match` names."""
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
-        services.standing.load.admit("reading")
-        snapshot, etag = await services.read_section.read_section(grant, section_id)
+        with services.standing.load.serving("reading"):
+            snapshot, etag = await services.read_section.read_section(grant, section_id)
         for name in (etag, of_gzip(etag)):
             if names(header_of(request.scope, b"if-none-match"), name):
                 return Answer(status=304, headers=((b"etag", name.encode()), _REVALIDATE, VARY))
@@ -88,8 +88,8 @@ class SectionController(Controller):
         """Return every edit of a cell, newest first: also what was refused, or lost a conflict."""
         services = services_of(request.scope)
         grant = services.guard.teacher(request.scope)
-        services.standing.load.admit("reports")
-        found = await services.read_section.read_history(grant, section_id, kind, item, student)
+        with services.standing.load.serving("reports"):
+            found = await services.read_section.read_history(grant, section_id, kind, item, student)
         return await answer_compressed(request.scope, _encode(History(found)), (NO_STORE,))
 
 

@@ -77,15 +77,15 @@ class SessionController(Controller):
         services, scope = services_of(request.scope), request.scope
         services.guard.refuse_other_sites(scope, is_strict=False)
         require_json(scope)
-        services.standing.load.admit("sign_on")
         user_agent = header_of(scope, b"user-agent")
-        signed_in = await services.sign_in.sign_in(
-            data.username,
-            data.password,
-            device=cookie_of(scope, services.guard.cookie_name("device")),
-            user_agent=user_agent.decode("latin-1") if user_agent else None,
-            replaced=cookie_of(scope, services.guard.cookie_name("login")),
-        )
+        with services.standing.load.serving("sign_on"):
+            signed_in = await services.sign_in.sign_in(
+                data.username,
+                data.password,
+                device=cookie_of(scope, services.guard.cookie_name("device")),
+                user_agent=user_agent.decode("latin-1") if user_agent else None,
+                replaced=cookie_of(scope, services.guard.cookie_name("login")),
+            )
         answer = Answer(_encode(_view(signed_in.grant, signed_in.login_expires_at, signed_in.grant_token)))
         keep(answer, services, signed_in)
         return answer

@@ -1,23 +1,28 @@
 """How much this process has to do: measured, told to the save window, and to whom it costs least to be turned away.
 
-Three measures, each as a multiple of what is good. How busy the event loop's thread is says how near the limit is,
-before anybody waits. How late a timer fires, and how long a save takes that comes now (as many as are in progress, by
-as many as end in a second: Little's law), say that it was passed; of both the *least* of the last seconds counts, so
-that a burst that was worked off is no load, and a queue that stands is (as in CoDel, RFC 8289).
+Three measures, each as a multiple of what is good. For how much of the time the event loop's thread runs, or would if
+a core were free for it, says how near the limit is, before anybody waits; on a machine that it shares with the stores,
+their limit too. How late a timer fires, and how long a save takes that comes now (as many as are in progress, by as
+many as end in a second: Little's law), say that it was passed; of both the *least* of the last seconds counts, so that
+a burst that was worked off is no load, and a queue that stands is (as in CoDel, RFC 8289).
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections import deque
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
 
 from app import telemetry
 from app.errors import OverloadedError
+from app.model.pace import Pace
 
 if TYPE_CHECKING:
-    from app.model.pace import Pace
+    from collections.abc import Iterator
+    from types import TracebackType
 
 Work = Literal["saving", "reading", "sign_on", "reports"]
 
@@ -31,7 +36,11 @@ FEW: Final = 40  # saves in progress: with fewer, one that waits for a store say
 # From this age on, work of a kind is refused on arrival: so long would a save take that came now. What can wait goes
 # first; a save is refused only where its answer would come too late for its client.
 AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.3, "sign_on": 0.6, "reading": 1.2, "saving": 4.0}
+# How long who is refused is asked to stay away: at least so long, and so much longer that no more come back in a
+# second, to one process, than are refused for next to nothing.
 RETRY_AFTER_S: Final[dict[Work, int]] = {"reports": 20, "sign_on": 5, "reading": 3, "saving": 2}
+RETRY_AFTER_S_MAX: Final = 60
+REFUSED_PER_S_GOOD: Final = 20
 
 
 class _Tick(NamedTuple):
@@ -52,12 +61,30 @@ class Load:
         self.saves_in_progress = self.saves_ended = 0  # counted by who serves them
         self.age_s = 0.0  # how long a save has taken for two seconds, at the least
         self.pressure = 0.0
+        self._refused: dict[Work, int] = dict.fromkeys(RETRY_AFTER_S, 0)  # since the last tick
+        self._staying_away = {work: Pace(s * 1000, RETRY_AFTER_S_MAX * 1000) for work, s in RETRY_AFTER_S.items()}
 
     def admit(self, work: Work) -> None:
         """Return if work of this kind may begin; OverloadedError at once if it has waited too long already."""
         if self.age_s > AGE_S_MAX[work]:
             telemetry.REFUSED.labels(work).inc()
-            raise OverloadedError("the service has more to do than it can", retry_after_s=RETRY_AFTER_S[work])
+            detail = "the service has more to do than it can"
+            raise OverloadedError(detail, retry_after_s=self._retry_after_s(work))
+
+    @contextmanager
+    def serving(self, work: Work) -> Iterator[None]:
+        """Admit work of this kind, and see it done; who is refused on the way stays away as long as all of its kind."""
+        self.admit(work)
+        try:
+            yield
+        except OverloadedError as error:
+            error.retry_after_s = max(error.retry_after_s or 0, self._retry_after_s(work))
+            raise
+
+    def _retry_after_s(self, work: Work) -> int:
+        """Count a refusal, and return how long its client is asked to stay away."""
+        self._refused[work] += 1
+        return round(self._staying_away[work].window_ms / 1000)
 
     @property
     def refusing(self) -> list[Work]:
@@ -80,6 +107,9 @@ class Load:
         self._pace.step(self.pressure, elapsed_s)
         telemetry.PRESSURE.set(self.pressure)
         telemetry.SAVE_WINDOW.set(self._pace.window_ms / 1000)
+        for work, refused in self._refused.items():
+            self._staying_away[work].step(refused / elapsed_s / REFUSED_PER_S_GOOD, elapsed_s)
+            self._refused[work] = 0
 
     def _save_age_s(self, looked_back_s: float) -> float:
         """Return how long a save takes that comes now."""
@@ -93,14 +123,43 @@ class Load:
     async def run(self) -> None:
         """Measure for ever."""
         clock = asyncio.get_running_loop().time
-        began_s, used_s = clock(), time.thread_time()
-        while True:
-            await asyncio.sleep(TICK_S)
-            now_s, now_used_s = clock(), time.thread_time()
-            elapsed_s = max(TICK_S, now_s - began_s)
-            busy = min(1.0, (now_used_s - used_s) / elapsed_s)
-            self.measured(busy, elapsed_s - TICK_S, elapsed_s)
-            began_s, used_s = now_s, now_used_s
+        with Wanting() as wanting:
+            began_s, wanted_s = clock(), wanting.seconds()
+            while True:
+                await asyncio.sleep(TICK_S)
+                now_s, now_wanted_s = clock(), wanting.seconds()
+                elapsed_s = max(TICK_S, now_s - began_s)
+                busy = min(1.0, (now_wanted_s - wanted_s) / elapsed_s)
+                self.measured(busy, elapsed_s - TICK_S, elapsed_s)
+                began_s, wanted_s = now_s, now_wanted_s
+
+
+class Wanting:
+    """For how long this thread has wanted a core: while it ran, and while it was ready and no core was free.
+
+    Linux counts both (`/proc/thread-self/schedstat`, in nanoseconds: Documentation/scheduler/sched-stats.rst). Where it
+    does not, the time that it ran counts alone.
+    """
+
+    def __enter__(self) -> Self:
+        try:
+            self._counts = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            self._counts = -1
+        return self
+
+    def seconds(self) -> float:
+        """Return the seconds so far."""
+        if self._counts < 0:
+            return time.thread_time()
+        ran_ns, waited_ns, *_ = os.pread(self._counts, 100, 0).split()
+        return (int(ran_ns) + int(waited_ns)) / 1e9
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._counts >= 0:
+            os.close(self._counts)
 
 
 class Turns:

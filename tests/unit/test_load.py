@@ -3,12 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import subprocess
+import sys
+import time
 from itertools import pairwise
 
 import pytest
 
 from app.errors import OverloadedError
-from app.gradebook.load import AGE_S_MAX, FEW, LOOK_BACK_S, TICK_S, Load, Turns
+from app.gradebook.load import (
+    AGE_S_MAX,
+    FEW,
+    LOOK_BACK_S,
+    REFUSED_PER_S_GOOD,
+    RETRY_AFTER_S,
+    RETRY_AFTER_S_MAX,
+    TICK_S,
+    Load,
+    Turns,
+    Wanting,
+)
 from app.model.pace import Pace
 
 TICKS = int(LOOK_BACK_S / TICK_S)
@@ -92,6 +107,65 @@ def test_how_long_a_save_takes_that_comes_now(in_progress: int, a_tick: int, age
         load.saves_ended += a_tick
         load.measured(0.1, 0.0, TICK_S)
     assert load.age_s == pytest.approx(age_s)
+
+
+def _refuse(load: Load, times: int) -> int:
+    """Refuse so many readings on their way; return how long the last of them is to stay away."""
+    retry_after_s = 0
+    for _ in range(times):
+        with pytest.raises(OverloadedError) as refused, load.serving("reading"):
+            raise OverloadedError("no connection became free", retry_after_s=1)
+        retry_after_s = refused.value.retry_after_s or 0
+    return retry_after_s
+
+
+def test_many_who_are_refused_stay_away_for_longer() -> None:
+    """Two thousand whom nobody serves: told a few seconds each time, they would be refused 330 times a second."""
+    load = load_with(0.0)
+    assert _refuse(load, 1) == RETRY_AFTER_S["reading"]
+    coming = {0: 2_000.0}  # by tick; what is told is spread from one to three times (app/api/problems.py)
+    came = []
+    for tick in range(720):
+        refused = coming.pop(tick, 0.0)
+        came.append(refused)
+        stay_s = _refuse(load, max(1, round(refused)))
+        first, last = int(stay_s / TICK_S), int(3 * stay_s / TICK_S)
+        for later in range(first, last):
+            coming[tick + later] = coming.get(tick + later, 0.0) + refused / (last - first)
+        load.measured(0.1, 0.0, TICK_S)
+    assert sum(came[-80:]) / (80 * TICK_S) < 2 * REFUSED_PER_S_GOOD
+    assert RETRY_AFTER_S["reading"] < _refuse(load, 1) <= RETRY_AFTER_S_MAX
+    for _ in range(1_200):
+        load.measured(0.1, 0.0, TICK_S)
+    assert _refuse(load, 1) == RETRY_AFTER_S["reading"]
+
+
+def test_who_names_a_longer_time_is_believed_and_others_are_not_touched() -> None:
+    load = load_with(0.0)
+    with pytest.raises(OverloadedError) as refused, load.serving("reports"):
+        raise OverloadedError("later", retry_after_s=300)
+    assert refused.value.retry_after_s == 300
+    with pytest.raises(KeyError), load.serving("reading"):
+        raise KeyError
+
+
+def test_a_thread_that_waits_for_a_core_wants_it() -> None:
+    """Another program on the same core: each runs half of the time, and wants all of it."""
+    core = min(os.sched_getaffinity(0))
+    mine = os.sched_getaffinity(0)
+    other = subprocess.Popen(
+        [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"]
+    )
+    try:
+        os.sched_setaffinity(0, {core})
+        with Wanting() as wanting:
+            wanted_s, ran_s, until = wanting.seconds(), time.thread_time(), time.monotonic() + 60
+            while wanting.seconds() - wanted_s < time.thread_time() - ran_s + 0.1:
+                assert time.monotonic() < until
+    finally:
+        os.sched_setaffinity(0, mine)
+        other.kill()
+        other.wait()
 
 
 async def test_it_measures_by_itself() -> None:
