@@ -133,6 +133,13 @@ def waits_for_disk(pid: int) -> bool:
     return False
 
 
+def waited_for_core_s(pid: int) -> float:
+    """Return how long the process's first thread was ready and had no core; 0 where nobody counts it (Linux does)."""
+    with contextlib.suppress(OSError, IndexError, ValueError):
+        return int(Path(f"/proc/{pid}/schedstat").read_text().split()[1]) / 1e9
+    return 0.0
+
+
 def descendants(pid: int) -> list[int]:
     """Return the living children of a process, and theirs, wherever they have put themselves (Linux)."""
     children: dict[int, list[int]] = {}

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, Self
 
 from app.heartbeat import BEAT_S
-from ops.processes import Process, ServerError, waits_for_disk
+from ops.processes import Process, ServerError, waited_for_core_s, waits_for_disk
 from ops.pulse import BeatPulse
 
 if TYPE_CHECKING:
@@ -117,15 +117,31 @@ class Watched:
         self.due_at: float | None = None
         self.pulse: Pulse | None = None
         self._spared_at = 0.0
+        self._waited: tuple[float | None, float] = (None, 0.0)  # as of which beat, and how long for a core until then
 
     @property
     def is_ready(self) -> bool:
         """Whether it runs and has said that it can do its work."""
         return self.service.process.running and self.pulse is not None and self.pulse.is_ready
 
-    def spare(self, now: float) -> None:
-        """Count its silence from now on."""
-        self._spared_at = now
+    def look(self, now: float) -> None:
+        """Hear what has come."""
+        if self.pulse is None:
+            return
+        self.pulse.look(now)
+        if self.pulse.heard_at != self._waited[0]:
+            self._waited = (self.pulse.heard_at, waited_for_core_s(self.service.process.pid))
+
+    def starved_s(self) -> float:
+        """Return how long it has waited for a core since it was heard last, or since this was asked last."""
+        heard_at, before_s = self._waited
+        waited_s = waited_for_core_s(self.service.process.pid)
+        self._waited = (heard_at, waited_s)
+        return max(0.0, waited_s - before_s)
+
+    def spare(self, since: float) -> None:
+        """Count its silence from this moment on."""
+        self._spared_at = since
 
     def silent_s(self, now: float) -> float:
         """Return how long nothing was heard of it."""
@@ -311,8 +327,7 @@ class Supervisor:
 
     def _look_after(self, watched: Watched, now: float) -> None:
         process = watched.service.process
-        if watched.pulse is not None:
-            watched.pulse.look(now)
+        watched.look(now)
         if not watched.is_kept:
             return
         if watched.due_at is None:
@@ -344,6 +359,11 @@ class Supervisor:
         if waits_for_disk(process.pid):
             watched.spare(now)
             return
+        # Who was ready and got no core is not frozen. Only that time is forgiven: one that runs in a circle is killed.
+        if (starved_s := watched.starved_s()) > 0:
+            watched.spare(now - silent_s + starved_s)
+            if now < (watched.alarm_at(now) or now):
+                return
         self.say(f"{watched.name} was silent for {silent_s:.1f} s: killed")
         process.kill_with_descendants()
         process.wait(BEAT_S)
