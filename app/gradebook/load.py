@@ -29,7 +29,9 @@ Work = Literal["saving", "reading", "sign_on", "reports"]
 TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
-BUSY_GOOD: Final = 0.8
+# Half as much again is twice as bad: a queue grows faster than what fills it, and at the top there is nothing left to
+# measure. With a window's rise of a half for each e-fold (model/pace.py) the square still settles: 0.5 * 2 < pi / 2.
+BUSY_GOOD, BUSY_POWER = 0.75, 2
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
 FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
@@ -103,7 +105,7 @@ class Load:
         age_s = max(lag_s, self._save_age_s(looked_back_s))
         self.age_s = age_s if looked_back_s >= LOOK_BACK_S else 0.0
         busy = sum(tick.busy * tick.elapsed_s for tick in ticks) / looked_back_s
-        self.pressure = max(busy / BUSY_GOOD, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
+        self.pressure = max((busy / BUSY_GOOD) ** BUSY_POWER, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
         self._pace.step(self.pressure, elapsed_s)
         telemetry.PRESSURE.set(self.pressure)
         telemetry.SAVE_WINDOW.set(self._pace.window_ms / 1000)
