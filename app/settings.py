@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_niceness: Annotated[
         int, _doc("How far API processes stand back behind journal, flusher and PostgreSQL on their machine (nice).")
     ] = 5
-    database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 8
+    database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 16
     database_acquire_ms_max: Annotated[int, _doc("How long a request may wait for a PostgreSQL connection.")] = 2_000
     reading_wait_ms_max: Annotated[
         int, _doc("How long a reading may wait for its share, half of those connections, before it is answered 503.")
