@@ -6,8 +6,11 @@ import asyncio
 from typing import Any
 
 import pytest
+from uvicorn import Config
+from uvicorn.server import ServerState
 
-from app.api.whole_answers import HoldingTransport
+from app.api.exchange import Answer
+from app.api.whole_answers import HoldingTransport, WholeAnswers
 
 HEAD = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n"
 
@@ -45,6 +48,22 @@ async def test_head_and_body_are_one_write(wire: Wire, transport: HoldingTranspo
     assert wire.writes == [HEAD + b"{}"]
     await asyncio.sleep(0)
     assert wire.writes == [HEAD + b"{}"]
+
+
+async def test_an_answer_of_uvicorns_is_one_write(wire: Wire) -> None:
+    """As this release of it writes: heads are known by how they begin."""
+    config = Config(Answer(b"{}"), lifespan="off", log_config=None)
+    config.load()
+    protocol = WholeAnswers(config, ServerState(), {})
+    protocol.connection_made(wire)  # type: ignore[arg-type]  # it has what is used
+    protocol.data_received(b"GET / HTTP/1.1\r\nhost: inkfast\r\n\r\n")
+    async with asyncio.timeout(20):
+        while not wire.writes:
+            await asyncio.sleep(0)
+    (answer,) = wire.writes
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert answer.endswith(b"\r\n\r\n{}")
+    protocol.timeout_keep_alive_handler()
 
 
 async def test_a_second_answer_is_held_anew(wire: Wire, transport: HoldingTransport) -> None:
