@@ -3,18 +3,23 @@ import { watchSection } from "./events.ts";
 import { type PageStore, openPageStore } from "./outbox.ts";
 import { ZONE, remember } from "./remembered.ts";
 import { serverNow } from "./server_clock.ts";
-import { ask, startSession } from "./session.ts";
+import { ask, askAgainMs, startSession } from "./session.ts";
 import type { KeptSnapshot } from "./snapshots.ts";
 import { learntFrom } from "./standing.ts";
 import type { Learnt, SectionView, Snapshot } from "./types.ts";
 import { SectionOfPage } from "./view.ts";
 
-/** The section cannot be shown: `code` is the server's (`not_permitted`, `not_found`, …), or `unreachable`. */
+/**
+ * The section cannot be shown: `code` is the server's (`not_permitted`, `not_found`, …), or `unreachable`. `again_ms` is when it
+ * may be asked for again; null where that changes nothing.
+ */
 export class SectionUnavailable extends Error {
   readonly code: string;
-  constructor(code: string) {
+  readonly again_ms: number | null;
+  constructor(code: string, again_ms: number | null) {
     super(`the section cannot be shown: ${code}`);
     this.code = code;
+    this.again_ms = again_ms;
   }
 }
 
@@ -31,7 +36,7 @@ interface Read {
 }
 
 /** Resolves as soon as there is something to show. Rejects with `SectionUnavailable`. Waits while nobody is signed in. */
-export async function openSection(id: number): Promise<SectionView> {
+export async function openSection(id: number, tries: number): Promise<SectionView> {
   const who = await startSession();
   const store = await openPageStore();
   const { outbox, snapshots } = store;
@@ -49,8 +54,8 @@ export async function openSection(id: number): Promise<SectionView> {
   };
   if (kept !== undefined) section.show(new SectionOfPage(id, kept.snapshot, disk?.learnt ?? [], true, around));
   else {
-    const read = await readSection(id, null);
-    if (read === null) throw new SectionUnavailable("unreachable");
+    const read = await readSection(id, null, tries);
+    if (read === null) throw new SectionUnavailable("unreachable", askAgainMs(null, tries));
     section.show(new SectionOfPage(id, read.snapshot, [], false, around), read);
   }
   return section.watched((client_id, recorded_seq) => outbox.recorded(id, client_id, recorded_seq));
@@ -69,17 +74,18 @@ async function atMost<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
 }
 
 /** Ask for a section; null if it still is what this tag names. */
-async function readSection(id: number, etag: string | null): Promise<Read | null> {
+async function readSection(id: number, etag: string | null, tries = 0): Promise<Read | null> {
   const asked = Date.now();
-  const answer = await ask(`/api/v1/sections/${id}`, etag === null ? {} : { headers: { "If-None-Match": etag } }).catch(() => {
-    throw new SectionUnavailable("unreachable");
-  });
+  const fail = (): never => {
+    throw new SectionUnavailable("unreachable", askAgainMs(null, tries));
+  };
+  const answer = await ask(`/api/v1/sections/${id}`, etag === null ? {} : { headers: { "If-None-Match": etag } }).catch(fail);
   if (answer.status === 304) return null;
   if (!answer.ok) {
     const problem = (await answer.json().catch(() => ({}))) as { code?: string };
-    throw new SectionUnavailable(problem.code ?? "unreachable");
+    throw new SectionUnavailable(problem.code ?? "unreachable", askAgainMs(answer, tries));
   }
-  const text = await answer.text();
+  const text = await answer.text().catch(fail);
   return { text, snapshot: JSON.parse(text) as Snapshot, etag: answer.headers.get("etag") ?? "", asked };
 }
 

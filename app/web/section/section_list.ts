@@ -1,7 +1,7 @@
 /** The list of one's sections: from the disk at once, then from the network. */
 import { watched } from "./watched.ts";
 import { openPageStore } from "./outbox.ts";
-import { ask } from "./session.ts";
+import { ask, askAgainMs } from "./session.ts";
 import type { KeptList, Snapshots } from "./snapshots.ts";
 import { type ListedSection, type Snapshot, keyOf } from "./types.ts";
 
@@ -18,8 +18,11 @@ export const sectionList = watched<SectionList | null>(null);
 /** The server was asked and did not answer with a list: its code, or `unreachable`. */
 export const listProblem = watched<string | null>(null);
 
-/** Rejects never; what is missing is in `listProblem`. */
-export async function loadList(): Promise<void> {
+let timer: ReturnType<typeof setTimeout> | undefined;
+
+/** Rejects never; what is missing is in `listProblem`, and is asked for again by itself where that can change anything. */
+export async function loadList(tries = 0): Promise<void> {
+  clearTimeout(timer);
   const { snapshots } = await openPageStore();
   if (sectionList.value === null) {
     const kept = await snapshots.readList();
@@ -29,7 +32,7 @@ export async function loadList(): Promise<void> {
     const answer = await ask("/api/v1/sections");
     if (!answer.ok) {
       listProblem.value = ((await answer.json().catch(() => ({}))) as { code?: string }).code ?? "unreachable";
-      return;
+      return loadAgain(answer, tries);
     }
     const list = (await answer.json()) as KeptList;
     listProblem.value = null;
@@ -37,7 +40,14 @@ export async function loadList(): Promise<void> {
     await snapshots.keepList(list);
   } catch {
     listProblem.value = "unreachable";
+    loadAgain(null, tries);
   }
+}
+
+function loadAgain(answer: Response | null, tries: number): void {
+  const pause_ms = askAgainMs(answer, tries);
+  clearTimeout(timer);
+  if (pause_ms !== null) timer = setTimeout(() => void loadList(tries + 1), pause_ms);
 }
 
 function asList(list: KeptList): Omit<SectionList, "isFromDisk"> {

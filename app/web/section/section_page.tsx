@@ -19,8 +19,12 @@ export async function openSectionPage<A extends Area>(area: A, begin: (view: Sec
   const opening = words as unknown as OpeningWords;
   render(<p class="empty">{opening.say("opening")}</p>, page);
   startPage(words);
+  const say = (error: unknown): void => {
+    const key = `unavailable.${error instanceof SectionUnavailable ? error.code : ""}`;
+    render(<Unavailable words={opening} why={opening.say(opening.has(key) ? key : "unavailable.unreachable")} />, page);
+  };
   try {
-    const [view, outbox] = await Promise.all([openSection(Number(/\/sections\/(\d+)/.exec(location.pathname)?.[1])), outboxOfPage()]);
+    const [view, outbox] = await Promise.all([opened(say), outboxOfPage()]);
     words.inZone(view.facts.time_zone);
     draw(begin(view, outbox, words), page);
     // A page that was left open over night is of another day now.
@@ -28,8 +32,21 @@ export async function openSectionPage<A extends Area>(area: A, begin: (view: Sec
       if (!document.hidden) void view.refresh().catch(() => undefined);
     });
   } catch (error) {
-    const key = `unavailable.${error instanceof SectionUnavailable ? error.code : ""}`;
-    render(<Unavailable words={opening} why={opening.say(opening.has(key) ? key : "unavailable.unreachable")} />, page);
+    say(error);
+  }
+}
+
+/** The section that the address names. A server that has no time, or cannot be reached, is asked again: nobody has to press anything. */
+async function opened(say: (error: unknown) => void): Promise<SectionView> {
+  const id = Number(/\/sections\/(\d+)/.exec(location.pathname)?.[1]);
+  for (let tries = 0; ; tries += 1) {
+    try {
+      return await openSection(id, tries);
+    } catch (error) {
+      if (!(error instanceof SectionUnavailable) || error.again_ms === null) throw error;
+      say(error);
+      await new Promise((resolve) => setTimeout(resolve, error.again_ms!));
+    }
   }
 }
 

@@ -33,6 +33,8 @@ const ANSWER_MS_MAX = 15_000;
 /** An answer that set a new login cookie may have got lost: asking again within its minute is understood. Then ever slower. */
 const RENEW_AGAIN_MS = 4_000;
 const RENEW_AGAIN_MS_MAX = 180_000;
+const ASK_AGAIN_MS = 4_000;
+const ASK_AGAIN_MS_MAX = 60_000;
 
 /** Who this page works for, from the disk at first. It never changes from one person to another within a page. */
 export const person = watched<Person | null>(parsed(remembered(SIGNED_IN)));
@@ -81,6 +83,16 @@ export async function answer(path: string, init: RequestInit, who: Person | null
   } finally {
     clearTimeout(limit);
   }
+}
+
+/**
+ * How long to leave the server in peace before it is asked again, after so many questions without a use; null where asking again
+ * changes nothing. `answer` is what it said; null for no answer.
+ */
+export function askAgainMs(answer: Response | null, tries: number): number | null {
+  if (answer !== null && answer.status < 500 && answer.status !== 429) return null;
+  const pause_ms = Math.min(ASK_AGAIN_MS * 2 ** tries, ASK_AGAIN_MS_MAX) * (0.5 + Math.random());
+  return Math.max(Number(answer?.headers.get("retry-after")) * 1_000, pause_ms);
 }
 
 /** The header that names whom a request is meant for: the server refuses it when its cookie is somebody else's. */

@@ -1,6 +1,6 @@
 /** Signing in over a page whose sign-in has ended, or is another person's. What is typed behind it stays. */
 import type { VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { outboxStatus } from "./outbox_status.ts";
 import { type SignInReason, otherPerson, person, signInNeeded } from "./session.ts";
 import { SignInForm, type SignInWords } from "./sign_in_form.tsx";
@@ -39,7 +39,9 @@ interface OverlayProps {
 
 function Overlay({ why, words, onLater }: OverlayProps): VNode {
   const frame = useRef<HTMLDivElement>(null);
-  useEffect(() => (frame.current === null ? undefined : guardFocus(frame.current)), []);
+  // From before the form inside takes it.
+  const [before] = useState(() => document.activeElement);
+  useLayoutEffect(() => (frame.current === null ? undefined : guardFocus(frame.current, before)), []);
   const name = person.value?.name ?? "";
   const other = otherPerson.value;
   const status = outboxStatus.value;
@@ -78,8 +80,7 @@ function Overlay({ why, words, onLater }: OverlayProps): VNode {
 }
 
 /** Focus stays in the form, and goes back to where the person typed. */
-function guardFocus(dialog: HTMLElement): () => void {
-  const before = document.activeElement;
+function guardFocus(dialog: HTMLElement, before: Element | null): () => void {
   const keepInside = (event: FocusEvent): void => {
     if (event.target instanceof Node && !dialog.contains(event.target)) dialog.focus();
   };

@@ -1,6 +1,6 @@
 /** User name and password. Nothing here opens the outbox: who is not signed in has none yet. */
 import type { TargetedSubmitEvent, VNode } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Key, Words } from "../words/words.ts";
 import { type SignInAnswer, signIn } from "./login.ts";
 import { unreachableSince } from "./session.ts";
@@ -21,7 +21,8 @@ export function SignInForm({ words, onDone, isFocused = false }: FormProps): VNo
   const seconds = useCountdown(said);
   const name = useRef<HTMLInputElement>(null);
   const password = useRef<HTMLInputElement>(null);
-  useEffect(() => {
+  // Before the page is painted: later the focus could be taken from a box that somebody is typing into.
+  useLayoutEffect(() => {
     if (isFocused) name.current?.focus();
   }, []);
   const submit = async (event: TargetedSubmitEvent<HTMLFormElement>): Promise<void> => {

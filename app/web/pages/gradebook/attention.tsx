@@ -1,7 +1,7 @@
 /** What needs attention: a list beside the grid, and the card beside the cell of a conflict. */
 import type { CellName } from "@inkfast/outbox";
 import type { VNode } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { serverNow } from "../../section/server_clock.ts";
 import type { BesideDesk } from "./beside.ts";
 import { concernsAt, concernsOf, type Concern } from "./concerns.ts";
@@ -58,7 +58,7 @@ export function CellCard({ desk }: { readonly desk: BesideDesk }): VNode | null 
   const concern = active ? concernsAt(concernsOf(view, desk.outbox), active.item.line_item_id, active.student.student_id)[0] : undefined;
   const theirs = cell && concern === undefined ? view.cell(cell).theirs : undefined;
   const isShown = active !== null && (concern !== undefined || theirs !== undefined) && !desk.isPutOff.value;
-  useEffect(() => (isShown ? keepBeside(box.current, desk) : undefined), [isShown, active]);
+  useLayoutEffect(() => (isShown ? keepBeside(box.current, desk) : undefined), [isShown, active]);
   if (!isShown || active === null) return null;
   const later = (): void => {
     desk.isPutOff.value = true;
