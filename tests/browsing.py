@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import async_playwright
+from playwright.async_api import async_playwright, expect
 
 from app.settings import Settings
 from ops.environment import environment
@@ -21,7 +21,12 @@ from tests.until import until
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Browser, Page
+    from playwright.async_api import Browser, BrowserContext, Page
+
+# A machine that runs many tests at once is slow; what is waited for comes, or does not come at all.
+EXPECT_MS_MAX = 30_000
+ACT_MS_MAX = 90_000  # to open a page, or to press something
+expect.set_options(timeout=EXPECT_MS_MAX)
 
 CHROMIUM = "/usr/bin/chromium"
 FLAGS = [
@@ -60,7 +65,7 @@ class Service:
         with socket.create_server(("127.0.0.1", self.port)) as listener:
             listener.set_inheritable(True)
             self._api = self._spawn("app.main", "--fd", str(listener.fileno()), pass_fds=[listener.fileno()])
-        until(self._is_ready, timeout_s=30, what="the service is ready")
+        until(self._is_ready, timeout_s=60, what="the service is ready")
 
     def stop(self) -> None:
         """Stop the API process: whoever calls is refused until `start`."""
@@ -113,7 +118,7 @@ class Service:
     def _end(process: subprocess.Popen[bytes] | None) -> None:
         if process is not None:
             process.terminate()
-            process.wait(30)
+            process.wait(60)
 
     def _is_ready(self) -> bool:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
@@ -145,6 +150,13 @@ def screenshots() -> Path:
     folder = Path(environment().get("INKFAST_SCREENSHOTS") or SHOTS)
     folder.mkdir(parents=True, exist_ok=True)
     return folder
+
+
+async def new_window(browser: Browser, **how: Any) -> BrowserContext:
+    """Return a window, as `browser.new_context` does, that has patience with a slow machine."""
+    window = await browser.new_context(**how)
+    window.set_default_timeout(ACT_MS_MAX)
+    return window
 
 
 async def ask_axe(page: Page, state: str) -> list[str]:

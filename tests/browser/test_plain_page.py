@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING
 
 import asyncpg
 import pytest
+from playwright.async_api import expect
 
-from tests.browsing import ask_axe
+from tests.browsing import ask_axe, new_window
 from tests.plain_school import PlainSchool, make_plain_school
 from tests.school import PASSWORD
 from tests.world import flush_all
@@ -27,6 +28,12 @@ NARROWEST: ViewportSize = {"width": 320, "height": 640}  # also 1280 px at 400 %
 STUDENTS = 12
 
 
+async def send(page: Page, button: str) -> None:
+    """Press a button that sends its form; return on the page that comes then, and not on the one before it."""
+    async with page.expect_navigation():
+        await page.click(button)
+
+
 class Walk:
     """One person's window, which is looked at on every page that it comes to."""
 
@@ -43,7 +50,11 @@ class Walk:
         await self.page.goto(self.service.url)
         await self.page.fill("#username", username)
         await self.page.fill("#password", password)
-        await self.page.click("form.card button")
+        await self.send("form.card button")
+
+    async def send(self, button: str) -> None:
+        """Send a form; return on the page that comes then."""
+        await send(self.page, button)
 
     async def visit(self, path: str) -> None:
         await self.page.goto(f"{self.service.url}{path}")
@@ -95,7 +106,7 @@ async def walking(
     connection = await asyncpg.connect(service.settings.database_url)
     school = await make_plain_school(connection, students=STUDENTS, suffix=suffix)
     await connection.close()
-    windows = [await browser.new_context(locale=language, color_scheme=scheme) for _ in range(2)]  # type: ignore[arg-type]
+    windows = [await new_window(browser, locale=language, color_scheme=scheme) for _ in range(2)]
     names = [f"{language}-{scheme}", f"{language}-{scheme}-colleague"]
     walks = [
         Walk(await window.new_page(), service, school, name, screenshots)
@@ -131,10 +142,10 @@ async def test_signing_in_and_looking_around(
         await teacher.visit(teacher.column)
         await teacher.score("17")
         await teacher.page.context.clear_cookies()
-        await teacher.page.click(".last button")
+        await teacher.send(".last button")
         await teacher.look("sign-in-again")
         await colleague.sign_in(f"colleague{suffix}")
-        await colleague.page.click(".who button")
+        await colleague.send(".who button")
         await colleague.look("signed-out")
 
 
@@ -155,15 +166,15 @@ async def test_a_column_from_empty_to_decided(
         await page.fill(f"#c-{ids[0]}", "Much better than last time.\nKeep going!")
         await page.check(f"input[name='f-{ids[6]}'][value='missing']")
         await teacher.look("column-typed")
-        await page.click(".last button")
+        await send(page, ".last button")
         await teacher.look("receipt-drafted")
         await flush_all(service.settings)
-        await page.click(".check button")
+        await send(page, ".check button")
         await teacher.look("receipt-recorded")
         await colleague.score("19", "12")
-        await colleague.page.click(".last button")
+        await colleague.send(".last button")
         await colleague.look("receipt-conflict")
-        await colleague.page.click(".choice button")
+        await colleague.send(".choice button")
         await colleague.look("receipt-chosen")
         await flush_all(service.settings)
         await teacher.visit(teacher.column)
@@ -185,10 +196,10 @@ async def test_the_roll(service: Service, browser: Browser, screenshot_dir: Path
         await page.click("summary")
         await page.fill(f"#t-{ids[4]}", "soon")
         await page.fill(f"#n-{ids[4]}", "bus was late")
-        await page.click(".last button")
+        await send(page, ".last button")
         await teacher.look("roll-correct")
         await page.fill(f"#t-{ids[4]}", "8:07 am")
-        await page.click(".bad button")
+        await send(page, ".bad button")
         await teacher.look("roll-receipt")
         await teacher.visit(teacher.roll)
         await teacher.look("roll-taken")
@@ -227,8 +238,8 @@ class Keyboard:
         async with self.page.expect_navigation(url=url):
             await self.press("Enter")
 
-    async def focus(self) -> str | None:
-        return await self.page.locator(":focus").get_attribute("id")
+    async def expect_focus(self, wanted: str) -> None:
+        await expect(self.page.locator(":focus")).to_have_id(wanted)
 
     async def said(self) -> str:
         return " ".join((await self.page.locator("main").inner_text()).split())
@@ -240,7 +251,7 @@ async def old_window(service: Service, browser: Browser, suffix: str) -> AsyncIt
     connection = await asyncpg.connect(service.settings.database_url)
     school = await make_plain_school(connection, students=3, suffix=suffix)
     await connection.close()
-    window = await browser.new_context(java_script_enabled=False)
+    window = await new_window(browser, java_script_enabled=False)
     yield await window.new_page(), school
     await window.close()
 
@@ -258,10 +269,11 @@ async def test_the_keyboard_alone_and_no_script(service: Service, browser: Brows
         await hands.go_to("Quiz 3", "**/columns/*")
         await hands.tab_to("Skip to the content")
         await hands.press("Enter")
+        await page.wait_for_url("**#*")
         await hands.press("Tab")
-        assert await hands.focus() == f"s-{first}"
+        await hands.expect_focus(f"s-{first}")
         await hands.type("17", "12,5")  # one Tab from student to student
-        assert await hands.focus() == f"s-{second}"
+        await hands.expect_focus(f"s-{second}")
         await hands.tab_to("Flags and comments")
         await hands.press("Enter")
         await hands.press("Tab")
@@ -287,7 +299,7 @@ async def test_the_roll_by_keyboard_alone_and_no_script(service: Service, browse
         await hands.tab_to(f"a-{first}")
         await hands.press("ArrowRight")  # from present to tardy
         await hands.press("Tab")
-        assert await hands.focus() == f"a-{second}"
+        await hands.expect_focus(f"a-{second}")
         await hands.go_to("Take the roll", "**/attendance?day=*")
         said = await hands.said()
         assert "Alvarez, Mateo Tardy" in said
@@ -300,15 +312,15 @@ async def test_what_was_typed_is_there_again_after_going_back(service: Service, 
         await page.goto(service.url)
         await page.fill("#username", "teacher-back")
         await page.fill("#password", PASSWORD)
-        await page.click("form.card button")
+        await send(page, "form.card button")
         await page.goto(f"{service.url}/sections/{school.section}/columns/{school.quiz}")
         await page.fill(box, "17")
-        await page.click(".last button")
+        await send(page, ".last button")
         await page.wait_for_selector("text=Your entry is drafted")
         await page.go_back()
-        assert await page.input_value(box) == "17"
+        await expect(page.locator(box)).to_have_value("17")
         await page.fill(box, "18")
-        await page.click(".last button")
+        await send(page, ".last button")
         await page.wait_for_selector("text=Your entry is drafted")
         assert "Two values" not in await page.locator("main").inner_text()
 
@@ -317,20 +329,20 @@ async def test_forced_colours_and_paper(service: Service, browser: Browser, scre
     connection = await asyncpg.connect(service.settings.database_url)
     school = await make_plain_school(connection, students=3, suffix="-paper")
     await connection.close()
-    window = await browser.new_context(forced_colors="active", viewport=WIDE)
+    window = await new_window(browser, forced_colors="active", viewport=WIDE)
     walk = Walk(await window.new_page(), service, school, "forced", screenshot_dir)
     await walk.sign_in("teacher-paper")
     await walk.visit(walk.roll)
     await walk.page.screenshot(path=screenshot_dir / "forced-colours-roll.png", full_page=True)
     chosen = walk.page.locator(".segment:has(input:checked)").first
-    assert await chosen.evaluate("e => getComputedStyle(e).outlineStyle") == "solid"
+    await expect(chosen).to_have_css("outline-style", "solid")
     await window.close()
-    window = await browser.new_context(color_scheme="dark", viewport=WIDE)
+    window = await new_window(browser, color_scheme="dark", viewport=WIDE)
     walk.page = await window.new_page()
     await walk.sign_in("teacher-paper")
     await walk.visit(walk.column)
     await walk.score("15", "16")
-    await walk.page.click(".last button")
+    await walk.send(".last button")
     await walk.page.emulate_media(media="print")
     assert not await walk.page.locator(".check").is_visible()
     assert not await walk.page.locator(".who button").is_visible()

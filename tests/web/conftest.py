@@ -15,9 +15,10 @@ import pytest
 
 from ops.build_web import build_web
 from ops.servers import ValkeyServer
-from tests.browsing import Service, chromium, screenshots
+from tests.browsing import Service, chromium, new_window, screenshots
 from tests.gradebook_school import make_gradebook_school
 from tests.school import PASSWORD
+from tests.web.laptop import answered
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ async def open_page(service: Service, browser: Browser, school: GradebookSchool)
     async def open_one(
         path: str = "/app/", *, as_user: str | None = "", viewport: ViewportSize = DESK, **context: Any
     ) -> Page:
-        window = await browser.new_context(viewport=viewport, base_url=service.url, **context)
+        window = await new_window(browser, viewport=viewport, base_url=service.url, **context)
         windows.append(window)
         page = await window.new_page()
         page.on("pageerror", lambda error: errors.append(f"{page.url}: {error}"))
@@ -117,10 +118,12 @@ async def open_page(service: Service, browser: Browser, school: GradebookSchool)
 
 async def sign_in(page: Page, service: Service, username: str, password: str = PASSWORD) -> None:
     """Sign the window of a page in, without a page: its cookies are set from now on."""
-    answer = await page.context.request.post(
-        f"{service.url}/api/v1/session",
-        data={"username": username, "password": password},
-        headers={"origin": service.url},
+    answer = await answered(
+        lambda: page.context.request.post(
+            f"{service.url}/api/v1/session",
+            data={"username": username, "password": password},
+            headers={"origin": service.url},
+        )
     )
     assert answer.ok, await answer.text()
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
@@ -10,19 +11,21 @@ from typing import TYPE_CHECKING
 from playwright.async_api import async_playwright, expect
 
 from ops.environment import environment
-from tests.browsing import CHROMIUM, FLAGS
+from tests.browsing import ACT_MS_MAX, CHROMIUM, FLAGS
 from tests.school import PASSWORD
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from pathlib import Path
+    from typing import Any
 
-    from playwright.async_api import BrowserContext, Page, Route
+    from playwright.async_api import APIResponse, BrowserContext, Locator, Page, Route
 
-# A machine that runs many tests at once is slow; what is waited for comes, or does not come at all.
-expect.set_options(timeout=20_000)
+    # Given what was sent and what the service has answered, change the answer in place.
+    Judge = Callable[[dict[str, Any], dict[str, Any]], None]
 
 POLLING_S = 0.1
+BUSY_S_MAX = 60
 HAS_WORKER = "async () => !!(await navigator.serviceWorker.ready).active && navigator.serviceWorker.controller !== null"
 
 
@@ -37,6 +40,7 @@ async def opened(disk: Path, url: str, *flags: str) -> AsyncIterator[BrowserCont
             base_url=url,
             viewport={"width": 1366, "height": 768},
         )
+        context.set_default_timeout(ACT_MS_MAX)
         try:
             yield context
         finally:
@@ -48,8 +52,30 @@ async def sign_in_by_form(page: Page, username: str) -> None:
     await page.goto("/app/")
     await page.get_by_label("User name").fill(username)
     await page.get_by_label("Password", exact=True).fill(PASSWORD)
-    await page.get_by_role("button", name="Sign in").click()
+    await press_sign_in(page)
     await expect(page.get_by_role("listitem").first).to_be_visible()
+
+
+async def press_sign_in(page: Page, form: Page | Locator | None = None) -> None:
+    """Press the button of the filled form; and again, as a person would, where a service without time says when."""
+    within = form or page
+    while True:
+        async with page.expect_response(
+            lambda answer: answer.request.method == "POST" and answer.url.endswith("/api/v1/session"), timeout=60_000
+        ) as answering:
+            await within.get_by_role("button", name="Sign in", exact=True).click()
+        if (await answering.value).status != 503:
+            return
+        await expect(within.get_by_text("Try again in")).to_be_hidden(timeout=BUSY_S_MAX * 1_000)
+
+
+async def answered(ask: Callable[[], Awaitable[APIResponse]]) -> APIResponse:
+    """Return the answer to a request; one of a service without time is not taken for an answer."""
+    deadline = time.monotonic() + BUSY_S_MAX
+    while (answer := await ask()).status == 503:
+        assert time.monotonic() < deadline, await answer.text()
+        await asyncio.sleep(1)
+    return answer
 
 
 async def wait_for_worker(page: Page) -> None:
@@ -71,6 +97,50 @@ async def until_page(page: Page, expression: str, arg: object = None, *, timeout
 async def send_at_once(page: Page) -> None:
     """Have the page send what it keeps, as when the network comes back, instead of when its window is over."""
     await page.evaluate("window.dispatchEvent(new Event('online'))")
+
+
+async def refuse_once(page: Page, address: str) -> None:
+    """Have the next request to this address refused, as by a service that has more to do than it can."""
+    problem = '{"code": "overloaded", "status": 503}'
+
+    async def refuse(route: Route) -> None:
+        await route.fulfill(
+            status=503, headers={"Retry-After": "1"}, content_type="application/problem+json", body=problem
+        )
+
+    await page.route(address, refuse, times=1)
+
+
+@asynccontextmanager
+async def held_saves(window: BrowserContext | Page) -> AsyncIterator[None]:
+    """No save reaches the service inside; those that were sent go on afterwards."""
+    is_over = asyncio.Event()
+
+    async def hold(route: Route) -> None:
+        await is_over.wait()
+        await route.continue_()
+
+    await window.route("**/api/v1/sections/*/edits", hold)
+    try:
+        yield
+    finally:
+        is_over.set()
+        await window.unroute("**/api/v1/sections/*/edits", hold)
+
+
+async def judge_saves(page: Page, judge: Judge) -> None:
+    """Have `judge` change the answers to the saves of a page; one that says that there is no time stays as it is."""
+
+    async def answer_otherwise(route: Route) -> None:
+        answer = await route.fetch()
+        if not answer.ok:
+            await route.fulfill(response=answer)
+            return
+        told = await answer.json()
+        judge(route.request.post_data_json, told)
+        await route.fulfill(response=answer, body=json.dumps(told))
+
+    await page.route("**/edits", answer_otherwise)
 
 
 async def hold_first_save(page: Page, section: int, ms: int) -> None:

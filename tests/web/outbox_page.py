@@ -22,7 +22,7 @@ from app.model.grants import derive_grant_key
 from app.records.pool import connect
 from ops.build_web import find_node
 from ops.environment import environment
-from tests.browsing import CHROMIUM, FLAGS
+from tests.browsing import ACT_MS_MAX, CHROMIUM, FLAGS
 from tests.web.laptop import until_page
 
 if TYPE_CHECKING:
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 PACKAGE = WEB / "outbox"
-START_S_MAX = 20.0
+START_S_MAX = 60.0
 PAGE = """<!doctype html><meta charset="utf-8"><title>outbox</title>
 <script type="module">
   import { openOutbox } from "/outbox/outbox.min.js";
@@ -119,6 +119,7 @@ class Laptop:
         port = await until_true(lambda: _port_in(port_file), "the browser has started")
         browser = await self._playwright.chromium.connect_over_cdp(f"http://127.0.0.1:{port}")
         window = browser.contexts[0]
+        window.set_default_timeout(ACT_MS_MAX)
         await serve(window, self._script)
         if self.init_script:
             await window.add_init_script(self.init_script)

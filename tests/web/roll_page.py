@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.web.laptop import send_at_once
+from tests.web.laptop import answered, send_at_once
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class RollPage:
 
     async def ready(self) -> RollPage:
         """Wait until the roll is there."""
-        await expect(self.page.locator("#content")).to_be_visible(timeout=15_000)
+        await expect(self.page.locator("#content")).to_be_visible(timeout=60_000)
         return self
 
     def row(self, name: str) -> Locator:
@@ -65,8 +65,11 @@ class RollPage:
         """The sentence that says whether the roll is taken."""
         return self.page.locator(".roll-state")
 
-    async def focused(self) -> str:
-        """Return whose row has the focus, and on which mark."""
+    async def expect_focus(self, name: str, category: str) -> None:
+        """Expect that the focus is in this student's row, on this mark."""
+        await eventually(self._focused, f"{name}: {category}")
+
+    async def _focused(self) -> str:
         answer: str = await self.page.evaluate(
             """() => {
                 const at = document.activeElement
@@ -78,7 +81,7 @@ class RollPage:
 
     async def today(self) -> str:
         """Return the day at the school."""
-        answer = await self.page.context.request.get(f"/api/v1/sections/{self.school.section}")
+        answer = await answered(lambda: self.page.context.request.get(f"/api/v1/sections/{self.school.section}"))
         section = await answer.json()
         return str(section["section"]["today"])
 
@@ -121,7 +124,7 @@ class RollPage:
         return [(json.loads(row["value"]), row["status"]) for row in rows]
 
 
-async def eventually(ask: Callable[[], Awaitable[Any]], wanted: object, *, timeout_s: float = 30) -> None:
+async def eventually(ask: Callable[[], Awaitable[Any]], wanted: object, *, timeout_s: float = 60) -> None:
     """Wait until `ask` answers this; fail with what it answered last."""
     deadline = time.monotonic() + timeout_s
     while (answer := await ask()) != wanted:

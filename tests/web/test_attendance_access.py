@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
 from playwright.async_api import expect
 
 from tests.web.conftest import PHONE
+from tests.web.laptop import judge_saves
 from tests.web.looking import LOCALES, Looking
 from tests.web.roll_page import PRESENT, open_roll
 from tests.web.sizes import EMPTY, SMALL, sized
 
 if TYPE_CHECKING:
-    from playwright.async_api import Route, ViewportSize
+    from playwright.async_api import ViewportSize
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -41,7 +41,7 @@ async def _opened(
     open_page: OpenPage, service: Service, school: GradebookSchool, language: str, **window: Any
 ) -> tuple[RollPage, Look]:
     roll = await open_roll(open_page, service, school, locale=LOCALES[language], **window)
-    assert await roll.page.evaluate("document.documentElement.lang") == language
+    await expect(roll.page.locator("html")).to_have_attribute("lang", language)
     return roll, Look(roll.page, language)
 
 
@@ -74,6 +74,7 @@ async def test_a_roll_from_beginning_to_end(
     await look.at("seats")
     await roll.page.keyboard.press("Escape")
     await roll.page.locator(".bar [aria-pressed=false]").first.click()
+    await expect(roll.page.get_by_role("table")).to_be_visible()
     await look.at("week")
     assert look.faults == [], "\n".join(look.faults)
 
@@ -101,23 +102,21 @@ async def test_what_needs_a_person(
         "author_name": "Sam Okafor",
         "entered_at": "2026-11-06T22:01:10.000Z",
     }
-    verdicts: list[dict[str, Any]] = [
-        {"outcome": "conflict", "head": head, "cell_version": 2},
-        {"outcome": "rejected", "code": "unknown_student"},
-    ]
+    verdicts: dict[int, dict[str, Any]] = {
+        school.students[0]: {"outcome": "conflict", "head": head, "cell_version": 2},
+        school.students[1]: {"outcome": "rejected", "code": "unknown_student"},
+    }
 
-    async def judge(route: Route) -> None:
-        answer = await route.fetch()
-        told: dict[str, Any] = await answer.json()
-        told["outcomes"] = [
-            {"edit_id": one["edit_id"], **verdict} for one, verdict in zip(told["outcomes"], verdicts, strict=False)
-        ]
-        await route.fulfill(response=answer, body=json.dumps(told))
+    def judge(sent: dict[str, Any], told: dict[str, Any]) -> None:
+        for edit, one in zip(sent["edits"], told["outcomes"], strict=True):
+            one.update(verdicts.get(edit["student"], {}))
 
-    await roll.page.route("**/edits", judge)
+    await judge_saves(roll.page, judge)
     await roll.mark(NAMES[0], "unexcused_absence")
     await roll.mark(NAMES[1], "unexcused_absence")
-    await expect(roll.page.locator(".needs")).to_have_count(2, timeout=30_000)
+    await expect(roll.page.locator(".needs")).to_have_count(2)
+    await expect(roll.row(NAMES[0])).to_have_attribute("data-mark", "conflict")
+    await expect(roll.row(NAMES[1])).to_have_attribute("data-mark", "rejected")
     await look.at("needs")
     await roll.page.context.set_offline(offline=True)
     await roll.mark(NAMES[2], "tardy")
@@ -151,10 +150,10 @@ async def test_in_spanish_by_keys(open_page: OpenPage, service: Service, school:
     roll = await open_roll(open_page, service, school)
     await roll.page.get_by_role("button", name="Español").click()
     await expect(roll.page.get_by_text("Todavía no se ha pasado lista")).to_be_visible()
-    assert await roll.page.evaluate("document.documentElement.lang") == "es"
+    await expect(roll.page.locator("html")).to_have_attribute("lang", "es")
     await roll.radio(NAMES[0], "present").focus()
     await roll.page.keyboard.press("j")
-    assert await roll.focused() == f"{NAMES[0]}: excused_absence"
+    await roll.expect_focus(NAMES[0], "excused_absence")
     await expect(roll.counts).to_have_text("4 presentes · 1 justificado")
     await roll.page.get_by_role("button", name="Pasar lista").click()
     await expect(roll.state).to_contain_text("Usted pasó lista a la")
@@ -167,9 +166,10 @@ async def test_forced_colours_keep_the_marks_apart(
 ) -> None:
     roll, look = await _opened(open_page, service, school, "en", forced_colors="active")
     await roll.mark(NAMES[1], "unexcused_absence")
-    outline = "e => { const s = getComputedStyle(e); return `${s.outlineStyle} ${s.outlineWidth}` }"
     await roll.page.locator("h1").click()
-    assert await roll.row(NAMES[1]).locator(".is-chosen .word").evaluate(outline) == "solid 2px"
-    assert await roll.row(NAMES[0]).locator(".is-chosen .word").evaluate(outline) == "dashed 1px"
+    for name, style, width in ((NAMES[1], "solid", "2px"), (NAMES[0], "dashed", "1px")):
+        word = roll.row(name).locator(".is-chosen .word")
+        await expect(word).to_have_css("outline-style", style)
+        await expect(word).to_have_css("outline-width", width)
     await look.at("forced")
     assert look.faults == [], "\n".join(look.faults)

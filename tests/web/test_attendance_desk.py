@@ -29,21 +29,21 @@ async def test_a_roll_by_keys_alone(open_page: OpenPage, service: Service, schoo
     await expect(roll.state).to_contain_text("Roll not yet taken")
     await roll.radio(NAMES[0], "present").focus()
     await keys.press("Enter")
-    assert await roll.focused() == f"{NAMES[1]}: present"
+    await roll.expect_focus(NAMES[1], "present")
     await keys.press("a")
-    assert await roll.focused() == f"{NAMES[1]}: unexcused_absence"
+    await roll.expect_focus(NAMES[1], "unexcused_absence")
     await keys.press("ArrowDown")
     await keys.press("3")
-    assert await roll.focused() == f"{NAMES[2]}: tardy"
+    await roll.expect_focus(NAMES[2], "tardy")
     await keys.press("Enter")
     await keys.press("E")
     await keys.press("ArrowDown")
     await keys.press("ArrowDown")
-    assert await roll.focused() == f"{NAMES[4]}: present"
+    await roll.expect_focus(NAMES[4], "present")
     await keys.press("Home")
-    assert await roll.focused() == f"{NAMES[0]}: present"
+    await roll.expect_focus(NAMES[0], "present")
     await keys.press("Shift+Enter")
-    assert await roll.focused() == f"{NAMES[0]}: present"
+    await roll.expect_focus(NAMES[0], "present")
     await expect(roll.counts).to_have_text("2 present · 1 absent · 1 tardy · 1 excused")
     await expect(roll.row(NAMES[2])).to_contain_text(re.compile(r"\d:\d\d\s[ap]m"))
     # Nobody has said anything about the two who are present by default.
@@ -115,7 +115,7 @@ async def test_tardy_with_a_time_and_a_note(open_page: OpenPage, service: Servic
     await dialog.get_by_label("Note").fill("bus was late")
     await roll.page.keyboard.press("Escape")
     await expect(dialog).to_have_count(0)
-    await eventually(roll.focused, f"{NAMES[3]}: tardy")
+    await roll.expect_focus(NAMES[3], "tardy")
     await expect(roll.row(NAMES[3])).to_contain_text("8:07\u00a0am · bus was late")
     mark = {"category": "tardy", "arrival_time": "08:07", "note": "bus was late"}
     await roll.is_recorded({NAMES[3]: mark})
@@ -148,6 +148,7 @@ async def test_earlier_days_but_none_that_has_not_come(
     await roll.page.get_by_role("button", name="Earlier:").click()
     day = _weekday_before(today)
     await expect(roll.page).to_have_url(re.compile(f"day={day}$"))
+    await expect(roll.page.locator(".day")).not_to_contain_text("Today")
     # It did not happen now: no time of arrival is made up.
     await roll.mark(NAMES[0], "tardy")
     await roll.is_recorded({NAMES[0]: {"category": "tardy"}}, day=day)
@@ -176,26 +177,18 @@ async def test_the_week_at_a_glance(open_page: OpenPage, service: Service, schoo
     roll = await open_roll(open_page, service, school, query="?day=2026-09-16")
     await roll.mark(NAMES[1], "unexcused_absence")
     await roll.page.get_by_role("button", name="Roll taken").click()
+    await expect(roll.state).to_contain_text("You took the roll")
     await roll.page.get_by_label("Day", exact=True).fill("2026-09-17")
+    await expect(roll.page.locator(".day")).to_have_text("Thursday, September 17")
     await roll.mark(NAMES[2], "tardy")
+    await roll.expect_mark(NAMES[2], "tardy")
     await roll.page.get_by_role("button", name="Week").click()
     table = roll.page.get_by_role("table")
-    assert await table.locator("thead th").all_inner_texts() == [
-        "Student",
-        "Mon 14\nnot taken",
-        "Tue 15\nnot taken",
-        "Wed 16\ntaken",
-        "Thu 17\nnot taken",
-        "Fri 18\nnot taken",
-    ]
-    rows = [await row.locator("td .letter").all_inner_texts() for row in await table.locator("tbody tr").all()]
-    assert rows == [
-        ["–", "–", "P", "–", "–"],
-        ["–", "–", "A", "–", "–"],
-        ["–", "–", "P", "T", "–"],
-        ["–", "–", "P", "–", "–"],
-        ["–", "–", "P", "–", "–"],
-    ]
+    heads = ["Student", "Mon 14 not taken", "Tue 15 not taken", "Wed 16 taken", "Thu 17 not taken", "Fri 18 not taken"]
+    await expect(table.locator("thead th")).to_have_text(heads, use_inner_text=True)
+    await expect(table.locator("tbody tr")).to_have_count(5)
+    for row, letters in enumerate(["––P––", "––A––", "––PT–", "––P––", "––P––"]):
+        await expect(table.locator("tbody tr").nth(row).locator("td .letter")).to_have_text([*letters])
     await expect(table.locator("input, button")).to_have_count(0)
     await table.get_by_role("link", name="Wed 16").click()
     await expect(roll.page.locator(".day")).to_have_text("Wednesday, September 16")
@@ -206,7 +199,7 @@ async def test_the_week_at_a_glance(open_page: OpenPage, service: Service, schoo
 async def test_seats_are_kept_in_this_browser(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
     roll = await open_roll(open_page, service, school)
     names = roll.page.locator(".student .name")
-    assert await names.all_inner_texts() == NAMES
+    await expect(names).to_have_text(NAMES)
     await roll.page.get_by_role("button", name="Order, print").click()
     await roll.page.get_by_role("button", name="Change the seats").click()
     dialog = roll.page.get_by_role("dialog")
@@ -222,13 +215,13 @@ async def test_seats_are_kept_in_this_browser(open_page: OpenPage, service: Serv
     await expect(dialog.get_by_role("button", name=f"Move {NAMES[3]} further")).to_be_focused()
     await dialog.get_by_role("button", name="Done").click()
     seats = [NAMES[4], NAMES[1], NAMES[0], NAMES[3], NAMES[2]]
-    assert await names.all_inner_texts() == seats
+    await expect(names).to_have_text(seats)
     await roll.page.reload()
     await roll.ready()
-    assert await names.all_inner_texts() == seats
+    await expect(names).to_have_text(seats)
     await roll.page.get_by_role("button", name="Order, print").click()
     await roll.page.get_by_role("button", name="Order by name").click()
-    assert await names.all_inner_texts() == NAMES
+    await expect(names).to_have_text(NAMES)
 
 
 @SMALL
@@ -242,6 +235,5 @@ async def test_a_roll_on_paper(open_page: OpenPage, service: Service, school: Gr
     letters = roll.row(NAMES[0]).locator(".letter:visible")
     assert await letters.all_inner_texts() == ["P", "A", "T", "E"]
     # Who has a mark has a ring on paper; who is present by default has none.
-    outline = "e => getComputedStyle(e).outlineStyle"
-    assert await roll.row(NAMES[1]).locator(".is-chosen .letter").evaluate(outline) == "solid"
-    assert await roll.row(NAMES[0]).locator(".is-chosen .letter").evaluate(outline) == "none"
+    await expect(roll.row(NAMES[1]).locator(".is-chosen .letter")).to_have_css("outline-style", "solid")
+    await expect(roll.row(NAMES[0]).locator(".is-chosen .letter")).to_have_css("outline-style", "none")

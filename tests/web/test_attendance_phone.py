@@ -77,6 +77,7 @@ async def test_everything_can_be_hit_and_nothing_runs_out_of_the_window(
         for query in ("", "?view=week"):
             await roll.page.goto(f"/app/sections/{school.section}/attendance{query}")
             await roll.ready()
+            await expect(roll.page.locator("table" if query else ".student").first).to_be_visible()
             for size in (NARROWEST, PHONE, DESK):
                 await roll.page.set_viewport_size(size)
                 over = await roll.page.evaluate("document.documentElement.scrollWidth - window.innerWidth")
@@ -88,10 +89,15 @@ async def test_a_row_stays_on_one_line_whatever_its_mark(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
     roll = await open_roll(open_page, service, school, viewport=PHONE, has_touch=True, is_mobile=True)
+    marks = ("tardy", "excused_absence", "early_departure", "partial")
     await roll.page.evaluate(
-        """() => ["tardy", "excused_absence", "early_departure", "partial"].forEach((mark, at) =>
-            document.querySelectorAll(".student")[at].querySelector(`input[value=${mark}]`).click())"""
+        """(marks) => marks.forEach((mark, at) =>
+            document.querySelectorAll(".student")[at].querySelector(`input[value=${mark}]`).click())""",
+        marks,
     )
+    for name, mark in zip(NAMES, marks, strict=False):
+        await expect(roll.row(name).locator(f".is-chosen[data-category={mark}]")).to_have_count(1)
+    await expect(roll.page.locator("[data-mark=storing]")).to_have_count(0)
     for language in ("en", "es"):
         await roll.page.evaluate(f"localStorage.setItem('inkfast.language', '{language}')")
         await roll.page.reload()

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
+from tests.web.laptop import judge_saves
 from tests.web.roll_page import RollPage, eventually, open_roll
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-    from playwright.async_api import Page, Route
+    from playwright.async_api import Page
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -54,13 +54,13 @@ async def test_a_co_teacher_has_marked_the_same_students(
 ) -> None:
     mine = await _disagree(open_page, service, school)
     first, second = (mine.row(name).get_by_role("group") for name in NAMES[:2])
-    await expect(first).to_contain_text("Sam Okafor entered Excused at", timeout=30_000)
+    await expect(first).to_contain_text("Sam Okafor entered Excused at")
     await expect(first).to_contain_text("You entered Absent at")
     await expect(mine.row(NAMES[0])).to_have_attribute("data-mark", "conflict")
     # My own stays on the screen until I have chosen.
     await mine.expect_mark(NAMES[0], "unexcused_absence")
     # Where both have entered the same there is nothing to choose.
-    await expect(mine.row(NAMES[2]).get_by_role("group")).to_have_count(0, timeout=30_000)
+    await expect(mine.row(NAMES[2]).get_by_role("group")).to_have_count(0)
     await expect(mine.page.get_by_text("2 marks need you.")).to_be_visible()
     await mine.page.get_by_role("button", name="Go to it").click()
     await expect(first.get_by_role("button", name="Keep mine: Absent")).to_be_focused()
@@ -83,17 +83,14 @@ async def _values(roll: RollPage, name: str) -> list[str]:
 async def test_what_was_not_accepted_comes_back(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
     roll = await open_roll(open_page, service, school)
 
-    async def refuse(route: Route) -> None:
-        answer = await route.fetch()
-        told: dict[str, Any] = await answer.json()
+    def refuse(_: dict[str, Any], told: dict[str, Any]) -> None:
         for outcome in told["outcomes"]:
             outcome |= {"outcome": "rejected", "code": "enrollment_ended"}
-        await route.fulfill(response=answer, body=json.dumps(told))
 
-    await roll.page.route("**/edits", refuse)
+    await judge_saves(roll.page, refuse)
     await roll.mark(NAMES[1], "unexcused_absence")
     row = roll.row(NAMES[1])
-    await expect(row).to_contain_text("Not accepted: You no longer taught this section", timeout=30_000)
+    await expect(row).to_contain_text("Not accepted: You no longer taught this section")
     await expect(row).to_have_attribute("data-mark", "rejected")
     await roll.expect_mark(NAMES[1], "unexcused_absence")
     # The roll is not called complete with it.

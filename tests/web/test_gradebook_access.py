@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -10,12 +9,11 @@ from playwright.async_api import expect
 
 from tests.web.conftest import DESK
 from tests.web.grade_page import GradePage, open_grades
+from tests.web.laptop import judge_saves
 from tests.web.looking import LOCALES, Looking
 from tests.web.sizes import EMPTY, LARGE, SMALL
 
 if TYPE_CHECKING:
-    from playwright.async_api import Route
-
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
@@ -46,7 +44,7 @@ async def _opened(
     open_page: OpenPage, service: Service, school: GradebookSchool, language: str, **window: Any
 ) -> tuple[GradePage, Look]:
     grades = await open_grades(open_page, service, school, locale=LOCALES[language], **window)
-    assert await grades.page.evaluate("document.documentElement.lang") == language
+    await expect(grades.page.locator("html")).to_have_attribute("lang", language)
     return grades, Look(grades.page, language)
 
 
@@ -58,13 +56,13 @@ async def test_every_state(open_page: OpenPage, service: Service, school: Gradeb
     await page.keyboard.type("1")
     await look.at("typing")
     await page.keyboard.press("Escape")
-    await page.route("**/edits", _judge)
+    await judge_saves(page, _judge)
     await page.context.set_offline(offline=True)
     await grades.go("Alvarez, Mateo", "Quiz 2")
     await grades.type("11 la", "412", "ex", "abc")
     await look.at("queued")
     await page.context.set_offline(offline=False)
-    await expect(page.locator(".attention-button")).to_be_visible(timeout=30_000)
+    await expect(page.locator(".attention-button")).to_be_visible()
     await grades.go("Alvarez, Mateo", "Quiz 2")
     await expect(grades.card).to_be_visible()
     await look.at("conflict")
@@ -77,10 +75,8 @@ async def test_every_state(open_page: OpenPage, service: Service, school: Gradeb
     assert not look.faults, "\n".join(look.faults)
 
 
-async def _judge(route: Route) -> None:
+def _judge(sent: dict[str, Any], told: dict[str, Any]) -> None:
     """Let the first edit be a conflict, and the second be refused."""
-    answer = await route.fetch()
-    told: dict[str, Any] = await answer.json()
     head = {
         "edit_id": "0199f3a0-3b52-7d0e-8a7b-0c5a9a6f4e21",
         "value": {"score": "17"},
@@ -88,13 +84,11 @@ async def _judge(route: Route) -> None:
         "author_name": "Sam Okafor",
         "entered_at": "2026-11-06T22:01:10.000Z",
     }
-    sent = json.loads(route.request.post_data or "{}")["edits"]
-    for one, edit in zip(told["outcomes"], sent, strict=False):
+    for one, edit in zip(told["outcomes"], sent["edits"], strict=False):
         if edit["value"].get("score") == "11":
             one |= {"outcome": "conflict", "head": head, "cell_version": 2}
         if edit["value"].get("score") == "412":
             one |= {"outcome": "rejected", "code": "score_out_of_range", "params": {"min": "0", "max": "20"}}
-    await route.fulfill(response=answer, body=json.dumps(told))
 
 
 DIALOGS = ("comment", "fill", "column", "columns", "paste", "help")
@@ -138,7 +132,7 @@ async def test_every_dialog(open_page: OpenPage, service: Service, school: Grade
 @EMPTY
 async def test_a_section_without_anything(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
     page = await open_page(f"/app/sections/{school.section}")
-    await expect(page.get_by_text("Nobody is enrolled in this section yet.")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("Nobody is enrolled in this section yet.")).to_be_visible()
     look = Look(page, "en")
     await look.at("empty")
     assert not look.faults, "\n".join(look.faults)
@@ -147,7 +141,7 @@ async def test_a_section_without_anything(open_page: OpenPage, service: Service,
 @SMALL
 async def test_not_ones_own_section(open_page: OpenPage, school: GradebookSchool) -> None:
     page = await open_page(f"/app/sections/{school.section}", as_user=school.stranger_name)
-    await expect(page.get_by_text("This is not one of your sections.")).to_be_visible(timeout=20_000)
+    await expect(page.get_by_text("This is not one of your sections.")).to_be_visible()
     look = Look(page, "en")
     await look.at("not-yours")
     assert not look.faults, "\n".join(look.faults)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.grade_page import COMMENT, GradePage, open_grades
-from tests.web.laptop import hold_first_save, sign_in_by_form
+from tests.web.laptop import held_saves, hold_first_save, refuse_once, sign_in_by_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -45,24 +45,8 @@ async def test_a_whole_session(open_page: OpenPage, service: Service, school: Gr
     await grades.is_recorded({(column, students[i]): value for i, value in enumerate(typed)})
     await shoot(page, "gradebook-typed")
 
-    # A block from a spreadsheet, looked at before it is entered, and taken back as one step.
-    await grades.paste("18\n19 la\nabc\n412\n")
-    await expect(page.get_by_role("dialog")).to_contain_text("2 ready, 1 not understood, 1 to look at twice.")
-    await shoot(page, "gradebook-paste")
-    await grades.button("Enter 3 scores").click()
-    await expect(grades.notice).to_contain_text("3 scores entered. One Undo takes them back.")
-    await grades.expect_shown("García, Ana", "Quiz 2", "18")
-    await page.keyboard.press("Control+z")
-    await expect(grades.notice).to_contain_text("3 cells are as they were before.")
-    await grades.expect_shown("García, Ana", "Quiz 2", "")
-    await page.keyboard.press("Control+y")
-    await expect(grades.notice).to_contain_text("3 cells are entered again.")
-
-    # What is not a score at all stays in its cell until it is mended.
-    await grades.enter("Flores, Luis", "Quiz 2", "abc")
-    await grades.expect_shown("Flores, Luis", "Quiz 2", "abc")
-    await expect(grades.notice).to_contain_text("“abc” is not a score.")
-    await grades.enter("Flores, Luis", "Quiz 2", "11")
+    async with held_saves(page):  # what the service says to 412 comes afterwards
+        await _paste_and_mend(grades, shoot)
 
     # A comment, with Ctrl+M, kept as it is typed.
     await grades.go("Flores, Luis", "Quiz 2")
@@ -83,6 +67,28 @@ async def test_a_whole_session(open_page: OpenPage, service: Service, school: Gr
     )
     await grades.is_recorded({(column, students[6]): {"text": "Come and see me."}}, COMMENT)
     await _look_at_the_history(grades, shoot)
+
+
+async def _paste_and_mend(grades: GradePage, shoot: Shoot) -> None:
+    """A block from a spreadsheet, looked at before it is entered, taken back as one step, and entered after all."""
+    page = grades.page
+    await grades.paste("18\n19 la\nabc\n412\n")
+    await expect(page.get_by_role("dialog")).to_contain_text("2 ready, 1 not understood, 1 to look at twice.")
+    await shoot(page, "gradebook-paste")
+    await grades.button("Enter 3 scores").click()
+    await expect(grades.notice).to_contain_text("3 scores entered. One Undo takes them back.")
+    await grades.expect_shown("García, Ana", "Quiz 2", "18")
+    await page.keyboard.press("Control+z")
+    await expect(grades.notice).to_contain_text("3 cells are as they were before.")
+    await grades.expect_shown("García, Ana", "Quiz 2", "")
+    await page.keyboard.press("Control+y")
+    await expect(grades.notice).to_contain_text("3 cells are entered again.")
+
+    # What is not a score at all stays in its cell until it is mended.
+    await grades.enter("Flores, Luis", "Quiz 2", "abc")
+    await grades.expect_shown("Flores, Luis", "Quiz 2", "abc")
+    await expect(grades.notice).to_contain_text("“abc” is not a score.")
+    await grades.enter("Flores, Luis", "Quiz 2", "11")
 
 
 async def _look_at_the_history(grades: GradePage, shoot: Shoot) -> None:
@@ -110,19 +116,34 @@ async def test_the_first_save_of_a_page_comes_when_the_service_wants_it(
     """In the deadline hour a page that is opened is told to be patient before it has sent anything."""
     page = await open_page("/app/compatibility")
     await page.clock.install()
-    await hold_first_save(page, school.section, 40_000)
+    await hold_first_save(page, school.section, 400_000)
     await page.goto(f"/app/sections/{school.section}")
     grades = await GradePage(page, service, school).ready()
     await grades.enter("Flores, Luis", "Quiz 2", "11")
     await expect(grades.status).to_contain_text("1 change")
     async with page.expect_request("**/edits") as sending:
-        await page.clock.run_for(30_000)
+        await page.clock.run_for(200_000)  # what is left is more than this test takes, on any machine
         await grades.enter("Alvarez, Mateo", "Quiz 2", "12")
         await expect(grades.status).to_contain_text("2 changes")
-        await page.clock.run_for(11_000)
+        await page.clock.run_for(201_000)
     save = (await sending.value).post_data_json
     assert [edit["value"]["score"] for edit in save["edits"]] == ["11", "12"]
     await page.unroute_all(behavior="wait")
+
+
+async def test_a_service_without_time_is_asked_again_by_the_page(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    """Whoever opens a page in the deadline hour waits for it, and has nothing to press."""
+    page = await open_page("/app/compatibility")
+    await refuse_once(page, "**/api/v1/sections")
+    await page.goto("/app/")
+    await expect(page.get_by_text("This page asks again by itself.")).to_be_visible()
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    await refuse_once(page, f"**/api/v1/sections/{school.section}")
+    await page.goto(f"/app/sections/{school.section}")
+    await expect(page.get_by_text("This page asks again by itself.")).to_be_visible()
+    await GradePage(page, service, school).ready()
 
 
 async def test_finding_sorting_and_filtering_move_nobody_s_grade(

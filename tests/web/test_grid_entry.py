@@ -302,7 +302,7 @@ async def test_a_head_tells_anew_of_its_cells_a_moment_after_they_changed(page: 
     )
     await keys(page, "8", "Enter")
     detail = page.locator('thead th[aria-colindex="2"] small')
-    await detail.filter(has_text="8").wait_for(timeout=5000)
+    await detail.filter(has_text="8").wait_for()
 
 
 async def test_typing_replaces_the_text_however_the_focus_came(page: Page) -> None:

@@ -13,7 +13,7 @@ import pytest
 from playwright.async_api import expect
 
 from ops.build_web import find_node
-from tests.browsing import chromium
+from tests.browsing import chromium, new_window
 from tests.web.laptop import until_page, wait_for_worker
 
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ async def test_a_new_version_is_taken_whole_and_a_page_that_is_open_keeps_its_ow
     old, new = versions
     async with serving(shelf) as url, chromium() as browser:
         shelf.version = old
-        window = await browser.new_context(base_url=url)
+        window = await new_window(browser, base_url=url)
         page = await window.new_page()
         await page.goto("/app/compatibility")
         await wait_for_worker(page)
@@ -154,7 +154,7 @@ async def test_pages_of_a_service_that_is_being_replaced_are_not_taken_in_parts(
     shutil.copy(new / "compatibility.html", mixed / "compatibility.html")
     async with serving(shelf) as url, chromium() as browser:
         shelf.version = mixed
-        window = await browser.new_context(base_url=url)
+        window = await new_window(browser, base_url=url)
         page = await window.new_page()
         await page.goto("/app/receipts")
         await page.evaluate(GIVEN_UP)

@@ -9,7 +9,8 @@ import pytest
 from playwright.async_api import expect
 
 from ops.drill.chaos_proxy import NO_FAULT, ChaosProxy, Fault, Kind
-from tests.web.laptop import until_page
+from tests.browsing import new_window
+from tests.web.laptop import held_saves, until_page
 from tests.web.outbox_page import build_package, open_page, serve, settled, token_of
 from tests.world import fetch
 
@@ -43,7 +44,7 @@ def script() -> bytes:
 
 @pytest.fixture
 async def window(browser: Browser, script: bytes) -> AsyncIterator[BrowserContext]:
-    window = await browser.new_context()
+    window = await new_window(browser)
     await serve(window, script)
     yield window
     await window.close()
@@ -87,7 +88,7 @@ class Teacher:
         )
         return [(row["text"], row["status"]) for row in rows]
 
-    async def until_logged(self, count: int, timeout_s: float = 30) -> list[tuple[str, str]]:
+    async def until_logged(self, count: int, timeout_s: float = 60) -> list[tuple[str, str]]:
         async with asyncio.timeout(timeout_s):
             while len(logged := await self.logged()) < count:
                 await asyncio.sleep(0.05)
@@ -101,9 +102,11 @@ async def teacher(service: Service, school: GradebookSchool) -> Teacher:
 
 async def test_what_was_typed_is_recorded_and_leaves_the_outbox(window: BrowserContext, teacher: Teacher) -> None:
     page = await teacher.tab(window)
-    await teacher.put(page, 0, "one")
-    status = await page.evaluate("window.outbox.status()")
-    assert (status["queued"], status["storing"], status["storage"]) == (1, 0, "best-effort")
+    async with held_saves(window):
+        await teacher.put(page, 0, "one")
+        status = await page.evaluate("window.outbox.status()")
+        assert (status["queued"] + status["sending"], status["storing"]) == (1, 0)
+        assert status["storage"] == "best-effort"
     await settled(page)
     assert await teacher.logged() == [("one", "A")]
     acks = await page.evaluate("window.outbox.acknowledgements()")
@@ -114,8 +117,8 @@ async def test_an_answer_that_is_cut_off_after_the_commit_has_no_second_effect(
     window: BrowserContext, proxy: ChaosProxy, teacher: Teacher
 ) -> None:
     page = await teacher.tab(window, f"http://127.0.0.1:{proxy.port}")
-    await teacher.put(page, 0, "one")
     await proxy.set(Fault(Kind.CUT))
+    await teacher.put(page, 0, "one")
     await page.evaluate("window.outbox.flush()")
     await teacher.until_logged(1)
     await until_page(page, "window.outbox.status().offlineSince !== null")
@@ -145,16 +148,9 @@ async def test_a_frozen_tab_that_holds_the_lock_is_not_waited_for_longer_than_ha
 
 async def test_what_one_tab_has_typed_is_seen_and_sent_by_the_other(window: BrowserContext, teacher: Teacher) -> None:
     one, two = await teacher.tab(window), await teacher.tab(window)
-    is_seen = asyncio.Event()
-
-    async def hold(route: Route) -> None:  # whoever sends first
-        await is_seen.wait()
-        await route.continue_()
-
-    await window.route(POSTED, hold)
-    await teacher.put(one, 0, "one")
-    await until_page(two, "window.outbox.status().queued + window.outbox.status().sending === 1")
-    is_seen.set()
+    async with held_saves(window):  # whoever sends first
+        await teacher.put(one, 0, "one")
+        await until_page(two, "window.outbox.status().queued + window.outbox.status().sending === 1")
     await teacher.put(two, 0, "two")
     await asyncio.gather(*(page.evaluate("window.outbox.flush()") for page in (one, two)))
     await asyncio.gather(settled(one), settled(two))
@@ -175,10 +171,11 @@ async def test_closing_the_tab_sends_what_is_on_disk(window: BrowserContext, tea
 
 async def test_a_service_that_asks_for_patience_gets_it(window: BrowserContext, teacher: Teacher) -> None:
     asked: list[str] = []
+    is_seen = asyncio.Event()
 
     async def refuse(route: Route) -> None:
         asked.append(route.request.url)
-        if len(asked) > 2:
+        if len(asked) > 2 and is_seen.is_set():
             await route.continue_()
             return
         problem = '{"code": "overloaded", "status": 503}'
@@ -191,6 +188,7 @@ async def test_a_service_that_asks_for_patience_gets_it(window: BrowserContext, 
     await teacher.put(page, 0, "one")
     await page.evaluate("window.outbox.flush()")
     await until_page(page, "window.outbox.status().retryAt !== null")
+    is_seen.set()
     await settled(page)
     assert await teacher.logged() == [("one", "A")]
     assert len(asked) >= 3
@@ -235,9 +233,10 @@ async def test_the_example_of_twenty_lines_works(
     page = await window.new_page()
     cell = f"section={school.section}&item={school.columns[0]}&student={school.students[0]}"
     await page.goto(f"{service.url}/outbox/examples/index.html#{cell}&token={teacher.token}")
-    await page.get_by_label("Score").fill("7")
-    await page.keyboard.press("Tab")
-    await expect(page.get_by_role("status")).to_have_text("1 on this computer")
-    await expect(page.get_by_role("status")).to_have_text("Recorded", timeout=15_000)
+    async with held_saves(window):
+        await page.get_by_label("Score").fill("7")
+        await page.keyboard.press("Tab")
+        await expect(page.get_by_role("status")).to_have_text("1 on this computer")
+    await expect(page.get_by_role("status")).to_have_text("Recorded", timeout=60_000)
     rows = await fetch(service.settings, "SELECT value::text FROM edit_log WHERE section_id = $1", school.section)
     assert [row["value"] for row in rows] == ['{"score": "7"}']
