@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 SLOTS = 16_384
 NODES = 3
-FORM_S_MAX = 30
+FORM_S_MAX = 60
 _numbers = itertools.count()
 
 

@@ -133,7 +133,7 @@ async def flush_all(settings: Settings) -> None:
         await until_recorded(settings, flusher)
 
 
-async def until_recorded(settings: Settings, flusher: Flusher | None = None, seconds: float = 20) -> None:
+async def until_recorded(settings: Settings, flusher: Flusher | None = None, seconds: float = 60) -> None:
     """Wait until the journal holds nothing un-recorded."""
     topology = Topology(settings.redis_url)
     await topology.learn()

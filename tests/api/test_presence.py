@@ -37,7 +37,7 @@ async def open_stream(
     assert await stream.open() == 200
     if here is not None:
         hub = services(app).watch_sections._hub
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not hub._board.hears(partition_of(here)):
                 await asyncio.sleep(0.01)
     yield stream

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 ROOT = Path(__file__).parents[2]
-READY_S_MAX = 30
+READY_S_MAX = 60
 
 
 @pytest.fixture
@@ -80,7 +80,7 @@ async def until_ready(url: str) -> None:
 
 
 async def until_gone(processes: list[psutil.Process]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes):
             await asyncio.sleep(0.05)
 
@@ -108,12 +108,12 @@ async def test_a_process_serves_drains_and_leaves_nothing_behind(
         assert children  # the password process
         # Eight passwords take about 0.2 s; they are being compared when it is asked to stop.
         pending = [asyncio.create_task(sign_in(client, url, f"teacher{number}")) for number in range(8)]
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while await database.fetchval("SELECT count(*) FROM login_session") < 3:
                 await asyncio.sleep(0)
         process.send_signal(signal.SIGTERM)
         assert [answer.status_code for answer in await asyncio.gather(*pending)] == [200] * 8
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             _, err = await process.communicate()
         assert process.returncode in {0, -signal.SIGTERM}
         assert b"service.stopped" in err

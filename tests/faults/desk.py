@@ -61,13 +61,13 @@ class Desk:
         self.outbox.answered(save, answer)
         return answer
 
-    async def until_drafted(self, seconds: float = 20) -> None:
+    async def until_drafted(self, seconds: float = 60) -> None:
         async with asyncio.timeout(seconds):
             while self.outbox.unsent:
                 await self.save()
                 await asyncio.sleep(PAUSE_S)
 
-    async def until_recorded(self, seconds: float = 20) -> None:
+    async def until_recorded(self, seconds: float = 60) -> None:
         """Save and poll until nothing is kept here."""
         async with asyncio.timeout(seconds):
             while self.outbox.unrecorded:

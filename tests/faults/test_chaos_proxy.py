@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from ops.drill.chaos_proxy import Address
 
-WAIT_S = 5
+WAIT_S = 30
 
 
 class Echo:

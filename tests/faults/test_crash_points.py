@@ -74,7 +74,7 @@ class Dying(Flusher):
             self._connection.terminate()
 
     async def _run_to_death(self) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await self.run(asyncio.Event())
             await self._drained()
 

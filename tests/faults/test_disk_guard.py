@@ -134,11 +134,11 @@ async def test_what_comes_too_late_is_drained_through_the_ballast(server: Valkey
     guard, acknowledged = _guard(server), list[bytes]()
     await guard.look()
     assert await _type(server, acknowledged), "it has ended: it could not write"
-    until(lambda: not server.process.running, timeout_s=10, what="the server's end")
+    until(lambda: not server.process.running, timeout_s=60, what="the server's end")
     _fill(server.data_dir)
     server.start()
     assert await _type(server, [], entries_max=1), "it cannot write a byte"
-    until(lambda: not server.process.running, timeout_s=10, what="the server's end")
+    until(lambda: not server.process.running, timeout_s=60, what="the server's end")
     await guard.look()
     assert Ballast(server.data_dir).is_spent
     server.start()

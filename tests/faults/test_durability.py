@@ -151,7 +151,7 @@ async def _trace(binary: Path, appendfsync: str, folder: Path) -> Traced:
 
 async def _start(command: list[str], socket: Path) -> asyncio.subprocess.Process:
     process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.DEVNULL)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not _answers(socket):
             await asyncio.sleep(0.02)
     return process
@@ -269,7 +269,7 @@ async def test_a_journal_that_comes_back_unsafe_acknowledges_nothing(
             assert [journal.xlen(key) for key in STREAM] == before
         unsafe.stop()
         safe.start()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while any(lane.breaker.is_open for lane in committer._lanes.values()):
                 await asyncio.sleep(0.01)
         desk.type(3)
@@ -336,7 +336,7 @@ async def test_a_commit_whose_wait_for_the_standby_was_cut_short_is_not_believed
         flusher, stop = Watched(settings, DraftStore(topology)), asyncio.Event()
         task = asyncio.create_task(flusher.run(stop))
         try:
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not flusher._incarnations:
                     await asyncio.sleep(0.01)
                 await stand_by("nobody")

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 ROOT = Path(__file__).resolve().parents[2]
 LEASE_MS = 600
-TAKEOVER_S_MAX = 10  # many leases: the machine may be busy
+TAKEOVER_S_MAX = 60  # many leases: the machine may be busy
 
 
 @pytest.fixture
@@ -219,7 +219,7 @@ def flusher_process(short_leases: Settings, tmp_path: Path) -> Iterator[psutil.P
     finally:
         process.send_signal(signal.SIGCONT)
         process.terminate()
-        assert process.wait(20) == 0
+        assert process.wait(60) == 0
 
 
 async def test_a_flusher_process_stopped_by_a_signal_comes_back_to_nothing(

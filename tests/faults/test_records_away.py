@@ -25,6 +25,7 @@ from ops import cli
 from ops.incarnation import mint as mint_incarnation
 from ops.servers import CacheServer
 from tests.api.conftest import client_of, running, services
+from tests.awake import Awake
 from tests.conftest import SECRET_KEY
 from tests.until import until
 from tests.world import (
@@ -126,7 +127,7 @@ async def kept(cache: redis.Redis, *names: str) -> None:
     def all_there() -> bool:
         return all(cache.keys(f"*:{name}") for name in names)
 
-    await asyncio.to_thread(until, all_there, timeout_s=5, what=f"{names} in the cache")
+    await asyncio.to_thread(until, all_there, timeout_s=30, what=f"{names} in the cache")
 
 
 def save_of(tab: Tab, *edits: dict[str, Any]) -> dict[str, Any]:
@@ -370,14 +371,14 @@ async def test_a_frozen_cache_slows_no_answer(
     async with asking(app, TEACHER, frozenset({SECTION})) as client:
         cache_server.process.send(signal.SIGSTOP)
         try:
-            began = time.monotonic()
-            for _ in range(5):
-                assert (await client.get(f"/api/v1/sections/{SECTION}")).status_code == 200
-            assert time.monotonic() - began < 1.0
+            with Awake() as took:
+                for _ in range(25):
+                    assert (await client.get(f"/api/v1/sections/{SECTION}")).status_code == 200
+            assert took.seconds < 25 * ANSWER_S_MAX / 2
             async with stopped(spare_postgres, app):
-                began = time.monotonic()
-                assert (await client.get(f"/api/v1/sections/{SECTION}")).status_code == 503
-                assert time.monotonic() - began < 1.0, "0.2 s for the cache, and PostgreSQL refuses at once"
+                with Awake() as took:
+                    assert (await client.get(f"/api/v1/sections/{SECTION}")).status_code == 503
+                assert took.seconds < 1.0, "0.2 s for the cache, and PostgreSQL refuses at once"
         finally:
             cache_server.process.send(signal.SIGCONT)
 
@@ -391,13 +392,13 @@ async def test_the_cache_is_waited_for_a_fifth_of_a_second_and_then_left_alone()
     port = server.sockets[0].getsockname()[1]
     for url in (f"redis://127.0.0.1:{port}", "redis://127.0.0.1:1", "unix:///nowhere/valkey.sock"):
         silent_cache = SnapshotCache(url)
-        began = time.monotonic()
-        assert await silent_cache.get(b"k") is None
-        assert time.monotonic() - began < 0.4
-        began = time.monotonic()
-        assert [await silent_cache.get(b"k") for _ in range(20)] == [None] * 20
-        assert not await silent_cache.put(b"k", b"v", 60)
-        assert time.monotonic() - began < 0.1
+        with Awake() as took:
+            assert await silent_cache.get(b"k") is None
+        assert took.seconds < 0.5
+        with Awake() as took:
+            assert [await silent_cache.get(b"k") for _ in range(20)] == [None] * 20
+            assert not await silent_cache.put(b"k", b"v", 60)
+        assert took.seconds < 0.2  # not one of them was waited for
         silent_cache.close()
     for writer in with_it:
         writer.close()
@@ -411,7 +412,7 @@ async def test_a_cache_that_was_away_is_used_again(cache_server: CacheServer, ca
     cache_server.stop()
     assert await client.get(b"k") is None
     cache_server.start()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while not await client.put(b"k", b"w", 60):
             await asyncio.sleep(0.05)
     assert await client.get(b"k") == b"w"
@@ -622,6 +623,6 @@ async def test_the_flusher_tells_how_it_caught_up(
 
 
 async def _until(condition: Callable[[], bool]) -> None:
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not condition():
             await asyncio.sleep(0.02)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import quote, unquote
@@ -14,6 +13,7 @@ import pytest
 from app.errors import RecordsUnavailableError
 from app.records.pool import create_pool
 from ops.drill.chaos_proxy import NO_FAULT, Fault, Kind, ProxyThread
+from tests.awake import Awake
 from tests.world import CO_TEACHER, STUDENTS, Process, Tab, api_process, outcomes
 
 if TYPE_CHECKING:
@@ -44,14 +44,14 @@ async def wired(school: Settings, tmp_path: Path) -> AsyncIterator[Wired]:
 
 async def timed(tab: Tab, student: int, score: str = "11") -> tuple[list[str], float]:
     """Type and save one edit: what was answered, and after how long."""
-    began = time.monotonic()
-    answer = await tab.save(tab.edit(student, score))
-    return outcomes(answer), time.monotonic() - began
+    with Awake() as took:
+        answer = await tab.save(tab.edit(student, score))
+    return outcomes(answer), took.seconds
 
 
 async def until_answered(process: Process) -> None:
     """Wait until the process takes PostgreSQL for answering again."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         while process.edit_cells._records.are_silent:
             await asyncio.sleep(0.01)
 
@@ -97,11 +97,10 @@ async def test_a_connection_is_not_held_for_ever(school: Settings, tmp_path: Pat
         async with pool.acquire() as connection:
             assert await connection.fetchval("SELECT 1") == 1
         thread.set(proxy, HANG)
-        began = time.monotonic()
-        with pytest.raises(RecordsUnavailableError):
+        with pytest.raises(RecordsUnavailableError), Awake() as took:
             async with pool.acquire() as connection:
                 await connection.fetchval("SELECT 1")
-        assert time.monotonic() - began < AT_ONCE_S_MAX
+        assert took.seconds < AT_ONCE_S_MAX
         thread.set(proxy, NO_FAULT)
         async with pool.acquire() as connection:
             assert await connection.fetchval("SELECT 1") == 1

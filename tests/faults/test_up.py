@@ -98,7 +98,7 @@ def running(server_dir: Path) -> Iterator[Up]:
 
 
 def test_a_page_is_served(running: Up) -> None:
-    assert httpx.get(running.url() + "/livez", timeout=10).status_code == 200
+    assert httpx.get(running.url() + "/livez", timeout=60).status_code == 200
 
 
 def test_the_demo_accounts_can_sign_in(running: Up) -> None:

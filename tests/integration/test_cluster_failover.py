@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from ops.servers import ValkeyServer
     from tests.cluster import Cluster
 
-TAKEOVER_S_MAX = 30
+TAKEOVER_S_MAX = 60
 CONFIG = {
     "maxmemory": "64mb",
     "cluster-node-timeout": "800",

@@ -102,7 +102,7 @@ def test_each_process_is_replaced_by_the_code_on_disk(site: Site) -> None:
         assert not any(alive(pid) for pid in before)
         replaced = site.pids()[0]
         os.kill(replaced, signal.SIGKILL)
-        until(lambda: _other_than(site, replaced), timeout_s=10, what="the new process to be kept running")
+        until(lambda: _other_than(site, replaced), timeout_s=60, what="the new process to be kept running")
 
     site.run(meddle)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
 async def subscribed(process: Process, channels: int) -> None:
     """Wait until the journal's server knows of the subscriptions."""
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while len(await process.topology.call(0, b"PUBSUB", b"SHARDCHANNELS")) < channels:
             await asyncio.sleep(0.01)
 

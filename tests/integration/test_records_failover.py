@@ -121,7 +121,7 @@ async def standby_of(primary: PostgresServer, road: Road, server_dir: Path) -> A
     with ExitStack() as stack:
         stack.callback(server.kill)
         server.spawn()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while not await _as_superuser(primary, "SELECT 1 FROM pg_stat_replication WHERE state = 'streaming'"):
                 await asyncio.sleep(0.05)
         yield server
@@ -151,7 +151,7 @@ async def test_a_commit_that_the_standby_never_saw_is_recorded_by_the_one_that_t
         )
         topology = Topology(both.redis_url)
         flusher, stop = Flusher(both, DraftStore(topology)), asyncio.Event()
-        async with api_process(both) as process, asyncio.timeout(40):
+        async with api_process(both) as process, asyncio.timeout(90):
             tab = Tab(process)
             assert outcomes(await tab.save(tab.edit(STUDENTS[0], "1"))) == ["drafted"]
             task = asyncio.create_task(flusher.run(stop))

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-TAKEOVER_S_MAX = 15
+TAKEOVER_S_MAX = 60
 DOWN_AFTER_MS = 400
 
 
