@@ -22,7 +22,7 @@ def _doc(text: str) -> Any:
 class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Everything that can be set. Environment names: DATABASE_URL, REDIS_URL, else INKFAST_<NAME>."""
 
-    database_url: Annotated[str, _doc("PostgreSQL DSN; of several hosts the one that can be written is used.")]
+    database_url: Annotated[str, _doc("PostgreSQL DSN; of one host or several, only one that can be written is used.")]
     redis_url: Annotated[
         str, _doc("URL of the journal: redis://, rediss://, unix://, redis+cluster://, or redis+sentinel://HOSTS/NAME.")
     ]
@@ -79,7 +79,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     api_niceness: Annotated[
         int, _doc("How far API processes stand back behind journal, flusher and PostgreSQL on their machine (nice).")
     ] = 5
-    database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 16
+    database_connections_max: Annotated[int, _doc("PostgreSQL connections of one API process.")] = 20
     database_acquire_ms_max: Annotated[int, _doc("How long a request may wait for a PostgreSQL connection.")] = 2_000
     reading_wait_ms_max: Annotated[
         int, _doc("How long a reading may wait for its share, half of those connections, before it is answered 503.")

@@ -1,7 +1,8 @@
 """Which history of the database this process last heard from; what it holds of another one is worth nothing.
 
 A restored database says so in every answer that a reading gets: its incarnation is another. The flusher, which asks
-more often, may know before; it then binds the journal's partitions to it, which reading sees as well.
+more often, may know before; it then binds the journal's partitions to it, which reading sees as well. (A backup that
+still replays its log has its old incarnation, and is not asked at all: app/records/pool.py.)
 """
 
 from __future__ import annotations

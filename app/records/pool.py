@@ -158,10 +158,9 @@ class Hosts:
     async def connect(self, _url: str = "", **options: Any) -> Any:
         """Return a connection to the first host that answers in time and can be written; raise what the last one did.
 
-        A single host is taken as it is. `_url`: the pool passes the whole DSN, which is known.
+        So a backup that still replays its log, or a standby behind an address of its own, is taken for away: what it
+        shows is older than what has been called recorded. `_url`: the pool passes the whole DSN, which is known.
         """
-        if len(self.urls) == 1:
-            return await asyncpg.connect(self.urls[0], timeout=CONNECT_S_MAX, **options)
         *others, last = tuple(self.urls)
         for url in others:
             try:
@@ -172,9 +171,17 @@ class Hosts:
         return await self._connect_to(last, options)
 
     async def _connect_to(self, url: str, options: dict[str, Any]) -> Any:
-        connection = await asyncpg.connect(url, timeout=HOST_S_MAX, **WRITABLE, **options)
+        seconds = HOST_S_MAX if len(self.urls) > 1 else CONNECT_S_MAX
+        connection = await asyncpg.connect(url, timeout=seconds, **WRITABLE, **options)
         self.urls.sort(key=lambda other: other != url)
         return connection
+
+
+def _away(error: Exception) -> RecordsUnavailableError:
+    """Return what is said where nobody connects: to a person, too, who has called a command."""
+    is_read_only = isinstance(error, asyncpg.TargetServerAttributeNotMatched)
+    why = "it can be read only (a standby, or a backup that still replays its log)" if is_read_only else error
+    return RecordsUnavailableError(f"PostgreSQL is away: {why}", retry_after_s=5)
 
 
 async def writable_url(database_url: str) -> str:
@@ -184,7 +191,7 @@ async def writable_url(database_url: str) -> str:
         connection = await hosts.connect()
     except Exception as error:
         if is_infrastructure(error):
-            raise RecordsUnavailableError(f"PostgreSQL is away: {error}", retry_after_s=5) from error
+            raise _away(error) from error
         raise
     await connection.close()
     return hosts.urls[0]
@@ -231,6 +238,6 @@ async def connect(database_url: str, *, application_name: str, **server_settings
         )
     except Exception as error:
         if is_infrastructure(error):
-            raise RecordsUnavailableError(f"PostgreSQL is away: {error}", retry_after_s=5) from error
+            raise _away(error) from error
         raise
     return connection  # type: ignore[no-any-return]
