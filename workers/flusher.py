@@ -145,11 +145,15 @@ class Flusher:
 
     async def _bind(self, connection: Connection) -> None:
         """Bind each newly taken partition to this history of the database, healing it after a restore."""
-        unbound = [p for p in self._fence.epochs if p not in self._incarnations]
-        if not unbound:
+        if self._fence.epochs.keys() <= self._incarnations.keys():
             return
-        self._fence.incarnation = incarnation = await leases.read_incarnation(connection)
-        for partition in unbound:
+        incarnation = await leases.read_incarnation(connection)
+        if incarnation != self._fence.incarnation:
+            # All of them, also those held before: what was read ahead of these would not be linked anew either.
+            await self._read_again()
+            self._incarnations.clear()
+            self._fence.incarnation = incarnation
+        for partition in [p for p in self._fence.epochs if p not in self._incarnations]:
             now = await self._store.read_incarnation(partition)
             if now is None:
                 now = await self._store.write_incarnation(partition, incarnation, is_new=True)

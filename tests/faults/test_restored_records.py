@@ -6,20 +6,26 @@ import asyncio
 import subprocess
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
+from uuid import uuid4
 
 import msgspec
 import pytest
 
+from app.drafts.keys import PARTITIONS
 from app.drafts.snapshots import SnapshotCache
+from app.drafts.store import DraftStore
+from app.drafts.topology import Topology
 from app.errors import RecordsUnavailableError
 from app.gradebook.cached_sections import CachedSections
 from app.gradebook.read_section import ReadSection
+from app.records import leases
 from app.records.pool import connect
 from ops.incarnation import mint
 from ops.migrate import apply_migrations
 from ops.servers import PostgresServer
 from tests.conftest import SMALL, psql
 from tests.world import SECTION, STUDENTS, Tab, api_process, fetch, flush_all, grant, make_school, outcomes
+from workers.flusher import Flusher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
@@ -115,3 +121,28 @@ async def test_a_backup_that_still_replays_its_log_is_away(
         assert await look() == (False, ["13"])
         assert (await tab.save())["recorded_seq"] == 3
     assert [row[0] for row in await fetch(settings, "SELECT cell_version FROM edit_log ORDER BY 1")] == [1, 2, 3]
+
+
+async def test_whoever_takes_more_partitions_after_a_restore_binds_all_of_them_anew(school: Settings) -> None:
+    """The flusher knows one history of the database: what it bound to another it must not record under this one."""
+    topology = Topology(school.redis_url)
+    await topology.learn()
+    store, other = DraftStore(topology), uuid4()
+    flusher = Flusher(school, store)
+    connection = await connect(school.database_url, application_name="test")
+    try:
+        await leases.announce_flusher(connection, other, school.lease_ms)
+        await flusher._keep_leases()
+        assert len(flusher._incarnations) == PARTITIONS // 2
+        minted = await leases.mint_incarnation(connection)
+        await leases.retire_flusher(connection, other)
+        flusher._renew_at = 0.0  # a third of a lease later
+        await flusher._keep_leases()
+        bound = [await store.read_incarnation(partition) for partition in range(PARTITIONS)]
+        assert {b and b.incarnation for b in bound} == {minted}
+        assert {b.incarnation for b in flusher._incarnations.values()} == {minted}
+    finally:
+        if flusher._connection is not None:
+            flusher._connection.terminate()
+        await connection.close()
+        topology.close()
