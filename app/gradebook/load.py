@@ -10,19 +10,17 @@ a burst that was worked off is no load, and a queue that stands is (as in CoDel,
 from __future__ import annotations
 
 import asyncio
-import os
-import time
 from collections import deque
-from contextlib import contextmanager
-from typing import TYPE_CHECKING, Final, Literal, NamedTuple, Self
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from app import telemetry
+from app.core_time import CoreTime
 from app.errors import OverloadedError
 from app.model.pace import Pace
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import TracebackType
 
 Work = Literal["saving", "reading", "sign_on", "reports"]
 
@@ -125,43 +123,15 @@ class Load:
     async def run(self) -> None:
         """Measure for ever."""
         clock = asyncio.get_running_loop().time
-        with Wanting() as wanting:
-            began_s, wanted_s = clock(), wanting.seconds()
+        with closing(CoreTime()) as core:
+            began_s, wanted_s = clock(), sum(core.look())
             while True:
                 await asyncio.sleep(TICK_S)
-                now_s, now_wanted_s = clock(), wanting.seconds()
+                now_s, now_wanted_s = clock(), sum(core.look())
                 elapsed_s = max(TICK_S, now_s - began_s)
                 busy = min(1.0, (now_wanted_s - wanted_s) / elapsed_s)
                 self.measured(busy, elapsed_s - TICK_S, elapsed_s)
                 began_s, wanted_s = now_s, now_wanted_s
-
-
-class Wanting:
-    """For how long this thread has wanted a core: while it ran, and while it was ready and no core was free.
-
-    Linux counts both (`/proc/thread-self/schedstat`, in nanoseconds: Documentation/scheduler/sched-stats.rst). Where it
-    does not, the time that it ran counts alone.
-    """
-
-    def __enter__(self) -> Self:
-        try:
-            self._counts = os.open("/proc/thread-self/schedstat", os.O_RDONLY | os.O_CLOEXEC)
-        except OSError:
-            self._counts = -1
-        return self
-
-    def seconds(self) -> float:
-        """Return the seconds so far."""
-        if self._counts < 0:
-            return time.thread_time()
-        ran_ns, waited_ns, *_ = os.pread(self._counts, 100, 0).split()
-        return (int(ran_ns) + int(waited_ns)) / 1e9
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._counts >= 0:
-            os.close(self._counts)
 
 
 class Turns:

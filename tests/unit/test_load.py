@@ -3,10 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import subprocess
-import sys
-import time
 from itertools import pairwise
 
 import pytest
@@ -22,7 +18,6 @@ from app.gradebook.load import (
     TICK_S,
     Load,
     Turns,
-    Wanting,
 )
 from app.model.pace import Pace
 
@@ -147,25 +142,6 @@ def test_who_names_a_longer_time_is_believed_and_others_are_not_touched() -> Non
     assert refused.value.retry_after_s == 300
     with pytest.raises(KeyError), load.serving("reading"):
         raise KeyError
-
-
-def test_a_thread_that_waits_for_a_core_wants_it() -> None:
-    """Another program on the same core: each runs half of the time, and wants all of it."""
-    core = min(os.sched_getaffinity(0))
-    mine = os.sched_getaffinity(0)
-    other = subprocess.Popen(
-        [sys.executable, "-c", f"import os\nos.sched_setaffinity(0, {{{core}}})\nwhile True: pass"]
-    )
-    try:
-        os.sched_setaffinity(0, {core})
-        with Wanting() as wanting:
-            wanted_s, ran_s, until = wanting.seconds(), time.thread_time(), time.monotonic() + 60
-            while wanting.seconds() - wanted_s < time.thread_time() - ran_s + 0.1:
-                assert time.monotonic() < until
-    finally:
-        os.sched_setaffinity(0, mine)
-        other.kill()
-        other.wait()
 
 
 async def test_it_measures_by_itself() -> None:
