@@ -16,7 +16,6 @@ from ops.drill import journal
 from ops.drill.faults.processes import family, frozen
 from ops.drill.installation import HEAL_S_MAX, wait_until
 from ops.drill.scene import FROZEN, JOURNAL_AWAY, NEVER_FAILS, NOTHING_CAN_BE_SAVED, Drill, Scene, Stand
-from ops.drill.statements import ask
 from ops.incarnation import mint
 from ops.servers import postgres_bin
 
@@ -94,7 +93,10 @@ def _out_of_memory(scene: Scene) -> None:
 
 
 def _restore_postgres(scene: Scene) -> None:
-    """Take a backup, go on, destroy the database; put the backup back and replay every byte of WAL since."""
+    """Take a backup, go on, destroy the database; put the backup back and replay every byte of WAL since.
+
+    That takes as long as it did to write it: meanwhile the server can be read, and shows what is long past.
+    """
     server = scene.stores.postgres
     folder = scene.stores.folder
     backup, archive, destroyed = folder / "backup", folder / "archive", folder / "destroyed"
@@ -117,26 +119,27 @@ def _restore_postgres(scene: Scene) -> None:
     server.data_dir.rename(destroyed)
     shutil.copytree(destroyed / "pg_wal", archive, ignore=shutil.ignore_patterns("archive_status", "summaries"))
     backup.rename(server.data_dir)
-    _ask_for_recovery(server.data_dir, archive)
+    _ask_for_recovery(server.data_dir, archive, replay_s=scene.hold_s)
     _give(archive, destroyed)
     server.start()
     settings = scene.installation.settings
-    wait_until(lambda: _has_recovered(settings), HEAL_S_MAX, "the end of PostgreSQL's recovery")
-    asyncio.run(mint(settings))
+    wait_until(lambda: _is_renewed(settings), HEAL_S_MAX, "the end of PostgreSQL's recovery", pause_s=0.05)
     for path in (archive, destroyed):
         shutil.rmtree(path)
 
 
-def _has_recovered(settings: Settings) -> bool:
+def _is_renewed(settings: Settings) -> bool:
     try:
-        return ask(settings, "is_in_recovery") == ["false"]
+        asyncio.run(mint(settings))
     except RecordsUnavailableError:  # it takes no connections yet, or only to read
         return False
+    return True
 
 
-def _ask_for_recovery(data_dir: Path, archive: Path) -> None:
+def _ask_for_recovery(data_dir: Path, archive: Path, *, replay_s: float) -> None:
     with (data_dir / "postgresql.auto.conf").open("a") as file:
         file.write(f"restore_command = 'cp \"{archive}/%f\" \"%p\"'\nrecovery_target_timeline = 'latest'\n")
+        file.write(f"recovery_min_apply_delay = {round(replay_s * 1000)}\n")  # no commit is replayed sooner after it
     (data_dir / "recovery.signal").touch()
 
 

@@ -1,2 +1,0 @@
--- Whether the server still replays its log.
-SELECT pg_is_in_recovery()::text
