@@ -6,6 +6,7 @@ compared is the ratio within a round, of requests and of CPU-seconds. docs/bench
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -22,7 +23,7 @@ from ops.bench.rounds import Contestants, Memory, Round, contestants, measure_me
 from ops.bench.servers import compare_servers
 from ops.bench.snapshots import SnapshotMemory, measure_snapshots
 from ops.bench.stand import BenchError, RoundError, Stand
-from ops.bench.steady import RISE_MAX, compare_steady
+from ops.bench.steady import LATE_SHARE_MAX, RISE_MAX, compare_steady
 from ops.bench.steady import Load as SteadyLoad
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ def bench(**options: object) -> None:
 def _steady(wanted: Wanted) -> None:
     if wanted.before is None:
         raise click.UsageError("steady needs --before: what is it to be compared with?")
-    load = SteadyLoad(wanted.rate or STEADY_EDITS_PER_S, wanted.seconds, wanted.connections[0])
+    load = SteadyLoad(wanted.rate or STEADY_EDITS_PER_S, wanted.seconds, wanted.connections[0], _late_share_max(wanted))
     risen = compare_steady(
         wanted.before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo
     )
@@ -197,9 +198,14 @@ def _steady(wanted: Wanted) -> None:
         raise BenchError(f"more than {RISE_MAX:g} times the CPU of before: {', '.join(risen)}")
 
 
+def _late_share_max(wanted: Wanted) -> float:
+    """Return how late a turn may be: more, and it has waited for the service. In a short one that is a mere hiccup."""
+    return math.inf if wanted.short else LATE_SHARE_MAX
+
+
 def _cost(wanted: Wanted, runs_on: str) -> None:
     rate = wanted.rate or min(wanted.teachers[1] * EDITS_PER_TEACHER_AND_S, EDITS_PER_S_MAX)
-    load = CostLoad(rate, wanted.seconds, wanted.connections[0], wanted.flush_rows)
+    load = CostLoad(rate, wanted.seconds, wanted.connections[0], wanted.flush_rows, _late_share_max(wanted))
     found = compare_cost(
         wanted.growths,
         wanted.teachers,

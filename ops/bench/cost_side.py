@@ -53,6 +53,7 @@ class Load(NamedTuple):
     seconds: float
     sockets: int
     flush_rows: int
+    late_share_max: float = LATE_SHARE_MAX
 
     @property
     def saves(self) -> int:
@@ -153,7 +154,7 @@ class Side:
         self._until_recorded()
         cpu, bytes_after = self._cpu(), self._bytes()
         seconds = self._load.seconds
-        if result.elapsed_s > seconds * LATE_SHARE_MAX + result.p99_ms / 1000:
+        if result.elapsed_s > seconds * self._load.late_share_max + result.p99_ms / 1000:
             raise BenchError(f"{self._load.edits_per_s:,.0f} edits a second are too many for this machine: --rate")
         self._acknowledged += edits
         self._crowd.wait_ready()

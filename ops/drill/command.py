@@ -44,7 +44,9 @@ def list_drills() -> None:
 @click.argument("names", nargs=-1, metavar="[NAME]...")
 @click.option("--all", "all_drills", is_flag=True, help="Run every drill.")
 @click.option("--out", type=click.Path(file_okay=False, path_type=Path), help="Write drills.md and drills.json here.")
-@click.option("--short", is_flag=True, help="Little load, and each drill under 20 s; no clusters.")
+@click.option(
+    "--short", is_flag=True, help="Little load, each drill under 20 s, its stall up to 10 s longer; no clusters."
+)
 @click.option("--seed", type=int, default=SEED, show_default=True, help="Of the faults' moments, and of the load.")
 @click.option("--teachers", type=click.IntRange(2), help="[default: 20; with --short 6]")
 @click.option("--rate", type=click.FloatRange(min=1), help="Edits per second.  [default: 300; with --short 80]")

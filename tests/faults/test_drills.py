@@ -166,7 +166,7 @@ ANY = Drill("any", "nothing", lambda _: None, Limit(2.0))
 
 
 def _judged(facts: Facts = WELL, one: Drill = ANY, complaints: Sequence[str] = (), **violations: int) -> Row:
-    return judge(one, complaints, facts, _report(**violations), quiet_s=0.2, fault_s=5.0)
+    return judge(one, complaints, facts, _report(**violations), one.limit.stall_s_max(0.2, 5.0))
 
 
 def test_a_drill_passes() -> None:
@@ -253,6 +253,7 @@ def test_there_are_enough_drills_and_each_is_short_when_asked() -> None:
     assert next(iter(DRILLS)) == "quiet", "the others are held to it"
     assert ordered(list(DRILLS.values()))[0].name == "quiet"
     short = plan(None, None, 1, 1, short=True)
+    assert (short.stall_spare_s, plan(None, None, 1, 1, short=False).stall_spare_s) == (10.0, 0.0)
     assert short.hold_s_max + short.before_s + short.after_s < SHORT_S_MAX / 2
     assert {one.name for one in DRILLS.values() if not one.fits_short} == {
         "deploy-next-release",
