@@ -95,7 +95,7 @@ def _out_of_memory(scene: Scene) -> None:
 def _restore_postgres(scene: Scene) -> None:
     """Take a backup, go on, destroy the database; put the backup back and replay every byte of WAL since.
 
-    That takes as long as it did to write it: meanwhile the server can be read, and shows what is long past.
+    That takes a while, as with a large database: meanwhile the server can be read, and shows what is long past.
     """
     server = scene.stores.postgres
     folder = scene.stores.folder
@@ -119,9 +119,11 @@ def _restore_postgres(scene: Scene) -> None:
     server.data_dir.rename(destroyed)
     shutil.copytree(destroyed / "pg_wal", archive, ignore=shutil.ignore_patterns("archive_status", "summaries"))
     backup.rename(server.data_dir)
-    _ask_for_recovery(server.data_dir, archive, replay_s=scene.hold_s)
+    _ask_for_recovery(server.data_dir, archive)
     _give(archive, destroyed)
     server.start()
+    scene.hold()
+    _replay_all(owner)
     settings = scene.installation.settings
     wait_until(lambda: _is_renewed(settings), HEAL_S_MAX, "the end of PostgreSQL's recovery", pause_s=0.05)
     for path in (archive, destroyed):
@@ -136,11 +138,17 @@ def _is_renewed(settings: Settings) -> bool:
     return True
 
 
-def _ask_for_recovery(data_dir: Path, archive: Path, *, replay_s: float) -> None:
+def _ask_for_recovery(data_dir: Path, archive: Path) -> None:
     with (data_dir / "postgresql.auto.conf").open("a") as file:
         file.write(f"restore_command = 'cp \"{archive}/%f\" \"%p\"'\nrecovery_target_timeline = 'latest'\n")
-        file.write(f"recovery_min_apply_delay = {round(replay_s * 1000)}\n")  # no commit is replayed sooner after it
+        file.write("recovery_min_apply_delay = '1h'\n")  # nothing that was committed after the backup
     (data_dir / "recovery.signal").touch()
+
+
+def _replay_all(owner: str) -> None:
+    program: list[str | Path] = [postgres_bin() / "psql", "-d", owner, "-qX"]
+    program += ["-c", "ALTER SYSTEM SET recovery_min_apply_delay = 0", "-c", "SELECT pg_reload_conf()"]
+    subprocess.run(program, check=True, timeout=BACKUP_S_MAX, capture_output=True)
 
 
 def _give(folder: Path, like: Path) -> None:
