@@ -1,5 +1,9 @@
 -- All of a section in one question, and of one moment: what a teacher who opens it is shown, and what its rules are.
 -- $2: authors whose names are wanted too. $3: with its cells. $4: with who teaches it today, the primary teacher first.
+-- Who is enrolled is looked up once, by the section alone: by role, it would be everybody in the district.
+WITH enrolled AS MATERIALIZED (
+  SELECT * FROM enrollment WHERE section_id = $1::bigint
+)
 SELECT s.section_id, s.title, s.school_year, s.class_code, s.periods, s.location, c.title AS course_title,
        o.org_id, o.name AS org_name, o.time_zone, s.hidden_at IS NOT NULL AS is_hidden,
        students.found AS students, line_items.found AS line_items, reserved.found AS reserved,
@@ -10,14 +14,14 @@ FROM section AS s
 JOIN course AS c USING (course_id)
 JOIN org AS o ON o.org_id = s.org_id
 CROSS JOIN LATERAL (
+  -- In any order. date_part: a double holds milliseconds exactly for the next 200,000 years, and is no numeric.
   SELECT array_agg(cell.kind) AS kinds, array_agg(cell.item) AS items, array_agg(cell.student_id) AS students,
          array_agg(cell.cell_version) AS versions, array_agg(uuid_send(cell.edit_id)) AS edit_ids,
          array_agg(cell.author_id) AS authors,
-         array_agg((extract(epoch FROM cell.entered_at) * 1000)::bigint) AS moments,
+         array_agg((date_part('epoch', cell.entered_at) * 1000)::bigint) AS moments,
          array_agg(cell.value::text) AS cell_values
-  FROM (
-    SELECT * FROM cell WHERE section_id = $1::bigint AND $3::boolean ORDER BY kind, item, student_id
-  ) AS cell
+  FROM cell
+  WHERE cell.section_id = $1::bigint AND $3::boolean
 ) AS cells
 CROSS JOIN LATERAL (
   SELECT json_agg(student) AS found
@@ -27,9 +31,9 @@ CROSS JOIN LATERAL (
            bool_or(e.hidden_at IS NULL AND u.hidden_at IS NULL
                    AND (clock_timestamp() AT TIME ZONE o.time_zone)::date
                      BETWEEN coalesce(e.begin_date, '-infinity') AND coalesce(e.end_date, 'infinity')) AS is_active
-    FROM enrollment AS e
+    FROM enrolled AS e
     JOIN user_account AS u USING (user_id)
-    WHERE e.section_id = $1::bigint AND e.role = 'student'
+    WHERE e.role = 'student'
     GROUP BY u.user_id
     ORDER BY family_name, given_name, u.user_id
   ) AS student
@@ -78,8 +82,7 @@ CROSS JOIN LATERAL (
     UNION
     SELECT unnest(conflicts.authors)
     UNION
-    SELECT e.user_id FROM enrollment AS e
-    WHERE e.section_id = $1::bigint AND e.role = 'teacher' AND e.hidden_at IS NULL
+    SELECT e.user_id FROM enrolled AS e WHERE e.role = 'teacher' AND e.hidden_at IS NULL
   )
 ) AS names
 CROSS JOIN LATERAL (
@@ -87,9 +90,9 @@ CROSS JOIN LATERAL (
   FROM (
     SELECT u.user_id, coalesce(u.preferred_given_name, u.given_name) || ' '
              || coalesce(u.preferred_family_name, u.family_name) AS name
-    FROM enrollment AS e
+    FROM enrolled AS e
     JOIN user_account AS u USING (user_id)
-    WHERE e.section_id = $1::bigint AND $4::boolean AND e.role = 'teacher' AND e.hidden_at IS NULL AND u.hidden_at IS NULL
+    WHERE $4::boolean AND e.role = 'teacher' AND e.hidden_at IS NULL AND u.hidden_at IS NULL
       AND (clock_timestamp() AT TIME ZONE o.time_zone)::date
         BETWEEN coalesce(e.begin_date, '-infinity') AND coalesce(e.end_date, 'infinity')
     GROUP BY u.user_id
