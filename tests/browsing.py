@@ -46,7 +46,9 @@ SHOTS = Path(__file__).resolve().parents[1] / "build" / "test" / "screenshots"
 class Service:
     """One API process on an address that stays, and a flusher when a test wants one."""
 
-    def __init__(self, database_url: str, redis_url: str, *, save_window_ms: int = 5_000) -> None:
+    def __init__(
+        self, database_url: str, redis_url: str, *, save_window_ms: int = 5_000, flush_linger_ms: int = 200
+    ) -> None:
         with socket.create_server(("127.0.0.1", 0)) as listener:
             self.port: int = listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -56,6 +58,7 @@ class Service:
             secret_key=SECRET_KEY,
             public_url=self.url,
             save_window_ms=save_window_ms,
+            flush_linger_ms=flush_linger_ms,
         )
         self._api: subprocess.Popen[bytes] | None = None
         self._flusher: subprocess.Popen[bytes] | None = None
@@ -110,6 +113,7 @@ class Service:
                 "INKFAST_SECRET_KEY": SECRET_KEY,
                 "INKFAST_PUBLIC_URL": self.url,
                 "INKFAST_SAVE_WINDOW_MS": str(self.settings.save_window_ms),
+                "INKFAST_FLUSH_LINGER_MS": str(self.settings.flush_linger_ms),
             },
             stderr=subprocess.DEVNULL,
         )

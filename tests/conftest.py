@@ -23,8 +23,9 @@ if TYPE_CHECKING:
 
 TEMPLATE = "inkfast_template"
 SECRET_KEY = "for-tests-only-and-long-enough-0123456789"
-MEMORY = Path("/dev/shm")  # noqa: S108 -- a folder of one's own is made in it, by mkdtemp
-MEMORY_BYTES_MIN = 1024**3
+MEMORY, DISK = Path("/dev/shm"), Path("/tmp")  # noqa: S108 -- a folder of one's own is made in them, by mkdtemp
+MEMORY_BYTES_MIN = 1024**3  # for a PostgreSQL without fsync
+ALL_BYTES_MIN = 4 * 1024**3  # for all servers, with what their disk guards want left
 SMALL = {"max_wal_size": "96MB", "min_wal_size": "32MB"}  # it takes memory
 _numbers = itertools.count(1)
 
@@ -37,23 +38,23 @@ def psql(server: PostgresServer, statement: str) -> None:
 
 @pytest.fixture(scope="session")
 def server_dir() -> Iterator[Path]:
-    """A short path (sockets) that unprivileged servers can walk to (pytest's own is closed to them)."""
-    path = Path(tempfile.mkdtemp(prefix="ink-", dir="/tmp"))
-    path.chmod(0o711)
-    yield path
-    shutil.rmtree(path, ignore_errors=True)
+    """A short path (sockets) that unprivileged servers can walk to (pytest's own is closed to them).
+
+    In memory where there is much room: on some disks a write that is waited for takes longer than the rest of a test,
+    and now and then seconds.
+    """
+    yield from _folder(ALL_BYTES_MIN)
 
 
 @pytest.fixture(scope="session")
-def memory_dir(server_dir: Path) -> Iterator[Path]:
-    """For servers without fsync: in memory where there is room, since a database is 300 files to make and to remove.
+def memory_dir() -> Iterator[Path]:
+    """For servers without fsync: in memory where there is room, since a database is 300 files to make and to remove."""
+    yield from _folder(MEMORY_BYTES_MIN)
 
-    On some disks that takes ten times as long as the rest of a test.
-    """
-    if not MEMORY.is_dir() or shutil.disk_usage(MEMORY).free < MEMORY_BYTES_MIN:
-        yield server_dir
-        return
-    path = Path(tempfile.mkdtemp(prefix="ink-", dir=MEMORY))
+
+def _folder(bytes_min: int) -> Iterator[Path]:
+    is_roomy = MEMORY.is_dir() and shutil.disk_usage(MEMORY).free >= bytes_min
+    path = Path(tempfile.mkdtemp(prefix="ink-", dir=MEMORY if is_roomy else DISK))
     path.chmod(0o711)
     yield path
     shutil.rmtree(path, ignore_errors=True)

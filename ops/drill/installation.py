@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from ops.drill.stores import DrillStores
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-START_S_MAX = 120.0
+START_S_MAX = 240.0
 HEAL_S_MAX = 60.0
 STOP_S_MAX = 60.0
 POLL_S = 0.01

@@ -234,7 +234,7 @@ def test_a_process_does_not_start_on_an_unsafe_journal(
         env={**environment(), **own},
         capture_output=True,
         text=True,
-        timeout=30,
+        timeout=120,
         check=False,
     )
     assert done.returncode != 0

@@ -168,7 +168,7 @@ async def test_a_restarted_postgres_is_written_to_at_once(
         spare_postgres.stop()
         await _types_a_round(desk)
         spare_postgres.start()
-        await desk.until_recorded(seconds=20)
+        await desk.until_recorded()
     await assert_all_is_well(stores, ledger_path)
 
 

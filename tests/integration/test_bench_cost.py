@@ -22,12 +22,11 @@ BYTES = {
 }
 
 
-def test_every_part_is_measured_in_every_shape_and_nothing_is_left(tmp_path: Path) -> None:
-    tmp_path.chmod(0o711)
-    figures = tmp_path / "figures.json"
+def test_every_part_is_measured_in_every_shape_and_nothing_is_left(bench_dir: Path) -> None:
+    figures = bench_dir / "figures.json"
     by = ("--by", "processes", "--by", "shards")  # between them they have every shape
     done = subprocess.run(
-        [sys.executable, "-m", "ops.cli", "bench", "cost", "--short", *by, "--json", figures, "--dir", tmp_path],
+        [sys.executable, "-m", "ops.cli", "bench", "cost", "--short", *by, "--json", figures, "--dir", bench_dir],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -49,5 +48,5 @@ def test_every_part_is_measured_in_every_shape_and_nothing_is_left(tmp_path: Pat
             assert turn["bytes"]["API, read and written"] > turn["bytes"]["HTTP, requests"]
             assert 100_000 < turn["bytes"]["journal, file"] < 2_000_000
             assert turn["bytes"]["PostgreSQL, log"] > 100_000
-    assert list(tmp_path.iterdir()) == [figures]
-    assert not [p for p in psutil.process_iter(["cmdline"]) if str(tmp_path) in " ".join(p.info["cmdline"] or ())]
+    assert list(bench_dir.iterdir()) == [figures]
+    assert not [p for p in psutil.process_iter(["cmdline"]) if str(bench_dir) in " ".join(p.info["cmdline"] or ())]

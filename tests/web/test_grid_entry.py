@@ -75,6 +75,12 @@ async def active(page: Page) -> tuple[int, int]:
     return found[0], found[1]
 
 
+async def stop_clock(page: Page) -> None:
+    """Let time pass only when the test says so: else what is typed is entered in any pause of two seconds."""
+    await page.clock.install(time=0)
+    await page.clock.pause_at(60_000)
+
+
 async def test_enter_goes_down_and_over_to_the_next_column_past_one_that_is_read_only(page: Page) -> None:
     await go(page, 49, 8)
     await keys(page, "5", "Enter")
@@ -100,7 +106,7 @@ async def test_tab_leaves_at_the_last_cell(page: Page) -> None:
 
 
 async def test_what_waits_is_entered_after_a_pause_and_once_for_undo(page: Page) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     await keys(page, "4")
     assert await text(page, 0, 0) == "0"
     await page.clock.run_for(2100)
@@ -115,7 +121,7 @@ async def test_what_waits_is_entered_after_a_pause_and_once_for_undo(page: Page)
 
 
 async def test_escape_takes_back_what_a_pause_has_entered(page: Page) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     await keys(page, "4")
     await page.clock.run_for(2100)
     await keys(page, "5", "Escape")
@@ -125,6 +131,7 @@ async def test_escape_takes_back_what_a_pause_has_entered(page: Page) -> None:
 
 
 async def test_leaving_the_page_or_the_grid_enters_what_was_typed(page: Page) -> None:
+    await stop_clock(page)
     await keys(page, "4")
     await page.evaluate("window.dispatchEvent(new PageTransitionEvent('pagehide'))")
     assert await text(page, 0, 0) == "4"
@@ -160,6 +167,7 @@ async def test_escape_gives_up_an_unreadable_text(page: Page) -> None:
 
 
 async def test_a_colleagues_value_never_replaces_what_is_being_typed(page: Page) -> None:
+    await stop_clock(page)
     await keys(page, "4")
     await page.evaluate("bench.model.arrive(0, 0, '77')")
     assert await value(page) == "4"
@@ -189,6 +197,7 @@ async def test_what_is_typed_follows_its_student_through_a_sort(page: Page) -> N
 
 
 async def test_what_is_typed_waits_for_a_student_who_is_filtered_away(page: Page) -> None:
+    await stop_clock(page)
     await keys(page, "9")
     await page.evaluate("bench.model.reorder([5, 6, 7])")
     assert await page.evaluate("bench.model.texts.map((row) => row[0]).indexOf('9')") == -1
@@ -328,7 +337,7 @@ async def test_fill_down_copies_the_first_row_of_the_range(page: Page) -> None:
 
 
 async def test_an_input_method_composes_in_peace(page: Page) -> None:
-    await page.clock.install()
+    await stop_clock(page)
     client = await page.context.new_cdp_session(page)
     await client.send("Input.imeSetComposition", {"text": "1", "selectionStart": 1, "selectionEnd": 1})
     await page.clock.run_for(5000)
