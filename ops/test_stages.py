@@ -1,5 +1,6 @@
 """Everything CI checks: stages with a time budget each, all run whatever fails, and one closing line.
 
+A stage that mostly waits runs beside those that need one core, and says what it has to say when it is waited for.
 `N passed, N failed` counts tests; a check that fails (format, types, …) counts as one failure. The exit status is 0
 only when nothing failed.
 """
@@ -59,6 +60,44 @@ class Stage(NamedTuple):
     name: str
     budget_s: int
     check: Callable[[float], Count]
+    beside: frozenset[str] = frozenset()  # stages that may run while it waits; those that come right after it
+
+
+class Aside:
+    """A stage in a process of its own, until it is waited for; what it says is kept until then."""
+
+    def __init__(self, name: str, command: list[str | Path]) -> None:
+        REPORTS.mkdir(parents=True, exist_ok=True)
+        self._said = REPORTS / f"{name}.txt"
+        with self._said.open("wb") as said:
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=said, stderr=subprocess.STDOUT)
+
+    def wait(self, limit_s: float) -> Count:
+        """Return what it has counted, having said what it said; one that is too late or has counted nothing failed."""
+        is_late = False
+        try:
+            self._process.wait(limit_s)
+        except subprocess.TimeoutExpired:
+            is_late = True
+        finally:
+            self.stop()
+        said = self._said.read_text(errors="replace")
+        click.echo(said, nl=False)
+        count = read_closing_line(said)
+        return count.plus(FAILURE) if is_late or (self._process.returncode and not count.failed) else count
+
+    def stop(self) -> None:
+        """End it if it goes on."""
+        if self._process.poll() is None:
+            self._process.terminate()
+            self._process.wait()
+
+
+def read_closing_line(said: str) -> Count:
+    """Return what the last line says; another last line has failed."""
+    lines = said.splitlines()
+    found = re.fullmatch(r"(\d+) passed, (\d+) failed", lines[-1] if lines else "")
+    return Count(int(found[1]), int(found[2])) if found else FAILURE
 
 
 def _clean_environment() -> dict[str, str]:
@@ -211,13 +250,18 @@ def _read_report(report: Path) -> Count:
 STAGES = (
     Stage("install", 180, _install),
     Stage("static", 60, _static),
-    Stage("unit", 180, _pytest("unit", "tests/unit", "tests/properties")),
     Stage("scripts", 90, _scripts),
+    Stage(
+        "faults",
+        480,
+        _pytest("faults", "tests/faults"),
+        beside=frozenset({"unit", "api", "simulation", "documents"}),
+    ),
+    Stage("unit", 180, _pytest("unit", "tests/unit", "tests/properties")),
     Stage("api", 120, _pytest("api", "tests/api")),
     Stage("simulation", 90, _pytest("simulation", "tests/simulation")),
-    Stage("integration", 330, _pytest("integration", "tests/integration")),
-    Stage("faults", 480, _pytest("faults", "tests/faults")),
     Stage("documents", 60, _pytest("documents", "tests/tidy")),
+    Stage("integration", 330, _pytest("integration", "tests/integration")),
     Stage("browser", 240, _pytest("browser", "tests/browser")),
     Stage("web", 900, _pytest("web", "tests/web")),
 )
@@ -228,23 +272,57 @@ STAGES = (
 @click.option("--began", type=float, hidden=True, help="When ./ops/test began to install, in unix seconds.")
 def run_stages(stages: tuple[str, ...], began: float | None) -> None:
     """Run the named STAGES, or all of them; then print one line, `N passed, N failed`."""
-    total = NOTHING
-    times: list[str] = []
-    for stage in STAGES:
-        if stages and stage.name not in stages:
-            continue
-        click.echo(f"=== {stage.name}")
-        start = began if began is not None and stage.name == "install" else time.time()
-        count = stage.check(stage.budget_s * HANG_FACTOR)
-        total = total.plus(count)
+    wanted = [stage for stage in STAGES if not stages or stage.name in stages]
+    run = _Run()
+    try:
+        for at, stage in enumerate(wanted):
+            run.end_aside(unless_beside=stage.name)
+            start = began if began is not None and stage.name == "install" else time.time()
+            if at + 1 < len(wanted) and wanted[at + 1].name in stage.beside:
+                run.begin_aside(stage, start)
+            else:
+                click.echo(f"=== {stage.name}")
+                run.note(stage, stage.check(stage.budget_s * HANG_FACTOR), start)
+        run.end_aside()
+    finally:
+        run.stop()
+    click.echo("\n" + "\n".join(run.times))
+    click.echo(f"{run.total.passed} passed, {run.total.failed} failed")
+    sys.exit(1 if run.total.failed else 0)
+
+
+class _Run:
+    """What was counted and how long it took; and the stage that goes on meanwhile, if there is one."""
+
+    def __init__(self) -> None:
+        self.total = NOTHING
+        self.times: list[str] = []
+        self._aside: tuple[Stage, Aside, float] | None = None
+
+    def note(self, stage: Stage, count: Count, start: float) -> None:
+        self.total = self.total.plus(count)
         took_s = time.time() - start
         verdict = "ok" if count.failed == 0 else f"{count.failed} failed"
         over = ", OVER ITS BUDGET" if took_s > stage.budget_s else ""
-        times.append(f"{stage.name:<12} {took_s:6.1f} s of {stage.budget_s:3} s   {verdict}{over}")
-        click.echo(times[-1])
-    click.echo("\n" + "\n".join(times))
-    click.echo(f"{total.passed} passed, {total.failed} failed")
-    sys.exit(1 if total.failed else 0)
+        self.times.append(f"{stage.name:<12} {took_s:6.1f} s of {stage.budget_s:3} s   {verdict}{over}")
+        click.echo(self.times[-1])
+
+    def begin_aside(self, stage: Stage, start: float) -> None:
+        click.echo(f"=== {stage.name}, beside the next ones")
+        self._aside = stage, Aside(stage.name, [sys.executable, "-m", "ops.test_stages", stage.name]), start
+
+    def end_aside(self, *, unless_beside: str = "") -> None:
+        if self._aside is None or unless_beside in self._aside[0].beside:
+            return
+        stage, aside, start = self._aside
+        click.echo(f"=== {stage.name}, waited for")
+        count = aside.wait(max(1.0, start + (stage.budget_s + 30) * HANG_FACTOR - time.time()))
+        self._aside = None
+        self.note(stage, count, start)
+
+    def stop(self) -> None:
+        if self._aside is not None:
+            self._aside[1].stop()
 
 
 if __name__ == "__main__":

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+import sys
 from pathlib import Path
 
 import pytest
 
-from ops.test_stages import Count, read_node_totals
+from ops.test_stages import STAGES, Aside, Count, read_node_totals
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -29,3 +30,39 @@ def test_every_folder_of_tests_belongs_to_a_stage() -> None:
 )
 def test_totals_of_node(said: str, count: tuple[int, int]) -> None:
     assert read_node_totals(said) == Count(*count)
+
+
+def test_who_runs_beside_a_stage_comes_right_after_it() -> None:
+    for at, stage in enumerate(STAGES):
+        after = STAGES[at + 1 : at + 1 + len(stage.beside)]
+        assert {other.name for other in after} == stage.beside
+
+
+@pytest.mark.parametrize(
+    ("program", "count"),
+    [
+        ("print('...'); print('3 passed, 0 failed')", (3, 0)),
+        ("print('3 passed, 1 failed'); raise SystemExit(1)", (3, 1)),
+        ("print('3 passed, 0 failed'); raise SystemExit(1)", (3, 1)),
+        ("print('3 passed, 0 failed'); print('Traceback')", (0, 1)),
+        ("pass", (0, 1)),
+    ],
+)
+def test_what_ran_aside_is_counted_and_said(
+    program: str,
+    count: tuple[int, int],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr("ops.test_stages.REPORTS", tmp_path)
+    assert Aside("a", [sys.executable, "-c", program]).wait(60) == Count(*count)
+    assert capsys.readouterr().out == (tmp_path / "a.txt").read_text()
+
+
+def test_what_hangs_aside_is_ended_and_has_failed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.test_stages.REPORTS", tmp_path)
+    program = "import sys, time; print('3 passed, 0 failed', flush=True); time.sleep(600)"
+    aside = Aside("a", [sys.executable, "-c", program])
+    assert aside.wait(1).failed == 1
+    assert aside._process.returncode
