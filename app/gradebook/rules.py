@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from app.drafts.codec import CELL
 from app.errors import InkfastError, JournalUnavailableError, NotFoundError
 from app.model.kinds import Kind, LineItemValue, ValueRejectedError, parse_value
-from app.model.section_rules import ScoreRange, SectionRules
+from app.model.section_rules import Ids, ScoreRange, SectionRules
 from app.records.sections import read_section_rules
 
 if TYPE_CHECKING:
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 # More than a district's teachers have open in an hour. With fewer than are typed into in turn, each save would find
-# that its section has just been dropped, and ask PostgreSQL. About 9 kB each.
-SECTIONS_KEPT_MAX = 40_000
+# that its section has just been dropped, and ask PostgreSQL. About 1.3 kB each.
+SECTIONS_KEPT_MAX = 120_000
 REFRESH_S_MIN = 1.0  # however much nonsense a client sends
 GATHER_S = 0.5  # copies that are used past their time meanwhile are read anew in one question
 RENEWED_AT_ONCE_MAX = 200
@@ -42,14 +42,14 @@ async def load_rules(connection: Connection, sections: Iterable[int], now: float
         row["section_id"]: SectionRules(
             section_id=row["section_id"],
             school_year=row["school_year"],
-            students=frozenset(row["students"] or ()),
+            students=Ids(row["students"] or ()),
             line_items={
                 item: _range_of(low, high, is_extra_credit)
                 for item, low, high, is_extra_credit in zip(
                     *(row[name] or () for name in ("line_items", "lows", "highs", "extra_credit")), strict=True
                 )
             },
-            reserved=frozenset(row["reserved"] or ()),
+            reserved=Ids(row["reserved"] or ()),
             loaded_at=now,
         )
         for row in await read_section_rules(connection, sorted(sections))
@@ -126,14 +126,14 @@ class RulesCache:
         rules = SectionRules(
             section_id=facts["section_id"],
             school_year=facts["school_year"],
-            students=frozenset(student["student_id"] for student in recorded.students),
+            students=Ids(student["student_id"] for student in recorded.students),
             line_items={
                 column["line_item_id"]: _range_of(
                     Decimal(column["result_value_min"]), Decimal(column["result_value_max"]), column["is_extra_credit"]
                 )
                 for column in recorded.line_items
             },
-            reserved=frozenset(recorded.reserved),
+            reserved=Ids(recorded.reserved),
             loaded_at=now - (_now_ms() - recorded.as_of_ms) / 1000,
         )
         self._keep(rules, heads)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from array import array
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import TYPE_CHECKING
 
 from app.model.kinds import (
     COMMENT,
@@ -17,8 +20,27 @@ from app.model.kinds import (
     check_score_range,
 )
 
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
 
-@dataclass(frozen=True)
+
+class Ids:
+    """Ids of one section, in four bytes each: as a set of numbers they took 70, of a hundred thousand sections."""
+
+    __slots__ = ("_sorted",)
+
+    def __init__(self, ids: Iterable[int]) -> None:
+        self._sorted = array("I", sorted(set(ids)))
+
+    def __contains__(self, number: int) -> bool:
+        at = bisect_left(self._sorted, number)
+        return at < len(self._sorted) and self._sorted[at] == number
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self._sorted)
+
+
+@dataclass(frozen=True, slots=True)
 class ScoreRange:
     """The range of one column."""
 
@@ -32,15 +54,18 @@ class ScoreRange:
         return cls(Decimal(value.result_value_min), Decimal(value.result_value_max), value.is_extra_credit)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class SectionRules:
-    """A section's rules at `loaded_at` (monotonic seconds of the process that loaded them)."""
+    """A section's rules at `loaded_at` (monotonic seconds of the process that loaded them).
+
+    `made`: columns that are drafted, and not recorded yet.
+    """
 
     section_id: int
     school_year: int
-    students: frozenset[int]
+    students: Ids
     line_items: dict[int, ScoreRange]
-    reserved: frozenset[int]
+    reserved: Ids
     loaded_at: float
     made: dict[int, ScoreRange] = field(default_factory=dict)
 

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from app.model.kinds import Kind, ValueRejectedError, parse_value
-from app.model.section_rules import ScoreRange, SectionRules
+from app.model.section_rules import Ids, ScoreRange, SectionRules
 
 QUIZ, EXTRA, RESERVED, MADE = 7001, 7002, 9001, 9002
 DAY = 2026110600
@@ -19,12 +19,12 @@ def rules() -> SectionRules:
     return SectionRules(
         section_id=4001,
         school_year=2026,
-        students=frozenset({101, 102}),
+        students=Ids({101, 102}),
         line_items={
             QUIZ: ScoreRange(Decimal(0), Decimal(20), is_extra_credit=False),
             EXTRA: ScoreRange(Decimal(0), Decimal(20), is_extra_credit=True),
         },
-        reserved=frozenset({RESERVED}),
+        reserved=Ids({RESERVED}),
         loaded_at=0.0,
         made={MADE: ScoreRange(Decimal(0), Decimal(5), is_extra_credit=False)},
     )
@@ -90,3 +90,11 @@ def test_a_drafted_definition_goes_before_the_recorded_one() -> None:
     changed = rules()
     changed.made[QUIZ] = ScoreRange(Decimal(0), Decimal(50), is_extra_credit=False)
     check(Kind.SCORE, QUIZ, 101, {"score": "45"}, changed)
+
+
+def test_ids_are_found_and_others_are_not() -> None:
+    few = Ids([4_294_967_295, 7, 7, 300])
+    assert list(few) == [7, 300, 4_294_967_295]
+    assert all(number in few for number in (7, 300, 4_294_967_295))
+    assert not any(number in few for number in (-1, 0, 6, 8, 299, 4_294_967_296, 2**70))
+    assert 0 not in Ids([])
