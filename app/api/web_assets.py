@@ -86,11 +86,13 @@ class WebController(Controller):
 
     @get("/assets/{name:str}")
     async def asset(self, request: Request[Any, Any, Any], name: FromPath[str]) -> Answer:
-        """Give a script or a style, for good: its name has its digest in it."""
+        """Give a script or a style, for good: its name has its digest in it. A header says where its source map is."""
         found = services_of(request.scope).web.asset(name)
         if found is None:
             raise NotFoundError("no such file")
-        return _answer(request, found, _FOR_GOOD)
+        map_name = f"{name}.map"
+        named = [(b"sourcemap", map_name.encode())] if services_of(request.scope).web.asset(map_name) else []
+        return _answer(request, found, _FOR_GOOD, *named)
 
 
 async def _page(request: Request[Any, Any, Any], name: str) -> Answer:

@@ -4,10 +4,11 @@
 // manifest.json and sw.js carries a digest of its content in its name. Each is there three times: plain, .gz and .br.
 import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { dirname, join, relative } from "node:path";
+import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
 import { brotliCompressSync, constants, gzipSync } from "node:zlib";
 import { build } from "esbuild";
+import { minify } from "terser";
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 // Which browsers are meant: README, "The browser". Older engines get the plain page.
@@ -17,6 +18,7 @@ export const ALIAS = {
   "@inkfast/outbox/receipt": join(ROOT, "outbox/src/receipt.ts"),
   "@inkfast/outbox/rescue": join(ROOT, "outbox/src/rescue.ts"),
 };
+const ASSETS = "/app/assets";
 const PAGES = ["home", "gradebook", "attendance", "receipts", "compatibility"];
 
 /** What the sources are: a digest over every file that goes into the build, so that a stale dist/ is noticed. */
@@ -55,13 +57,19 @@ const SETTINGS = {
   alias: ALIAS,
   jsx: "automatic",
   jsxImportSource: "preact",
-  sourcemap: "linked",
+  // The server names a script's map in a header: a line in each script would weigh something.
+  sourcemap: "external",
   sourcesContent: true,
   metafile: true,
   legalComments: "none",
   logLevel: "warning",
   loader: { ".svg": "file", ".json": "json" },
 };
+
+// A second pass over each script: as gzip it is 3 % lighter than after esbuild alone. No property is renamed: some are on a disk or on
+// the wire. What is not said here is as terser has it, which changes nothing that a script can tell.
+const SECOND_PASS = { module: true, ecma: 2020 };
+const { version: TERSER } = JSON.parse(readFileSync(join(ROOT, "node_modules/terser/package.json"), "utf8"));
 
 /** Bundle scripts and styles into `out`/assets; return, for each page, its own files and all that it loads at once. */
 async function bundle(out) {
@@ -78,8 +86,12 @@ async function bundle(out) {
     chunkNames: "[name].[hash]",
     assetNames: "[name].[hash]",
     splitting: true,
-    publicPath: "/app/assets",
+    publicPath: ASSETS,
+    // The digest in a file's name is made before the second pass; with this line, which that pass drops, it is another one when the
+    // pass is.
+    footer: { js: `// terser ${TERSER} ${JSON.stringify(SECOND_PASS)}` },
   });
+  for (const path of Object.keys(result.metafile.outputs)) if (path.endsWith(".js")) await shrink(join(ROOT, path));
   const outputs = Object.entries(result.metafile.outputs).map(([path, output]) => ({ path: join(ROOT, path), ...output }));
   return new Map(
     found.map(({ name, folder, entry }) => {
@@ -88,6 +100,13 @@ async function bundle(out) {
       return [name, { folder, script: script.path, style: style?.path, chunks: importedBy(script, outputs) }];
     }),
   );
+}
+
+async function shrink(path) {
+  const sourceMap = { content: readFileSync(`${path}.map`, "utf8"), filename: basename(path), includeSources: true };
+  const shrunk = await minify(readFileSync(path, "utf8"), { ...SECOND_PASS, sourceMap });
+  writeFileSync(path, shrunk.code);
+  writeFileSync(`${path}.map`, shrunk.map);
 }
 
 /** Every chunk that a script imports before it runs, theirs too. */
@@ -122,13 +141,14 @@ async function buildWorker(out) {
   if (!existsSync(entry)) return;
   const shell = readdirSync(join(out, "assets"))
     .filter((name) => !name.endsWith(".map"))
-    .map((name) => `/app/assets/${name}`);
+    .map((name) => `${ASSETS}/${name}`);
   const shown = readdirSync(out).filter((name) => name.endsWith(".html"));
   const version = createHash("sha256").update(JSON.stringify(shell));
   for (const name of shown) version.update(readFileSync(join(out, name)));
   await build({
     ...SETTINGS,
     metafile: false,
+    sourcemap: "linked",
     entryPoints: [entry],
     format: "iife",
     outfile: join(out, "sw.js"),

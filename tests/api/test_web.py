@@ -44,7 +44,8 @@ def dist(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "sw.js": b"self",
         "sw.js.map": b"{}",
         "assets/home.ABCD1234.js": SCRIPT,
-        "assets/a.ABCD1234.js.map": b"{}",
+        "assets/home.ABCD1234.js.map": b"{}",
+        "assets/lone.ABCD1234.js": SCRIPT,
     }
     for name, body in files.items():
         (folder / name).write_bytes(body)
@@ -107,7 +108,14 @@ async def test_an_asset_is_kept_for_good_and_sent_as_small_as_may_be(web: httpx.
     again = await web.get("/app/assets/home.ABCD1234.js", headers={**AS_IT_IS, "if-none-match": plain.headers["etag"]})
     assert again.status_code == 304
     assert again.headers["cache-control"] == plain.headers["cache-control"]
-    assert (await web.get("/app/assets/a.ABCD1234.js.map")).headers["content-type"] == "application/json"
+
+
+async def test_a_script_names_its_source_map_if_there_is_one(web: httpx.AsyncClient) -> None:
+    script = await web.get("/app/assets/home.ABCD1234.js")
+    source_map = await web.get(f"/app/assets/{script.headers['sourcemap']}")
+    assert (source_map.status_code, source_map.headers["content-type"]) == (200, "application/json")
+    assert "sourcemap" not in source_map.headers
+    assert "sourcemap" not in (await web.get("/app/assets/lone.ABCD1234.js")).headers
 
 
 async def test_the_service_worker_is_asked_about_each_time(web: httpx.AsyncClient) -> None:
