@@ -1,21 +1,22 @@
 """How much this process has to do: measured, told to the save window, and to whom it costs least to be turned away.
 
-Three measures, each as a multiple of what is good. For how much of the time the event loop's thread runs, or would if
-a core were free for it, says how near the limit is, before anybody waits; on a machine that it shares with the stores,
-their limit too. How late a timer fires, and how long a save takes that comes now (as many as are in progress, by as
-many as end in a second: Little's law), say that it was passed; of both the *least* of the last seconds counts, so that
-a burst that was worked off is no load, and a queue that stands is (as in CoDel, RFC 8289).
+Four measures, each as a multiple of what is good. How busy the event loop's thread is, and how long saves take (as many
+as are in progress, by as many as end in a second: Little's law), say how near the limit is, whoever's it is: of this
+process, of the stores, of the machine that they share. How late a timer fires, and how long a save takes that comes
+now, say that it was passed; of both the *least* of the last seconds counts, so that a burst that was worked off is no
+load, and a queue that stands is (as in CoDel, RFC 8289).
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
-from contextlib import closing, contextmanager
+from contextlib import contextmanager
+from statistics import fmean as mean
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from app import telemetry
-from app.core_time import CoreTime
 from app.errors import OverloadedError
 from app.model.pace import Pace
 
@@ -27,9 +28,9 @@ Work = Literal["saving", "reading", "sign_on", "reports"]
 TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
-# Half as much again is twice as bad: a queue grows faster than what fills it, and at the top there is nothing left to
-# measure. With a window's rise of a half for each e-fold (model/pace.py) the square still settles: 0.5 * 2 < pi / 2.
-BUSY_GOOD, BUSY_POWER = 0.75, 2
+BUSY_GOOD: Final = 0.8
+# In the mean: a fifth of what 99 of 100 are to take at most, as where chance alone makes the difference.
+SAVE_S_GOOD: Final = 0.1
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
 FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
@@ -100,10 +101,11 @@ class Load:
             looked_back_s -= ticks[0].elapsed_s
             self._ended_before = ticks.popleft().saves_ended
         lag_s = min(tick.lag_s for tick in ticks)
-        age_s = max(lag_s, self._save_age_s(looked_back_s))
+        age_s = max(lag_s, self._save_s(looked_back_s, min(tick.saves_in_progress for tick in ticks)))
         self.age_s = age_s if looked_back_s >= LOOK_BACK_S else 0.0
         busy = sum(tick.busy * tick.elapsed_s for tick in ticks) / looked_back_s
-        self.pressure = max((busy / BUSY_GOOD) ** BUSY_POWER, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
+        save_s = self._save_s(looked_back_s, mean(tick.saves_in_progress for tick in ticks))
+        self.pressure = max(busy / BUSY_GOOD, save_s / SAVE_S_GOOD, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
         self._pace.step(self.pressure, elapsed_s)
         telemetry.PRESSURE.set(self.pressure)
         telemetry.SAVE_WINDOW.set(self._pace.window_ms / 1000)
@@ -111,27 +113,24 @@ class Load:
             self._staying_away[work].step(refused / elapsed_s / REFUSED_PER_S_GOOD, elapsed_s)
             self._refused[work] = 0
 
-    def _save_age_s(self, looked_back_s: float) -> float:
-        """Return how long a save takes that comes now."""
-        ticks = self._ticks
-        in_progress = min(tick.saves_in_progress for tick in ticks)
+    def _save_s(self, looked_back_s: float, in_progress: float) -> float:
+        """Return how long a save takes with so many in progress."""
         if in_progress < FEW:
             return 0.0
-        ended = ticks[-1].saves_ended - self._ended_before
+        ended = self._ticks[-1].saves_ended - self._ended_before
         return in_progress * looked_back_s / max(1, ended)
 
     async def run(self) -> None:
         """Measure for ever."""
         clock = asyncio.get_running_loop().time
-        with closing(CoreTime()) as core:
-            began_s, wanted_s = clock(), sum(core.look())
-            while True:
-                await asyncio.sleep(TICK_S)
-                now_s, now_wanted_s = clock(), sum(core.look())
-                elapsed_s = max(TICK_S, now_s - began_s)
-                busy = min(1.0, (now_wanted_s - wanted_s) / elapsed_s)
-                self.measured(busy, elapsed_s - TICK_S, elapsed_s)
-                began_s, wanted_s = now_s, now_wanted_s
+        began_s, used_s = clock(), time.thread_time()
+        while True:
+            await asyncio.sleep(TICK_S)
+            now_s, now_used_s = clock(), time.thread_time()
+            elapsed_s = max(TICK_S, now_s - began_s)
+            busy = min(1.0, (now_used_s - used_s) / elapsed_s)
+            self.measured(busy, elapsed_s - TICK_S, elapsed_s)
+            began_s, used_s = now_s, now_used_s
 
 
 class Turns:

@@ -144,6 +144,17 @@ def test_who_names_a_longer_time_is_believed_and_others_are_not_touched() -> Non
         raise KeyError
 
 
+def test_saves_that_take_long_make_the_window_longer_before_a_queue_stands() -> None:
+    """Now 200 in progress and now none: each takes a quarter of a second, and none that comes now waits."""
+    load = load_with(0.0)
+    for tick in range(40):
+        load.saves_in_progress = 200 * (tick % 2)
+        load.saves_ended += 100
+        load.measured(0.1, 0.0, TICK_S)
+    assert load.pressure == pytest.approx(2.5)
+    assert load.refusing == []
+
+
 async def test_it_measures_by_itself() -> None:
     load = Load(Pace(5_000, 60_000))
     load.saves_in_progress = 10_000
