@@ -1,7 +1,9 @@
 /** Files that a teacher takes along: the gradebook as a table, and what is not sent yet. Both are made here, also offline. */
 import type { Outbox } from "@inkfast/outbox";
 import { rescue } from "@inkfast/outbox/rescue";
-import type { LineItem, SectionView, Student } from "./types.ts";
+// Whoever can download has the status line already: the build cuts no piece off for this.
+import "./status_line.tsx";
+import type { LineItem, SectionView, ShownCell, Student } from "./types.ts";
 
 /** Put a file into the person's downloads. */
 export function download(name: string, type: string, text: string): void {
@@ -33,11 +35,10 @@ export interface CsvWords {
 /** The gradebook of a section: a line for each student, a column for each line item that is shown, and comments behind them. */
 export function csvOf(view: SectionView, words: CsvWords): string {
   const columns = view.lineItems.filter((column) => !column.is_hidden);
-  const scores = view.cells("score");
-  const comments = view.cells("comment");
-  const commented = columns.filter(({ line_item_id }) =>
-    view.students.some(({ student_id }) => textOf(comments.get(`comment/${line_item_id}/${student_id}`)?.value) !== ""),
-  );
+  const scoreOf = ({ line_item_id: item }: LineItem, { student_id: student }: Student): ShownCell => view.cell({ kind: "score", item, student });
+  const commentOf = ({ line_item_id: item }: LineItem, { student_id: student }: Student): string =>
+    textOf(view.cell({ kind: "comment", item, student }).value);
+  const commented = columns.filter((column) => view.students.some((student) => commentOf(column, student) !== ""));
   const head = [
     words.student,
     words.identifier,
@@ -48,17 +49,17 @@ export function csvOf(view: SectionView, words: CsvWords): string {
     `${student.family_name}, ${student.given_name}`,
     student.identifier ?? "",
     ...columns.map((column) => {
-      const shown = scores.get(`score/${column.line_item_id}/${student.student_id}`);
-      return shown === undefined ? "" : words.cell(shown.value, column);
+      const { edit_id, value } = scoreOf(column, student);
+      return edit_id === null ? "" : words.cell(value, column);
     }),
-    ...commented.map(({ line_item_id }) => textOf(comments.get(`comment/${line_item_id}/${student.student_id}`)?.value)),
+    ...commented.map((column) => commentOf(column, student)),
   ]);
   // Spreadsheets take a file for Unicode only with this mark.
   return `\ufeff${[head, ...rows].map((row) => row.map(csvField).join(",")).join("\r\n")}\r\n`;
 
   /** Who has left is in the file if anything was entered for them. */
-  function isWanted({ student_id, is_active }: Student): boolean {
-    return is_active || columns.some(({ line_item_id }) => scores.has(`score/${line_item_id}/${student_id}`));
+  function isWanted(student: Student): boolean {
+    return student.is_active || columns.some((column) => scoreOf(column, student).edit_id !== null);
   }
 }
 

@@ -46,17 +46,12 @@ const REFUSED_MS = 300_000;
 const listeners: Map<number, Set<SectionListener>> = new Map();
 let tab: TabStream | undefined;
 
-/** Listen to a section until the returned function is called. */
-export function watchSection(section: number, listener: SectionListener): () => void {
+/** Listen to a section for as long as the page is there. */
+export function watchSection(section: number, listener: SectionListener): void {
   const those = listeners.get(section) ?? new Set();
   listeners.set(section, those.add(listener));
   tab ??= new TabStream(`inkfast.stream.${person.value?.user_id ?? 0}`);
   tab.lookAgain();
-  return () => {
-    those.delete(listener);
-    if (those.size === 0) listeners.delete(section);
-    tab?.lookAgain();
-  };
 }
 
 class TabStream {

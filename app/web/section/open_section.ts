@@ -48,7 +48,6 @@ export async function openSection(id: number, tries: number): Promise<SectionVie
     me: who,
     refresh: () => section.refresh(),
     refreshSoon: () => section.refreshSoon(),
-    close: () => section.close(),
     remember: (learnt: readonly Learnt[]) => void snapshots.write(id, { learnt }),
     forget: (forgotten: readonly string[]) => void snapshots.write(id, { forgotten }),
   };
@@ -99,7 +98,6 @@ class OpenSection {
   #isAskedAgain = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #opening: ReturnType<typeof setTimeout> | undefined;
-  #unwatch: (() => void) | undefined;
 
   constructor(id: number, store: PageStore, etag: string | null) {
     this.#id = id;
@@ -114,7 +112,7 @@ class OpenSection {
   }
 
   watched(recorded: (client_id: string, recorded_seq: number) => void): SectionView {
-    this.#unwatch = watchSection(this.#id, {
+    watchSection(this.#id, {
       cells: (columns) => this.#view.learn(columns, learntFrom(columns, Date.now())),
       presence: (users) => this.#view.meet(users),
       recorded,
@@ -151,12 +149,6 @@ class OpenSection {
       this.#timer = undefined;
       void this.refresh().catch(() => undefined);
     }, Math.random() * within_ms);
-  }
-
-  close(): void {
-    clearTimeout(this.#timer);
-    clearTimeout(this.#opening);
-    this.#unwatch?.();
   }
 
   async #ask(): Promise<void> {

@@ -134,8 +134,6 @@ export interface SectionView {
   /** Ids for columns that can be made now, without asking anybody; each for one column. */
   reservedIds(): readonly number[];
   cell(name: CellName): ShownCell;
-  /** Every cell of these kinds that holds something: what a page needs to draw itself once. */
-  cells(kind: string): ReadonlyMap<string, ShownCell>;
   /** Conflicts that are open: one's own, also from other computers, with both values. */
   conflicts(): readonly { readonly cell: CellName; readonly mine: KeptEdit | Head; readonly head: Head | null; readonly isOwn: boolean }[];
   /**
@@ -156,7 +154,6 @@ export interface SectionView {
   onChange(listener: (cells: readonly CellName[] | undefined) => void): () => void;
   /** Ask the server now, and lay the answer under what is here. */
   refresh(): Promise<void>;
-  close(): void;
 }
 
 /** The key of a cell in maps. */

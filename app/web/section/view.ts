@@ -30,7 +30,6 @@ export interface Surroundings {
   readonly refresh: () => Promise<void>;
   /** Within the next seconds, at a random moment. */
   readonly refreshSoon: () => void;
-  readonly close: () => void;
   /** What was learnt is to be remembered on disk; or forgotten. */
   readonly remember: (learnt: readonly Learnt[]) => void;
   readonly forget: (cells: readonly string[]) => void;
@@ -51,7 +50,6 @@ export class SectionOfPage implements SectionView {
   /** Conflicts that an edit of mine has decided, and the snapshot still lists. */
   readonly #decided: Set<string> = new Set();
   readonly #listeners: Set<Listener> = new Set();
-  readonly #unlisten: (() => void)[];
 
   constructor(id: number, snapshot: Snapshot, learnt: readonly Learnt[], isFromDisk: boolean, around: Surroundings) {
     this.id = id;
@@ -62,11 +60,9 @@ export class SectionOfPage implements SectionView {
     this.#standing.learn([...learnt].sort((a, b) => a.at - b.at));
     this.#readFacts(snapshot);
     this.#readKept();
-    this.#unlisten = [
-      around.outbox.on("cells", ({ section, cells }) => section === id && this.#lookAgain(cells)),
-      around.outbox.on("recorded", ({ section, edits }) => section === id && this.#stand(edits)),
-      around.outbox.on("refused", ({ edit }) => edit.section === id && this.#withdraw(edit)),
-    ];
+    around.outbox.on("cells", ({ section, cells }) => section === id && this.#lookAgain(cells));
+    around.outbox.on("recorded", ({ section, edits }) => section === id && this.#stand(edits));
+    around.outbox.on("refused", ({ edit }) => edit.section === id && this.#withdraw(edit));
   }
 
   get facts(): SectionFacts {
@@ -89,16 +85,6 @@ export class SectionOfPage implements SectionView {
 
   cell(name: CellName): ShownCell {
     return showCell(this.#layersOf(keyOf(name), name));
-  }
-
-  cells(kind: string): ReadonlyMap<string, ShownCell> {
-    const shown = new Map<string, ShownCell>();
-    for (const [key, standing] of this.#standing.cells()) if (standing.kind === kind) shown.set(key, showCell(this.#layersOf(key, standing)));
-    for (const [key, kept] of this.#kept) {
-      const name = kept[0];
-      if (name?.kind === kind && !shown.has(key)) shown.set(key, showCell(this.#layersOf(key, name)));
-    }
-    return shown;
   }
 
   conflicts(): readonly Conflict[] {
@@ -145,12 +131,6 @@ export class SectionOfPage implements SectionView {
 
   refresh(): Promise<void> {
     return this.#around.refresh();
-  }
-
-  close(): void {
-    for (const unlisten of this.#unlisten) unlisten();
-    this.#listeners.clear();
-    this.#around.close();
   }
 
   /** A snapshot has come from the server, which was asked at `asked`. Returns the cells that need not be remembered any more. */

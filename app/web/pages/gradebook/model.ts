@@ -39,7 +39,6 @@ export class GradebookModel implements GridModel {
   #columnsByKey = new Map<string, number>();
   readonly #listeners = new Set<Listener>();
   readonly #statistics = new Map<number, Statistics | undefined>();
-  readonly #stopWatching: () => void;
   /** Told when the disk could not take an entry at all. */
   onFailure: (error: unknown) => void = () => undefined;
 
@@ -52,12 +51,7 @@ export class GradebookModel implements GridModel {
     this.words = words;
     this.#reader = reader;
     this.#lay();
-    this.#stopWatching = view.onChange((cells) => this.#take(cells));
-  }
-
-  close(): void {
-    this.#stopWatching();
-    this.#listeners.clear();
+    view.onChange((cells) => this.#take(cells));
   }
 
   /** Draw the pictures of the columns: they count every score there is, and the first one is typed before. */

@@ -1,7 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import type { CellName } from "@inkfast/outbox";
 import { csvField, csvOf, fileNameOf } from "../download.ts";
-import type { LineItem, SectionView, ShownCell, Student } from "../types.ts";
+import { type LineItem, type SectionView, type ShownCell, type Student, keyOf } from "../types.ts";
 
 test("a field that a spreadsheet would run is text, and a negative number stays one", () => {
   assert.equal(csvField("=HYPERLINK(1)"), "'=HYPERLINK(1)");
@@ -22,13 +23,13 @@ test("a title makes the name of a file on every system", () => {
 test("the gradebook is a table with a mark for Unicode, students who left only with entries, and comments behind", () => {
   const student = (student_id: number, family_name: string, is_active: boolean): Student => ({ student_id, given_name: "Ana", family_name, identifier: `1${student_id}`, grades: null, is_active });
   const column = { line_item_id: 7, title: "=Quiz", result_value_max: "20", is_hidden: false } as LineItem;
-  const cell = (value: unknown): ShownCell => ({ value, place: "queued", edit_id: null, author_id: null, author_name: null, entered_at: null });
+  const cell = (value: unknown): ShownCell => ({ value, place: "queued", edit_id: value === null ? null : "e", author_id: null, author_name: null, entered_at: null });
   const view = {
     facts: { title: "Algebra", today: "2026-11-06" },
     students: [student(1, "García", true), student(2, "Gone", false), student(3, "Left", false)],
     lineItems: [column, { ...column, line_item_id: 8, title: "Hidden", is_hidden: true }],
-    cells: (kind: string) =>
-      new Map(kind === "score" ? [["score/7/1", cell({ score: "17.5" })], ["score/7/3", cell({ score: "2" })]] : [["comment/7/1", cell({ text: "=good" })]]),
+    cell: (name: CellName) =>
+      cell({ "score/7/1": { score: "17.5" }, "score/7/3": { score: "2" }, "comment/7/1": { text: "=good" } }[keyOf(name)] ?? null),
   } as unknown as SectionView;
   const text = csvOf(view, {
     student: "Student", identifier: "Id", comment: "comment", outOf: (max) => `out of ${max}`, cell: (value) => (value as { score: string }).score,

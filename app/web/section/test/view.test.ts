@@ -57,7 +57,6 @@ function open(snapshot: Snapshot, learnt: readonly Learnt[] = [], isFromDisk = f
     me: { user_id: ME, name: "David Ramos" },
     refresh: async () => undefined,
     refreshSoon: () => soon.push(1),
-    close: () => undefined,
     remember: () => undefined,
     forget: () => undefined,
   });

@@ -52,7 +52,6 @@ class World {
       me: { user_id: ME, name: "David Ramos" },
       refresh: async () => undefined,
       refreshSoon: () => undefined,
-      close: () => undefined,
       remember: () => undefined,
       forget: () => undefined,
     });

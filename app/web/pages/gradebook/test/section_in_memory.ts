@@ -92,10 +92,6 @@ export class SectionInMemory implements SectionView {
     return this.held.get(keyOf(name)) ?? EMPTY;
   }
 
-  cells(kind: string): ReadonlyMap<string, ShownCell> {
-    return new Map([...this.held].filter(([key]) => key.startsWith(`${kind}/`)));
-  }
-
   conflicts(): ReturnType<SectionView["conflicts"]> {
     return [];
   }
@@ -130,9 +126,5 @@ export class SectionInMemory implements SectionView {
 
   async refresh(): Promise<void> {
     this.tell(undefined);
-  }
-
-  close(): void {
-    this.listeners.clear();
   }
 }
