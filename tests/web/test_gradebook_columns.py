@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
@@ -196,6 +197,64 @@ async def test_a_comment_typed_before_its_dialog_is_painted_is_kept(
     await page.keyboard.press("Control+m")
     await expect(page.locator("#comment-hint")).to_have_text("On this computer")
     await grades.is_recorded({cell: {"text": "At once."}}, COMMENT)
+
+
+# Nothing else is written to this store until it is let go.
+HOLD_THE_DISK = """name => new Promise((resolve) => {
+    const asked = indexedDB.open(name);
+    asked.onsuccess = () => {
+        const edits = asked.result.transaction("edits", "readwrite").objectStore("edits");
+        window.isHeld = true;
+        const again = () => {
+            resolve();
+            if (window.isHeld) edits.count().onsuccess = again;
+            else asked.result.close();
+        };
+        again();
+    };
+})"""
+HAS_EDITS = """name => new Promise((resolve) => {
+    const asked = indexedDB.open(name);
+    asked.onsuccess = () => {
+        const found = asked.result.transaction("edits").objectStore("edits").count();
+        found.onsuccess = () => {
+            asked.result.close();
+            resolve(found.result > 0);
+        };
+    };
+})"""
+LET_PAGE_WORK = """() => new Promise((resolve) => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => resolve();
+    port2.postMessage(0);
+})"""
+
+
+@SMALL
+async def test_a_comment_that_is_typed_on_is_not_called_kept_when_its_beginning_is(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/compatibility")
+    await page.clock.install(time=dt.datetime.now(dt.UTC))
+    await page.goto(f"/app/sections/{school.section}")
+    grades = await GradePage(page, service, school).ready()
+    await grades.go("Baker, Tanisha", "Homework 1")
+    await page.keyboard.press("Control+m")
+    await expect(page.get_by_label("Comment", exact=True)).to_be_focused()
+    await page.clock.pause_at(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1))
+    outbox = f"inkfast-{school.teacher}"
+    await page.evaluate(HOLD_THE_DISK, outbox)
+    await page.keyboard.type("First")
+    await page.clock.run_for(500)
+    await page.keyboard.type(" words.")
+    await page.evaluate("window.isHeld = false")
+    await until_page(page, HAS_EDITS, outbox)
+    for _ in range(30):
+        await page.evaluate(LET_PAGE_WORK)
+    hint = page.locator("#comment-hint")
+    assert await hint.inner_text() != "On this computer"
+    await page.clock.run_for(500)
+    await expect(hint).to_have_text("On this computer")
 
 
 @SMALL

@@ -30,11 +30,13 @@ function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { first: s
     const now = state.current;
     clearTimeout(now.timer);
     if (now.text === now.entered) return;
-    now.entered = now.text;
+    const { text } = now;
+    now.entered = text;
     // What was seen when the dialog opened is the base once; afterwards it is one's own last text.
     const base = now.isFirst ? { base: opened.edit_id } : {};
     now.isFirst = false;
-    view.enter([{ ...cell, value: { text: now.text }, ...base }]).then(() => setKept(true), desk.model.onFailure);
+    // What was typed while the disk was busy is not there with it.
+    view.enter([{ ...cell, value: { text }, ...base }]).then(() => setKept(now.text === text), desk.model.onFailure);
   };
   const typed = (text: string): void => {
     const now = state.current;
