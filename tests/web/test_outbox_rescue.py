@@ -130,10 +130,17 @@ def hostile(school: GradebookSchool) -> dict[str, tuple[str, str]]:
 async def test_other_files_are_refused_in_a_sentence_and_nothing_is_sent(
     service: Service, school: GradebookSchool, tmp_path: Path
 ) -> None:
-    for name, (text, word) in hostile(school).items():
-        path = tmp_path / "file.json"
-        path.write_text(text)
-        status, out, err = await import_file(service, path)
+    files = hostile(school)
+    for name, (text, _) in files.items():
+        (tmp_path / f"{name}.json").write_text(text)
+    places = asyncio.Semaphore(3)
+
+    async def said_to(name: str) -> tuple[int, str, str]:
+        async with places:
+            return await import_file(service, tmp_path / f"{name}.json")
+
+    said = await asyncio.gather(*map(said_to, files))
+    for (name, (_, word)), (status, out, err) in zip(files.items(), said, strict=True):
         assert (name, status, out) == (name, 1, "")
         assert err.count("\n") == 1, err
         assert word in err, err
