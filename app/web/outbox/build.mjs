@@ -1,5 +1,5 @@
-// Build the package: dist/*.js (for bundlers; idb stays a dependency), dist/*.min.js (each all in one file, for a page without a
-// bundler), and the types. `node build.mjs`; `npm pack` calls it.
+// Build the package: dist/*.js (for bundlers), dist/*.min.js (each all in one file, for a page without a bundler), and the types.
+// `node build.mjs`; `npm pack` calls it.
 import { spawnSync } from "node:child_process";
 import { createRequire } from "node:module";
 import { readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
@@ -7,7 +7,8 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { build } from "esbuild";
-import { TARGET } from "../build.mjs";
+import { minify } from "terser";
+import { SECOND_PASS, TARGET } from "../build.mjs";
 
 const ROOT = dirname(fileURLToPath(import.meta.url));
 const OUT = join(ROOT, "dist");
@@ -16,18 +17,12 @@ const ENTRIES = ["index", "receipt", "rescue"];
 const SETTINGS = {
   absWorkingDir: ROOT, bundle: true, format: "esm", target: TARGET, supported: { "optional-chain": true }, legalComments: "none", outdir: OUT,
 };
-// Names that neither a page, nor the server, nor the disk, nor another file of the package ever sees.
-const INNER = ["isBusy", "due", "since", "windowMs", "editsMax", "tries", "isClosed", "blockedSince", "halt", "lanes", "lane", "clients", "schedule", "pace",
-  "leave", "acknowledgedAt", "wake", "hurry", "view", "isMemory", "acks", "step", "timer", "positions"];
 
-/** The entries of the package with idb, as a page loads them. */
+/** The entries of the package, each all in one file, as a page loads them. No property is renamed: they are on disk and on the wire. */
 async function smallest() {
-  const mangleProps = new RegExp(`^(${INNER.join("|")})$`);
-  const seen = INNER.filter((name) => new RegExp(`\\b${name}\\??[:(]`).test(readFileSync(join(ROOT, "src/types.ts"), "utf8")));
-  if (seen.length > 0) throw new Error(`pages see ${seen.join(", ")}`);
   const entryPoints = ENTRIES.map((name) => ({ in: `src/${name}.ts`, out: `${name === "index" ? "outbox" : name}.min` }));
-  const { outputFiles } = await build({ ...SETTINGS, entryPoints, minify: true, mangleProps, write: false });
-  return outputFiles;
+  const { outputFiles } = await build({ ...SETTINGS, entryPoints, minify: true, write: false });
+  return Promise.all(outputFiles.map(async ({ path, text }) => ({ path, contents: (await minify(text, SECOND_PASS)).code })));
 }
 
 const gzipped = (body) => gzipSync(body, { level: 9 }).length;
@@ -46,7 +41,7 @@ function writeTypes() {
 
 if (process.argv[1] === fileURLToPath(import.meta.url)) {
   rmSync(OUT, { recursive: true, force: true });
-  await build({ ...SETTINGS, entryPoints: ENTRIES.map((name) => `src/${name}.ts`), splitting: true, chunkNames: "shared", external: ["idb"] });
+  await build({ ...SETTINGS, entryPoints: ENTRIES.map((name) => `src/${name}.ts`), splitting: true, chunkNames: "shared" });
   const files = await smallest();
   writeTypes();
   for (const { path, contents } of files) {

@@ -6,59 +6,58 @@
  * tab's transaction has left is read first. Where the disk fails, or takes too long, everything goes on in memory, and
  * `isMemory` says so; what is in memory goes to the disk as soon as that is there: at once where it was only slow.
  */
-import { wrap } from "idb";
-import { copy, empty, renumber, sort } from "./edits.ts";
-import type { Position, Row, State } from "./edits.ts";
-import type { Acknowledgement, CellName } from "./types.ts";
+import { copy, newestOf, renumber, sort } from "./edits.ts";
+import type { Row, State } from "./edits.ts";
 import { uuid7 } from "./ids.ts";
+import { DISK_REST_MS, DISK_TRIES_MAX, PATIENCE_MS } from "./limits.ts";
+import type { OutboxOptions } from "./types.ts";
 
-const ACKS_MAX = 50;
-const PATIENCE_MS = 10_000; // with the disk, before somebody is told that it is not there; doubled each time that it comes later
-const TRY_AGAIN_MS = 30_000;
-const TRIES_MAX = 3;
-const STORES = ["edits", "sections", "acks"];
+/** The stores, each a map of the state, and what its entries are found by. */
+const STORES = [["edits", "edit_id"], ["acks", "at"], ["sections", "section"]] as const;
 
-type Step<T> = (state: State) => T;
-export type Place = CellName & { readonly section: number };
 interface Job {
-  readonly step: Step<unknown>;
-  /** Cells that look different from the call on, before they are on disk. */
-  readonly storing: readonly Place[] | undefined;
+  readonly step: (state: State) => unknown;
+  /** What it does is seen from the call on, before it is on disk. */
+  readonly isEager: boolean | undefined;
   readonly resolve: (result: never) => void;
+  result?: unknown;
 }
 
 export type Disk = ReturnType<typeof openDisk>;
 
+const result = <T>(request: IDBRequest<T>): Promise<T> =>
+  new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+
 /** `changed` is told of every new state, and whether it was this tab that has written it. A step never throws. */
 export function openDisk(
-  name: string, factory: IDBFactory | undefined, now: () => number, makeRoom: (() => Promise<unknown>) | undefined,
-  changed: (old: State, next: State, isOurs: boolean) => void,
+  name: string, how: Pick<OutboxOptions, "indexedDB" | "makeRoom"> & { now: () => number }, changed: (old: State, next: State, isOurs: boolean) => void,
 ) {
   let db: IDBDatabase | undefined;
-  let mirror = empty();
+  let mirror = copy();
   let isMemory = false;
-  let isResting = !factory; // the disk has failed, and is left alone for a while
+  let isResting = false; // the disk has failed, and is left alone for a while
   let timer: ReturnType<typeof setTimeout>;
   let attempts = 0;
   let patience = PATIENCE_MS;
   let waiting: Job[] = [];
   let group: Job[] = [];
   let running: Promise<void> | undefined;
-  let shown: State | undefined;
+  let seen: State | undefined;
+  let newest: Map<string, Row> | undefined;
 
   async function open(): Promise<IDBDatabase> {
-    const request = factory!.open(name, 1);
-    request.onupgradeneeded = () => {
-      ["edit_id", "section", ""].map((keyPath, i) => request.result.createObjectStore(STORES[i]!, keyPath ? { keyPath } : { autoIncrement: true }));
-    };
-    await wrap(request);
-    const { result } = request;
+    const request = (how.indexedDB ?? indexedDB).open(name, 1); // fails where there is none, or it is forbidden
+    request.onupgradeneeded = () => STORES.map(([store, keyPath]) => request.result.createObjectStore(store, { keyPath }));
+    const opened = await result(request);
     // The browser has ended it (Safari does), or another page wants to delete or upgrade it: it is opened again when needed.
-    result.onclose = result.onversionchange = () => {
-      result.close();
+    opened.onclose = opened.onversionchange = () => {
+      opened.close();
       letGo();
     };
-    return result;
+    return opened;
   }
 
   function letGo(): void {
@@ -66,101 +65,102 @@ export function openDisk(
     db = undefined;
   }
 
+  /** Do what the group asks for, and remember what comes of it. */
+  function play(next: State): void {
+    for (const job of group) job.result = job.step(next);
+  }
+
+  function finish(next: State, isOurs: boolean): void {
+    const old = mirror;
+    const jobs = group;
+    mirror = next;
+    group = [];
+    seen = newest = undefined;
+    changed(old, next, isOurs);
+    for (const job of jobs) job.resolve(job.result as never);
+  }
+
   /**
-   * What lies on disk, and what it is to become. Where this tab has not read this database before, everything goes on as a
-   * fresh client: at the opening, after a time without a disk, or where the database was deleted under the page. What the tab
-   * knows and the database does not is added. Too much is harmless: the server knows each edit by its id.
+   * Take the group to the disk. Where this tab has not read this database before, everything goes on as a fresh client: at
+   * the opening, after a time without a disk, or where the database was deleted under the page. What the tab knows and the
+   * database does not is added. Too much is harmless: the server knows each edit by its id.
+   *
+   * An attempt that has been given up meanwhile changes nothing here, whatever result of it on the disk.
    */
-  async function read(edits: IDBObjectStore, sections: IDBObjectStore): Promise<[State, State]> {
-    const { rev, born } = ((await wrap(sections.get(0))) ?? { rev: "", born: uuid7(now()) }) as State;
+  async function commit(attempt: number): Promise<void> {
+    let there = mirror;
+    let isOurs = false;
+    db ??= await open();
+    const tx = db.transaction(STORES.map(([store]) => store), "readwrite", { durability: "strict" });
+    const written = new Promise((resolve, reject) => {
+      tx.oncomplete = resolve;
+      tx.onabort = () => reject(tx.error);
+    });
+    written.catch(() => {}); // also where nobody waits for it yet
+    const { rev, born = uuid7(how.now()) }: State = (await result(tx.objectStore("sections").get(0))) ?? {};
     const isStrange = isMemory || born !== mirror.born;
-    if (!isStrange && rev === mirror.rev) return [mirror, copy(mirror)];
-    const there = { ...empty(), rev, born };
-    for (const row of await wrap<Row[]>(edits.getAll())) there.rows.set(row.edit_id, row);
-    for (const position of await wrap<Position[]>(sections.getAll())) there.positions.set(position.section, position);
-    there.positions.delete(0);
+    if (isStrange || rev !== mirror.rev) {
+      there = copy({ born, rev });
+      for (const [store, key] of STORES) {
+        for (const one of await result(tx.objectStore(store).getAll())) there[store].set(one[key] as never, one as never);
+      }
+      there.sections.delete(0);
+    }
+    if (attempt !== attempts) return tx.abort();
     const next = copy(there);
-    next.acks = mirror.acks;
     if (isStrange) {
-      for (const [id, row] of mirror.rows) next.rows.set(id, row);
+      for (const [id, row] of mirror.edits) next.edits.set(id, row);
+      for (const [at, ack] of mirror.acks) next.acks.set(at, ack);
       renumber(next);
     }
     sort(next);
-    return [there, next];
-  }
-
-  function finish(jobs: Job[], next: State, isOurs: boolean, results: unknown[]): void {
-    const old = mirror;
-    mirror = next;
-    group = [];
-    shown = undefined;
-    changed(old, next, isOurs);
-    jobs.map((job, i) => job.resolve(results[i] as never));
-  }
-
-  /** Take the group to the disk. One that has been given up meanwhile changes nothing here, whatever became of it there. */
-  async function commit(attempt: number): Promise<void> {
-    const jobs = group;
-    let isOurs = false;
-    db ??= await open();
-    if (attempt !== attempts) return;
-    const tx = db.transaction(STORES, "readwrite", { durability: "strict" });
-    const { done } = wrap(tx);
-    done.catch(() => {}); // also where nobody waits for it yet
-    const [edits, sections, acks] = STORES.map((store) => tx.objectStore(store)) as [IDBObjectStore, IDBObjectStore, IDBObjectStore];
-    const write = <K extends IDBValidKey, V>(store: IDBObjectStore, old: Map<K, V>, next: Map<K, V>) => {
-      for (const [key, value] of next) if (old.get(key) !== value) isOurs = !!store.put(value);
-      for (const key of old.keys()) if (!next.has(key)) isOurs = !!store.delete(key);
-    };
-    const [there, next] = await read(edits, sections);
-    if (attempt !== attempts) return tx.abort();
-    const results = jobs.map((job) => job.step(next));
-    write(edits, there.rows, next.rows);
-    write(sections, there.positions, next.positions);
-    for (const ack of next.acks) {
-      const request = acks.put(ack);
-      request.onsuccess = () => acks.delete(IDBKeyRange.upperBound((request.result as number) - ACKS_MAX));
+    play(next);
+    for (const [store] of STORES) {
+      const old = there[store] as Map<unknown, unknown>;
+      const to = tx.objectStore(store);
+      for (const [key, value] of next[store]) if (old.get(key) !== value) isOurs = !!to.put(value);
+      for (const key of old.keys()) if (!next[store].has(key as never)) isOurs = !!to.delete(key as IDBValidKey);
     }
-    if (isOurs) sections.put({ section: 0, rev: (next.rev = uuid7(now())), born: next.born });
-    await done;
+    if (isOurs) tx.objectStore("sections").put({ section: 0, rev: (next.rev = uuid7(how.now())), born });
+    await written;
     if (attempt !== attempts) return;
     isMemory = false;
-    next.acks = [];
-    finish(jobs, next, isOurs, results);
+    finish(next, isOurs);
   }
 
   /** The disk may be there again. */
   function again(): void {
     isResting = false;
-    void run(() => {});
+    void look();
   }
 
   async function keep(): Promise<void> {
-    for (let tries = 0; !isResting && tries < TRIES_MAX; tries++) {
+    for (let tries = 0; !isResting && tries < DISK_TRIES_MAX; tries++) {
       const going = commit(++attempts);
       try {
-        return await within(going, patience);
+        // Where that takes too long, it goes on; what is thrown here then is nothing.
+        return await Promise.race([going, new Promise<never>((_, reject) => setTimeout(reject, patience))]);
       } catch (error) {
         attempts++;
         letGo();
-        const why = (error as Error).name;
-        if (why === "TimeoutError") {
+        if (error === undefined) {
           going.then(() => {
             patience *= 2;
             again();
           }, () => {});
           break;
         }
-        if (/Quota|Abort/.test(why)) await makeRoom?.().catch(() => {});
+        // A transaction that the browser has ended has an error only where it says why.
+        if (/Quota|Abort/.test((error as Error | null)?.name ?? "Abort")) await how.makeRoom?.().catch(() => {});
       }
     }
-    if (!isResting) timer = setTimeout(again, TRY_AGAIN_MS);
+    if (!isResting) timer = setTimeout(again, DISK_REST_MS);
     isResting = true;
-    const next = copy(mirror);
+    const next = copy({ born: "", ...mirror });
     if (!isMemory) renumber(next); // other tabs may go on with the numbers that are on disk
     isMemory = true;
-    finish(group, next, false, group.map((job) => job.step(next)));
-    mirror.acks.splice(0, mirror.acks.length - ACKS_MAX);
+    play(next);
+    finish(next, false);
   }
 
   async function work(): Promise<void> {
@@ -173,43 +173,40 @@ export function openDisk(
     running = undefined;
   }
 
-  function run<T>(step: Step<T>, storing?: readonly Place[]): Promise<T> {
+  function run<T>(step: (state: State) => T, isEager?: boolean): Promise<T> {
     return new Promise((resolve) => {
-      waiting.push({ step, storing, resolve });
-      shown = undefined;
+      waiting.push({ step, isEager, resolve });
+      seen = newest = undefined;
       running ??= work();
     });
   }
 
-  const eager = () => [...group, ...waiting].filter((job) => job.storing);
+  const look = () => run(() => {});
+
+  function view(): State {
+    if (!seen) {
+      seen = copy(mirror);
+      for (const job of [...group, ...waiting]) if (job.isEager) job.step(seen);
+    }
+    return seen;
+  }
+
   return {
     run,
+    /** Take in what other tabs have left on the disk. */
+    look,
     /** What is kept, as of the last transaction. */
     kept: () => mirror,
     /** The same, and what is not on disk yet. */
-    view(): State {
-      if (!shown) {
-        shown = eager().length ? copy(mirror) : mirror;
-        for (const job of eager()) job.step(shown);
-      }
-      return shown;
-    },
-    storing: (): Place[] => eager().flatMap((job) => job.storing!),
+    view,
+    /** Of that, the newest edit of each cell. */
+    newest: () => (newest ??= newestOf(view())),
+    isStored: ({ edit_id }: { edit_id: string }): boolean => mirror.edits.has(edit_id),
     isMemory: () => isMemory,
-    /** Newest first. */
-    acks: async (): Promise<Acknowledgement[]> => [...(db ? await wrap(db.transaction("acks").objectStore("acks").getAll()) : []), ...mirror.acks].reverse(),
     async close(): Promise<void> {
       clearTimeout(timer);
       await running;
       letGo();
     },
   };
-}
-
-/** Rejects with a TimeoutError where it takes longer; what it does goes on. */
-function within<T>(promise: Promise<T>, ms: number): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const timer = setTimeout(() => reject(new DOMException("", "TimeoutError")), ms);
-    promise.then(resolve, reject).finally(() => clearTimeout(timer));
-  });
 }

@@ -3,26 +3,22 @@
  * change on, full jitter where nobody answers, and `Retry-After` where somebody does.
  */
 import type { Answer, Save } from "./edits.ts";
-import { BYTES_MAX, EDITS_MAX, answered, fit, fits, markSent, openOf, renumber, take, unsentOf, wire } from "./edits.ts";
+import { answered, fit, markSent, openOf, renumber, take, unsentOf, wire } from "./edits.ts";
 import type { Disk } from "./disk.ts";
 import { uuid7 } from "./ids.ts";
-import { alone } from "./tabs.ts";
-import type { Acknowledgement, OutboxOptions } from "./types.ts";
-
-const ANSWER_MS_MAX = 15_000;
-const HOLDER_MS_MAX = 30_000; // then a tab that holds the lock is taken to be frozen
-const BACKOFF_MS_MAX = 60_000;
-const RETRY_AFTER_MS_MAX = 3_600_000;
+import { ANSWER_MS_MAX, BACKOFF_MS_MAX, BYTES_MAX, EDITS_MAX, HOLDER_LOOK_MS, HOLDER_MS_MAX, RETRY_AFTER_MS_MAX, WINDOW_MS } from "./limits.ts";
+import type { Acknowledgement, OutboxOptions, OutboxStatus } from "./types.ts";
 
 /** How one section stands with the server. Moments in milliseconds since 1970; 0, or none: never. */
 interface Lane {
   readonly section: number;
   timer?: ReturnType<typeof setTimeout>;
+  /** A request is on its way, with what has a number. */
   isBusy?: boolean;
   /** Nothing is sent before: a window after an answer, or what a failure costs. */
   due: number;
   /** When the first change came that is not sent. */
-  since?: number;
+  since?: number | undefined;
   windowMs: number;
   editsMax: number;
   tries: number;
@@ -30,56 +26,61 @@ interface Lane {
   polls: number;
   /** The server has asked to be left alone until `due`. */
   isClosed?: boolean;
-  /** Since when another tab holds the lock. */
+  /** Since when another tab holds the lock, at the most. */
   blockedSince?: number;
   offlineSince?: number;
-  /** Nothing is sent before somebody has signed in, or at all: the answer that said so. */
-  halt?: { readonly status: number; readonly code: string } | undefined;
+  /** The last edit that was sent on leaving, since the page was last seen. */
+  left: number;
+  /** Nothing is sent before somebody has signed in. */
+  signInRequired?: boolean;
+  /** Nothing is sent any more. */
+  stuck?: OutboxStatus["stuck"];
 }
 
 export type Drain = ReturnType<typeof openDrain>;
 
-export const needsSignIn = ({ halt }: Lane): boolean => /40[13]/.test(`${halt?.status}`);
+const idsOf = (said: readonly { readonly edit_id: string }[]): string => said.map(({ edit_id }) => edit_id).join();
 
 /** `how` has the defaults filled in; `name` is that of this outbox. */
 export function openDrain(
-  disk: Disk, name: string, how: Required<Pick<OutboxOptions, "url" | "headers" | "fetch" | "now" | "random">>,
-  acknowledged: (ack: Acknowledgement) => void, changed: () => void,
+  disk: Disk, name: string, how: OutboxOptions & Required<Pick<OutboxOptions, "now" | "random">>,
+  say: (event: "acknowledged", ack: Acknowledgement) => void, changed: () => void,
 ) {
   const { now, random } = how;
-  const lanes = new Map<number, Lane>();
-  const sending = new Set<string>();
+  const lanes: Record<number, Lane> = {};
   const clients = new Set<string>();
-  const left = new Set<string>(); // sent on leaving, since the page was last seen
   let clockOffset = 0;
-  let acknowledgedAt = 0;
+  let lastAcknowledged = 0;
   let isOver = false;
 
-  function lane(section: number): Lane {
-    let of = lanes.get(section);
-    if (!of) lanes.set(section, (of = { section, due: 0, windowMs: 5_000, editsMax: EDITS_MAX, tries: 0, polls: 0 }));
-    return of;
-  }
+  const all = () => Object.values(lanes);
+  const lane = (section: number) => (lanes[section] ??= { section, due: 0, windowMs: WINDOW_MS, editsMax: EDITS_MAX, tries: 0, polls: 0, left: 0 });
 
   /** The window begins with the oldest change that nobody has sent, whichever tab it was typed in. */
   function schedule(of: Lane): void {
+    const [unsent] = unsentOf(disk.view(), of.section);
     clearTimeout(of.timer);
-    const [unsent] = unsentOf(disk.kept(), of.section);
-    if (unsent) of.since ||= Math.min(now(), Date.parse(unsent.entered_at));
-    else if (!openOf(disk.kept(), of.section).length) return;
-    if (isOver || of.isBusy || of.halt) return;
+    of.since = unsent && (of.since || Math.min(now(), Date.parse(unsent.entered_at)));
+    if (isOver || of.isBusy || of.signInRequired || of.stuck || !openOf(disk.view(), of.section).length) return;
     // While PostgreSQL is behind, a district that asks in every window would keep it there.
     const pause = Math.min(BACKOFF_MS_MAX, of.windowMs * (2 ** of.polls - 1));
-    of.timer = setTimeout(() => drain(of), Math.max(of.due, unsent ? of.since! + of.windowMs : of.due + pause) - now());
+    of.timer = setTimeout(() => drain(of), Math.max(of.due, of.since ? of.since + of.windowMs : of.due + pause) - now());
   }
 
+  /**
+   * Under a lock that no other tab holds: a frozen one keeps it, and is not waited for longer than half a minute. None of it
+   * is needed for being right: two tabs may send the same twice, which has no second effect.
+   */
   async function drain(of: Lane): Promise<void> {
+    let saved: Promise<void> | undefined;
     of.isBusy = true;
-    const isForced = now() - of.blockedSince! >= HOLDER_MS_MAX;
-    if (await alone(`${name}/${of.section}`, isForced, () => save(of))) delete of.blockedSince;
-    else {
-      of.blockedSince ||= now();
-      of.due = now() + 500 + random() * 1_000;
+    of.blockedSince ||= now();
+    of.due = now() + HOLDER_LOOK_MS; // where another tab sends
+    const isForced = now() - of.blockedSince >= HOLDER_MS_MAX;
+    try {
+      await navigator.locks.request(`${name}/${of.section}`, { ifAvailable: true }, (lock) => (lock || isForced ? (saved = save(of)) : undefined));
+    } catch {
+      await (saved ?? save(of)); // there are no locks, or this page may not use them
     }
     of.isBusy = false;
     schedule(of);
@@ -88,69 +89,62 @@ export function openDrain(
 
   async function save(of: Lane): Promise<void> {
     const asked = await disk.run((state) => take(state, of.section, of.editsMax, uuid7(now())));
-    of.since = 0;
-    for (const { edit_id } of asked.edits) sending.add(edit_id);
+    of.since = of.blockedSince = 0;
     changed();
     const stop = new AbortController();
-    const timer = setTimeout(() => stop.abort(), ANSWER_MS_MAX);
+    setTimeout(() => stop.abort(), ANSWER_MS_MAX);
     try {
-      await post(of, asked, { signal: stop.signal });
+      await post(of, asked, stop.signal);
     } catch {
       of.offlineSince ||= now();
       failed(of);
     }
-    clearTimeout(timer);
-    for (const { edit_id } of asked.edits) sending.delete(edit_id);
   }
 
-  /** Send a request, and take its answer in; rejects where there is none. */
-  async function post(of: Lane, asked: Save, extra: RequestInit): Promise<void> {
-    const { client_id, edits } = asked;
+  /** Send a request, and take its answer in; rejects where there is none. Without a `signal` the page may be gone before that. */
+  async function post(of: Lane, asked: Save, signal: AbortSignal | null): Promise<void> {
+    const { section, client_id, edits } = asked;
     clients.add(client_id);
     const body = JSON.stringify({ client_id, sent_at: new Date(now()).toISOString(), exceptions_seen_seq: asked.seen_seq, edits });
     const type = "application/json";
-    const to = `${how.url}/sections/${of.section}/edits`;
-    if (extra.keepalive && !("keepalive" in Request.prototype)) {
+    const to = `${how.url}/sections/${section}/edits`;
+    if (!signal && !("keepalive" in Request.prototype)) {
       navigator.sendBeacon(to, new Blob([body], { type }));
       return;
     }
-    const response = await how.fetch(to, { method: "POST", credentials: "same-origin", headers: { "Content-Type": type, ...how.headers() }, body, ...extra });
+    const response = await (how.fetch ?? fetch)(to, {
+      method: "POST", headers: { "Content-Type": type, ...how.headers?.() }, body, keepalive: !signal, signal,
+    });
     const { status, headers } = response;
-    const answer: (Answer & { code?: string }) | null = await response.json().catch(() => null);
+    const answer: Answer & { code?: string } = await response.json().catch(() => null);
     const at = Date.parse(headers.get("Date")!);
     if (at) clockOffset = at + 500 - now(); // it is cut to seconds
-    if (status === 200) await takeIn(of, asked, answer);
-    else if (!extra.keepalive) await refused(of, asked, status, answer?.code, headers.get("Retry-After")); // that was an extra
-  }
-
-  async function takeIn(of: Lane, asked: Save, answer: Answer | null): Promise<void> {
-    if (!fits(asked, answer)) throw new TypeError();
-    acknowledgedAt = now() + clockOffset;
-    const ack = await disk.run((state) => answered(state, asked, answer, acknowledgedAt));
-    if (answer.next_save_ms >= 0) of.windowMs = answer.next_save_ms;
-    of.due = now() + of.windowMs;
-    of.isClosed = false;
-    of.tries = of.offlineSince = 0;
-    of.polls = asked.edits.length ? 0 : of.polls + 1;
-    if (ack) acknowledged(ack);
-  }
-
-  async function refused(of: Lane, asked: Save, status: number, code: string | undefined, retryAfter: string | null): Promise<void> {
+    if (status === 200) {
+      // What a captive portal says is not that; and throws, here or before.
+      if (!idsOf([...answer.outcomes, ...answer.exceptions]).startsWith(idsOf(edits))) throw answer;
+      lastAcknowledged = now() + clockOffset;
+      const ack = await disk.run((state) => answered(state, asked, answer, lastAcknowledged));
+      if (answer.next_save_ms >= 0) of.windowMs = answer.next_save_ms;
+      of.due = now() + of.windowMs;
+      of.isClosed = false;
+      of.tries = of.offlineSince = 0;
+      of.polls = edits.length ? 0 : of.polls + 1;
+      if (ack) say("acknowledged", ack);
+      return;
+    }
+    if (!signal) return; // that was an extra
     of.offlineSince = 0;
-    const isMalformed = code && (/400|415|422/.test(`${status}`) || (status === 413 && !asked.edits[1]));
-    if (isMalformed || /40[13]/.test(`${status}`)) of.halt = { status, code: code! };
+    if ([401, 403].includes(status)) of.signInRequired = true;
+    else if (answer?.code && ([400, 415, 422].includes(status) || (status === 413 && !edits[1]))) of.stuck = { status, code: answer.code };
     else {
-      if (status === 409) await disk.run((state) => renumber(state, of.section)); // something before these is missing
-      if (status === 413) {
-        of.editsMax = (asked.edits.length + 1) >> 1;
-        of.tries = 0;
-      }
-      failed(of, retryAfter);
+      if (status === 409) await disk.run((state) => renumber(state, section)); // something before these is missing
+      if (status === 413) of.editsMax = (edits.length + 1) >> 1;
+      failed(of, +headers.get("Retry-After")! * 1_000);
     }
   }
 
-  function failed(of: Lane, retryAfter?: string | null): void {
-    const ms = Number(retryAfter) * 1_000;
+  /** `ms`: how long the server has asked to be left alone. */
+  function failed(of: Lane, ms = 0): void {
     of.isClosed = ms > 0;
     of.due = now() + (of.isClosed ? Math.min(ms, RETRY_AFTER_MS_MAX) : random() * Math.min(BACKOFF_MS_MAX, 1_000 * 2 ** of.tries));
     of.tries++;
@@ -163,47 +157,54 @@ export function openDrain(
    */
   function leave(): void {
     let bytesMax = BYTES_MAX; // of all such requests in flight; what is too much is refused by the browser
-    const state = disk.view();
-    lanes.forEach((of, section) => {
-      const open = openOf(disk.kept(), section).filter((row) => state.rows.has(row.edit_id)); // on disk, and not about to be replaced
-      const rows = fit(open, EDITS_MAX, bytesMax);
-      const isNews = unsentOf(state, section).some((row) => rows.includes(row) && !left.has(row.edit_id));
+    for (const of of all()) {
+      const { section } = of;
+      const rows = fit(openOf(disk.view(), section).filter(disk.isStored), EDITS_MAX, bytesMax);
+      const isNews = rows.some((row) => row.n > of.left && row.state === "queued");
       const edits = rows.map((row, i) => wire(row, i + 1));
-      if (!isNews || of.halt || of.isClosed) return;
+      if (!isNews || of.signInRequired || of.stuck || of.isClosed) continue;
       bytesMax -= JSON.stringify(edits).length;
-      for (const { edit_id } of rows) left.add(edit_id);
-      void disk.run((state) => markSent(state, rows), []);
-      post(of, { section, client_id: uuid7(now()), seen_seq: 0, edits }, { keepalive: true }).catch(() => {});
-    });
+      of.left = rows[rows.length - 1]!.n;
+      void disk.run((state) => markSent(state, rows), true);
+      post(of, { section, client_id: uuid7(now()), seen_seq: 0, edits }, null).catch(() => {});
+    }
   }
 
   return {
-    lanes, lane, sending, clients, schedule, leave,
+    lanes: all, lane, clients, leave,
     clockOffset: () => clockOffset,
-    acknowledgedAt: () => acknowledgedAt,
+    lastAcknowledged: () => lastAcknowledged,
     /** The server has said, beside a snapshot, how long to collect: what is typed already, too. */
-    pace(of: Lane, ms?: number): void {
-      if (ms! >= 0) of.windowMs = ms!;
+    pace(section: number, ms?: number): void {
+      if (ms! >= 0) lane(section).windowMs = ms!;
+      schedule(lane(section));
+    },
+    /** Some of what this client has sent is settled: ask at once how. */
+    ask(section: number, client_id: string): void {
+      const of = lane(section);
+      if (!clients.has(client_id) || of.tries) return;
+      of.due = 0;
       schedule(of);
     },
     /** Look at every section that keeps something. */
     wake(): void {
-      for (const { section } of disk.kept().rows.values()) lane(section);
-      lanes.forEach(schedule);
+      for (const { client_id } of disk.kept().sections.values()) clients.add(client_id);
+      for (const { section } of disk.kept().edits.values()) lane(section);
+      all().forEach(schedule);
     },
-    /** Try at once, unless the server has asked for patience. `isSignedIn`: also where it had asked for a sign-in. */
-    hurry(isSignedIn: boolean): void {
-      left.clear();
-      for (const of of lanes.values()) {
-        if (isSignedIn && needsSignIn(of)) of.halt = undefined;
+    /** Try at once, unless the server has asked for patience; also where it had asked for a sign-in. */
+    hurry(): void {
+      for (const of of all()) {
+        of.left = 0;
+        of.signInRequired = false;
         if (!of.isClosed) of.due = 0;
-        of.since = unsentOf(disk.view(), of.section).length && 1;
+        of.since = 1;
         schedule(of);
       }
     },
     close(): void {
       isOver = true;
-      lanes.forEach((of) => clearTimeout(of.timer));
+      all().forEach(schedule);
     },
   };
 }

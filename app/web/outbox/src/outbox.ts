@@ -1,30 +1,25 @@
 /** One opening of an outbox, in one tab: what is kept on disk (disk.ts), sending (drain.ts), and what both say to the page. */
-import { cellKey, decide, isRefused, put } from "./edits.ts";
+import { cellKey, decide, isRefused, put, shownOf, wire } from "./edits.ts";
 import type { Row, State } from "./edits.ts";
+import { openDrain } from "./drain.ts";
 import { openDisk } from "./disk.ts";
-import type { Disk } from "./disk.ts";
-import { needsSignIn, openDrain } from "./drain.ts";
-import type { Drain } from "./drain.ts";
 import { uuid7 } from "./ids.ts";
-import { channel } from "./tabs.ts";
-import type { CellName, Change, KeptEdit, Outbox, OutboxEvents, OutboxOptions, OutboxStatus } from "./types.ts";
+import type { Outbox, OutboxEvents, OutboxOptions, OutboxStatus } from "./types.ts";
 
 /** Open the outbox of a user. What an earlier opening left is taken over, and sent. */
 export function openOutbox(options: OutboxOptions): Outbox {
-  const how = {
-    now: Date.now, random: Math.random, url: "/api/v1", headers: () => ({}), fetch: (...args: Parameters<typeof fetch>) => fetch(...args), ...options,
-  };
+  const how = { now: Date.now, random: Math.random, url: "/api/v1", name: "inkfast", ...options };
   const { now } = how;
   const user = `${how.user}`;
-  const name = `${how.name ?? "inkfast"}-${user}`;
-  const listeners = new Set<{ readonly event: string; readonly listener: (detail: never) => void }>();
+  const name = `${how.name}-${user}`;
+  const listeners = new Set<(event: keyof OutboxEvents, detail: never) => void>();
   let recordedAt = 0;
-  let isOpened = false;
-  let isPersisted: boolean | undefined;
+  let asked: Promise<boolean> | undefined;
+  let isPersisted = false;
   let isStatusDue = false;
 
   function say<K extends keyof OutboxEvents>(event: K, detail: OutboxEvents[K]): void {
-    for (const one of [...listeners]) if (one.event === event) one.listener(detail as never);
+    for (const hear of listeners) hear(event, detail as never);
   }
 
   /** Many things change the status at once: it is said once for all of them. */
@@ -37,134 +32,116 @@ export function openOutbox(options: OutboxOptions): Outbox {
   }
 
   function changed(old: State, next: State, isOurs: boolean): void {
-    const touched = [...next.rows.values()].filter((row) => old.rows.get(row.edit_id) !== row);
-    const gone = [...old.rows.values()].filter((row) => !next.rows.has(row.edit_id));
-    const cells = [...touched, ...gone];
-    for (const { client_id } of next.positions.values()) drain.clients.add(client_id);
-    for (const section of new Set(cells.map((row) => row.section))) {
+    const touched = [...next.edits.values()].filter((row) => old.edits.get(row.edit_id) !== row);
+    const gone = [...old.edits.values()].filter((row) => !next.edits.has(row.edit_id));
+    for (const section of new Set([...touched, ...gone].map((row) => row.section))) {
       const isHere = (row: Row) => row.section === section;
       const edits = gone.filter((row) => isHere(row) && row.sent && !isRefused(row));
-      if (edits.length) {
+      if (edits[0]) {
         recordedAt = now() + drain.clockOffset();
         say("recorded", { section, edits });
       }
-      say("cells", { section, cells: cells.filter(isHere) });
+      say("cells", { section, cells: [...touched, ...gone].filter(isHere) });
     }
     for (const edit of touched) {
-      if (isOpened && isRefused(edit) && !edit.over && old.rows.get(edit.edit_id)?.state !== edit.state) say("refused", { edit });
+      if (old.born !== undefined && isRefused(edit) && !edit.over && old.edits.get(edit.edit_id)?.state !== edit.state) say("refused", { edit });
     }
-    if (isOurs) tabs?.postMessage("rows");
+    if (isOurs) tabs?.postMessage(false);
     drain.wake();
     void sayStatus();
   }
 
-  let factory = how.indexedDB;
-  try {
-    factory ??= indexedDB;
-  } catch {
-    // forbidden, or missing: in memory, then
-  }
-  const disk = openDisk(name, factory, now, how.makeRoom, changed);
-  const drain = openDrain(disk, name, how, (ack) => say("acknowledged", ack), sayStatus);
-  const look = () => disk.run(() => {});
-  const tabs = channel(name, (word) => (word === "in" ? drain.hurry(true) : look()));
-  const opened = look().then(() => {
-    isOpened = true;
-  });
+  const disk = openDisk(name, how, changed);
+  const drain = openDrain(disk, name, how, say, sayStatus);
+  const tabs = globalThis.BroadcastChannel && new BroadcastChannel(name);
+  if (tabs) tabs.onmessage = ({ data: isSignedIn }) => (isSignedIn ? drain.hurry() : disk.look());
+  const opened = disk.look();
 
-  const keyIn = (section: number, cell: CellName) => `${section}/${cellKey(cell)}`;
-  const shown = (row: Row): KeptEdit => (row.state === "queued" && drain.sending.has(row.edit_id) ? { ...row, state: "sending" } : row);
-  const rows = () => [...disk.view().rows.values()].filter((row) => !row.over);
-  // The newest edit of each cell; made anew when something has changed.
-  let seen: State | undefined;
-  let newest: Map<string, Row>;
+  const shown = <R extends Row | undefined>(row: R): R =>
+    row?.state === "queued" && row.seq && drain.lane(row.section).isBusy ? { ...row, state: "sending" } : row;
+  const kept = (section?: number) => shownOf(disk.view()).filter((row) => !section || row.section === section).map(shown);
 
-  function onPage(event: Event): void {
-    const { type } = event;
-    if (type === "beforeunload") {
-      if (disk.storing().length) event.preventDefault();
-    } else if (type === "pagehide" || (type[0] === "v" && document.visibilityState === "hidden")) drain.leave();
-    else {
-      drain.hurry(true);
-      void look();
-    }
+  function comeBack(): void {
+    drain.hurry();
+    void disk.look();
   }
-  const heard = ["visibilitychange", "pagehide", "online", "beforeunload"];
-  for (const type of heard) globalThis.addEventListener?.(type, onPage);
+  const page: Record<string, (event: Event) => void> = {
+    beforeunload: (event) => kept().every(disk.isStored) || event.preventDefault(),
+    pagehide: drain.leave,
+    visibilitychange: () => (document.hidden ? drain.leave() : comeBack()),
+    online: comeBack,
+  };
+  for (const event in page) addEventListener(event, page[event]!);
 
   async function persist(): Promise<void> {
-    if (isPersisted !== undefined) return;
-    isPersisted = false;
-    const { storage } = navigator;
-    isPersisted = (await storage.persisted()) || (await storage.persist());
+    asked ??= navigator.storage.persist();
+    isPersisted = await asked;
     void sayStatus();
   }
 
+  function status(section?: number): OutboxStatus {
+    const count = { storing: 0, queued: 0, sending: 0, drafted: 0, recorded: 0, conflict: 0, rejected: 0, quarantined: 0 };
+    const lanes = drain.lanes().filter((lane) => !section || lane.section === section);
+    const edits = kept(section);
+    for (const edit of edits) count[disk.isStored(edit) ? edit.state : "storing"]++;
+    return {
+      ...count, conflicts: count.conflict,
+      oldestUnsent: first(edits.map(({ state, entered_at }) => /que|sen/.test(state) && Date.parse(entered_at))),
+      lastAcknowledged: drain.lastAcknowledged() || null, lastRecorded: recordedAt || null,
+      offlineSince: first(lanes.map((lane) => lane.offlineSince)), retryAt: first(lanes.map((lane) => lane.tries && lane.due)),
+      signInRequired: lanes.some((lane) => lane.signInRequired), stuck: lanes.find((lane) => lane.stuck)?.stuck ?? null,
+      storage: disk.isMemory() ? "memory" : isPersisted ? "persistent" : "best-effort",
+    };
+  }
+
   const outbox: Outbox = {
-    user,
+    user, kept, status,
     async put(section, changes) {
       const entered_at = new Date(now()).toISOString();
-      const typed = changes.map((change) => JSON.parse(JSON.stringify({ ...change, edit_id: uuid7(now()), entered_at })));
-      const kept = disk.run((state) => put(state, section, typed), changes.map((change) => ({ ...change, section })));
+      const typed = changes.map((change) => JSON.parse(JSON.stringify(wire({ ...change, edit_id: uuid7(now()), entered_at }))));
+      const stored = disk.run((state) => put(state, section, typed), true);
       say("cells", { section, cells: changes });
       void sayStatus();
-      const edits = await kept;
+      const edits = await stored;
       persist().catch(() => {}); // where there is no such thing
       return edits;
     },
-    kept: (section) => rows().filter((row) => row.section === section).map(shown),
-    newest(section, cell) {
-      if (seen !== disk.view()) {
-        seen = disk.view();
-        newest = new Map(rows().map((row) => [keyIn(row.section, row), row]));
-      }
-      const row = newest.get(keyIn(section, cell));
-      return row && shown(row);
+    newest: (section, cell) => shown(disk.newest().get(cellKey(section, cell))),
+    isStoring(section, cell) {
+      const edit = outbox.newest(section, cell);
+      return !!edit && !disk.isStored(edit);
     },
-    isStoring: (section, cell) => disk.storing().some((one) => keyIn(one.section, one) === keyIn(section, cell)),
     async settle(edit_id, choice, head) {
-      const row = disk.view().rows.get(edit_id);
+      const row = disk.view().edits.get(edit_id);
       const stands = head === undefined ? row?.head : head;
-      if (row?.state !== "conflict" || row.over || (choice === "theirs" && !stands)) throw new Error("no open conflict, or theirs is not known");
-      const { kind, item, student, value, resolves = [] } = row;
-      const change: Change = {
-        kind, item, student, value: choice === "mine" ? value : stands!.value, base: stands ? stands.edit_id : null, resolves: [edit_id, ...resolves],
-      };
-      await outbox.put(row.section, [change]);
+      if (row?.state !== "conflict" || row.over || (choice === "theirs" && !stands)) throw new Error("no open conflict");
+      await outbox.put(row.section, [{
+        ...row, value: (choice === "mine" ? row : stands!).value, base: stands?.edit_id ?? null, resolves: [edit_id],
+      }]);
     },
-    dismiss: (edit_id) =>
-      disk.run((state) => {
-        const row = state.rows.get(edit_id);
-        if (row && isRefused(row)) decide(state, row);
-      }, []),
+    dismiss: (edit_id) => disk.run((state) => decide(state, edit_id), true),
     open(section, next_save_ms) {
-      drain.pace(drain.lane(section), next_save_ms);
+      drain.pace(section, next_save_ms);
       return opened;
     },
-    recorded(section, client_id) {
-      const lane = drain.lane(section);
-      if (!outbox.isOwn(client_id) || lane.tries) return;
-      lane.due = 0;
-      drain.schedule(lane);
-    },
+    recorded: drain.ask,
     isOwn: (client_id) => drain.clients.has(client_id),
-    flush: () => drain.hurry(false),
+    flush: drain.hurry,
     signedIn() {
-      drain.hurry(true);
-      tabs?.postMessage("in");
+      drain.hurry();
+      tabs?.postMessage(true);
     },
-    status: (section) => statusOf(rows().map(shown), disk, drain, recordedAt, isPersisted, section),
     on(event, listener) {
-      const one = { event, listener };
-      listeners.add(one);
-      return () => void listeners.delete(one);
+      const hear = (said: string, detail: never) => said === event && listener(detail);
+      listeners.add(hear);
+      return () => void listeners.delete(hear);
     },
-    acknowledgements: () => opened.then(disk.acks),
+    acknowledgements: () => opened.then(() => [...disk.kept().acks.values()].reverse()),
     run: disk.run as never,
     clockOffset: drain.clockOffset,
     async close() {
       drain.close();
-      for (const type of heard) globalThis.removeEventListener?.(type, onPage);
+      for (const event in page) removeEventListener(event, page[event]!);
       tabs?.close();
       await disk.close();
     },
@@ -172,27 +149,5 @@ export function openOutbox(options: OutboxOptions): Outbox {
   return outbox;
 }
 
-/** The earliest of these; null for none. */
-function first(...moments: (number | undefined)[]): number | null {
-  const moment = Math.min(...moments.map((one) => one || Infinity));
-  return moment < Infinity ? moment : null;
-}
-
-function statusOf(edits: KeptEdit[], disk: Disk, drain: Drain, recordedAt: number, isPersisted: boolean | undefined, section?: number): OutboxStatus {
-  const isMeant = (one: { section: number }) => !section || one.section === section;
-  const count = { queued: 0, sending: 0, drafted: 0, recorded: 0, conflict: 0, rejected: 0, quarantined: 0 };
-  let oldestUnsent = Infinity;
-  for (const { state, entered_at } of edits.filter(isMeant)) {
-    count[state]++;
-    if (/^(que|sen)/.test(state)) oldestUnsent = Math.min(oldestUnsent, Date.parse(entered_at));
-  }
-  const storing = disk.storing().filter(isMeant).length;
-  const lanes = [...drain.lanes.values()].filter(isMeant);
-  return {
-    ...count, storing, queued: Math.max(0, count.queued - storing), conflicts: count.conflict, oldestUnsent: first(oldestUnsent),
-    lastAcknowledged: first(drain.acknowledgedAt()), lastRecorded: first(recordedAt),
-    offlineSince: first(...lanes.map((lane) => lane.offlineSince)), retryAt: first(...lanes.map((lane) => lane.tries && lane.due)),
-    signInRequired: lanes.some(needsSignIn), stuck: lanes.find((lane) => lane.halt && !needsSignIn(lane))?.halt ?? null,
-    storage: disk.isMemory() ? "memory" : isPersisted ? "persistent" : "best-effort",
-  };
-}
+/** The earliest of these moments; null for none. */
+const first = (moments: (number | false | undefined)[]): number | null => (moments.filter(Boolean) as number[]).sort((a, b) => a - b)[0] ?? null;

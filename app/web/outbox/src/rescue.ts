@@ -6,8 +6,8 @@ import type { Outbox, RescueFile } from "./types.ts";
 /** What of this outbox no server has recorded yet, in its order, as it lies on the disk. */
 export function rescue(outbox: Outbox): Promise<RescueFile> {
   return outbox.run((state: State) => {
-    const sections = [...new Set([...state.rows.values()].map((row) => row.section))].map((section) => ({
-      section, edits: openOf(state, section).map((row) => ({ ...wire(row, 0), seq: undefined, state: row.state })),
+    const sections = [...new Set([...state.edits.values()].map((row) => row.section))].map((section) => ({
+      section, edits: openOf(state, section).map((row) => ({ ...wire(row), state: row.state })),
     }));
     const made_at = new Date(Date.now() + outbox.clockOffset()).toISOString();
     return JSON.parse(JSON.stringify({ format: "inkfast-rescue", version: 1, user: outbox.user, made_at, sections }));
@@ -25,10 +25,10 @@ export async function restore(outbox: Outbox, file: unknown): Promise<number> {
     let n = last;
     for (const { section, edits } of sections) {
       for (const edit of edits) {
-        const { seq: _, ...typed } = wire(edit, 0);
+        const { seq: _, ...typed } = wire(edit);
         const row: Row = { ...typed, section, n: n + 1, state: "queued", sent: true };
-        if (state.rows.has(row.edit_id)) continue;
-        state.rows.set(row.edit_id, row);
+        if (state.edits.has(row.edit_id)) continue;
+        state.edits.set(row.edit_id, row);
         n++;
       }
     }

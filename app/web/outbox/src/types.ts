@@ -180,7 +180,7 @@ export interface Outbox {
   recorded(section: number, client_id: string, recorded_seq: number): void;
   /** Whether this is a client id of this outbox, to tell one's own events from others'. */
   isOwn(client_id: string): boolean;
-  /** Send what there is at once. */
+  /** Send what there is at once, unless the server has asked for patience; also where a sign-in was required. */
   flush(): void;
   /** A person has signed in again, or the grant was renewed: go on, in the other tabs too. */
   signedIn(): void;

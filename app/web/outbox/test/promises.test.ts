@@ -53,6 +53,36 @@ test("conflict: where the cell has changed again, the newer choice also decides 
   assert.deepEqual(lastSent()[lastSent().length - 1]!.resolves, [again.edit_id, first!.edit_id]);
 });
 
+test("conflict: of two in one cell the one that is decided goes, and the other one stays", async () => {
+  const tab = await opened();
+  server.colleague(1, score(1, ""), { score: "7" });
+  server.mode = "cut";
+  const [first] = await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  const [second] = await type(tab, score(1, "2"));
+  server.mode = "ok";
+  await world.pass(9_000);
+  assert.deepEqual(tab.outbox.kept(1).map(({ edit_id, state }) => [edit_id, state]), [[first!.edit_id, "conflict"], [second!.edit_id, "conflict"]]);
+  void tab.outbox.settle(first!.edit_id, "mine");
+  await world.settle();
+  assert.deepEqual(tab.outbox.kept(1).map(({ edit_id }) => edit_id).slice(0, -1), [second!.edit_id]);
+  void tab.outbox.settle(second!.edit_id, "mine");
+  await world.settle();
+  assert.deepEqual(scores(tab.outbox.kept(1)), ["2"]);
+});
+
+test("conflict: what is typed over a decision that was not sent decides instead of it", async () => {
+  const tab = await opened();
+  server.colleague(1, score(1, ""), { score: "7" });
+  const [first] = await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  const { edit_id } = tab.outbox.newest(1, first!)!.head!;
+  void tab.outbox.settle(first!.edit_id, "theirs");
+  await type(tab, score(1, "3"));
+  await world.pass(6_000);
+  assert.deepEqual(lastSent().map((edit) => [scoreOf(edit), edit.base, edit.resolves]), [["3", edit_id, [first!.edit_id]]]);
+});
+
 test("rejected: the value stays until it is dismissed, over closing and opening, and in all tabs", async () => {
   server.isBad = () => true;
   const tab = await opened();

@@ -333,6 +333,20 @@ test("rule 7: what a captive portal answers is no answer", async () => {
   assert.equal(tab.outbox.status().drafted, 1);
 });
 
+test("rule 7: nor is what answers something else, or half of it", async () => {
+  const whole = { drafted_seq: 1, recorded_seq: 1, exceptions: [], next_save_ms: 5_000, receipt: null };
+  const outcomes = [{ edit_id: "01a1b2e0-3300-7c17-8e45-5ce19f304b32", outcome: "recorded" }];
+  const answers: unknown[] = [{ ...whole, outcomes }, { ...whole, outcomes: [] }, { ...whole, outcomes, exceptions: [null] }, { outcomes: [] }, [], 1];
+  let asked = 0;
+  const tab = world.open((async (url: string, init: RequestInit) =>
+    asked < answers.length ? server.answer(200, answers[asked++]) : server.fetch(url, init)) as never);
+  await type(tab, score(1, "1"));
+  await world.pass(5_100);
+  assert.deepEqual([asked > 0, tab.outbox.status().queued], [true, 1]);
+  await world.pass(300_000);
+  assert.deepEqual([asked, tab.outbox.status().drafted, tab.outbox.status().storage], [answers.length, 1, "best-effort"]);
+});
+
 test("rule 8: 401 keeps everything, waits for the person, and goes on in every tab", async () => {
   server.mode = "401";
   const tab = await opened();

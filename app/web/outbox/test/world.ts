@@ -55,7 +55,7 @@ export class World {
     set("addEventListener", hear);
     set("removeEventListener", forget);
     const world = this;
-    set("document", { addEventListener: hear, removeEventListener: forget, get visibilityState() { return world.visibility; } });
+    set("document", { addEventListener: hear, removeEventListener: forget, get hidden() { return world.visibility === "hidden"; } });
   }
 
   private async lock(name: string, work: (lock: object | null) => Promise<void>): Promise<void> {
@@ -138,18 +138,13 @@ function channelClass(): unknown {
 
 /** A request that is answered as another one is, which is made later. */
 class LateRequest extends OpenRequest {
-  private readonly heard = new Map<string, unknown>();
-  override addEventListener(type: string, listener: unknown): void {
-    this.heard.set(type, listener);
-  }
-  override removeEventListener(): void {}
   answerAs(real: IDBOpenDBRequest): void {
     const tell = (listener: unknown) => {
       Object.assign(this, { readyState: "done", result: real.result });
-      (listener as (() => void) | undefined)?.();
+      (listener as (() => void) | null)?.();
     };
     real.onupgradeneeded = () => tell(this.onupgradeneeded);
-    real.addEventListener("success", () => tell(this.heard.get("success")));
+    real.addEventListener("success", () => tell(this.onsuccess));
   }
 }
 
@@ -174,8 +169,12 @@ export class Tab {
 
   constructor(world: World, fetch: typeof globalThis.fetch, more: Partial<OutboxOptions>) {
     this.world = world;
+    const unlessDead = (go: () => unknown) => (this.isDead ? new Promise(() => {}) : go());
     const guarded = ((url: string, init: RequestInit) =>
-      this.isDead ? new Promise(() => {}) : Promise.resolve(fetch(url, init)).then((answer) => (this.isDead ? new Promise(() => {}) : answer))) as never;
+      unlessDead(() => Promise.resolve(fetch(url, init)).then(
+        (answer) => unlessDead(() => answer),
+        (error) => unlessDead(() => Promise.reject(error)),
+      ))) as never;
     const indexedDB = { open: (name: string, version: number) => this.openDatabase(name, version) } as IDBFactory;
     this.outbox = openOutbox({
       user: 7, fetch: guarded, now: () => world.now, random: world.random, indexedDB, ...more,
@@ -235,13 +234,10 @@ export class Tab {
   /** Only the one who has asked for it hears late that it is written; the disk itself goes on. */
   private delay(tx: IDBTransaction): void {
     const { flushMs } = this;
-    const hear = tx.addEventListener.bind(tx);
     if (!flushMs) return;
-    tx.addEventListener = ((type: string, listener: (event: Event) => void) => {
-      if (type !== "complete") return hear(type, listener);
-      hear(type, (event) => void setTimeout(() => listener(event), flushMs));
-      tx.addEventListener = hear;
-    }) as never;
+    Object.defineProperty(tx, "oncomplete", {
+      set: (listener: (event: Event) => void) => tx.addEventListener("complete", (event) => void setTimeout(() => listener(event), flushMs)),
+    });
   }
 
   /** End what goes on at the disk; what has not been committed is not. */
