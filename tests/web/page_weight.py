@@ -16,7 +16,7 @@ LANGUAGES = 2
 _AREAS = sorted(path.stem for path in (WEB / "words" / "en").glob("*.json"))
 _DICTIONARY = re.compile(rf"assets/({'|'.join(_AREAS)})\.[A-Z0-9]+\.js$")
 # Besides its own: on every page, over every page, beside every entry of a section.
-_COMMON = {"shared", "sign_in", "refusals"}
+_COMMON = {"shared", "sign_in", "refusals", "trouble", "unavailable"}
 _IMPORTED = re.compile(r"""["'](?:\./|/app/assets/)([\w.-]+\.js)["']""")
 
 

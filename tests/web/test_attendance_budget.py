@@ -26,7 +26,16 @@ ADDED_BYTES_MAX = 13 * 1_024
 ALL_BYTES_MAX = 48 * 1_024
 SIGN_IN_BYTES_MAX = 17 * 1_024
 STYLE_BYTES_MAX = 8 * 1_024
-LATER = ("details_form", "seats_form", "week_table", "entry_needs", "attendance_beside", "refusals", "sign_in")
+LATER = (
+    "details_form",
+    "seats_form",
+    "week_table",
+    "entry_needs",
+    "attendance_beside",
+    "refusals",
+    "sign_in",
+    "trouble",
+)
 
 
 @SMALL

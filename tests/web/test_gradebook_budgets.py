@@ -90,7 +90,9 @@ async def test_what_the_page_weighs(open_page: OpenPage, service: Service, schoo
     whole = sum(scripts_of("gradebook").values())
     weights = f"{_zipped(scripts)} bytes by itself, {whole} with everything; style {_zipped(styles)}"
     sys.stderr.write(f"{weights}\n")
-    assert not [address for address in scripts if re.search(r"/(parts|gradebook_beside)\.\w+\.js$", address)], scripts
+    assert not [
+        address for address in scripts if re.search(r"/(parts|gradebook_beside|trouble|unavailable)\.\w+\.js$", address)
+    ], scripts
     assert _zipped(scripts) <= SCRIPT_FIRST_BYTES_MAX, weights
     assert whole <= SCRIPT_BYTES_MAX, weights
     assert _zipped(styles) <= STYLE_BYTES_MAX, weights

@@ -1,68 +1,85 @@
 /** A page of one section: opened for the section that the address names, or saying why it cannot be shown. */
 import type { Outbox } from "@inkfast/outbox";
 import { type VNode, render } from "preact";
-import { type Key, type Words, loadWords } from "../words/words.ts";
+import { type AreaFiles, type Areas, type Key, type SharedWords, type Words, loadWords, withArea } from "../words/words.ts";
 import { SectionUnavailable, openSection } from "./open_section.ts";
 import { outboxOfPage } from "./outbox.ts";
 import { startPage } from "./start_page.tsx";
 import type { SectionView } from "./types.ts";
 import { draw } from "./watched.ts";
 
-type Area = "gradebook" | "attendance";
+export type Area = "gradebook" | "attendance";
 /** What is said on both pages, in the words of each. */
 type OpeningWords = Words<Key<"gradebook"> & Key<"attendance">>;
+/** Called once, when there is something to show; returns how it is drawn, now and after every change. */
+type Begin<A extends Area> = (view: SectionView, outbox: Outbox, words: Words<Key<A>>) => () => VNode;
 
-/** `begin` is called once, when there is something to show, and returns how it is drawn, now and after every change. */
-export async function openSectionPage<A extends Area>(area: A, begin: (view: SectionView, outbox: Outbox, words: Words<Key<A>>) => () => VNode): Promise<void> {
+const ASKED_AGAIN_MS = 5_000;
+const UNAVAILABLE = { en: () => import("../words/en/unavailable.json"), es: () => import("../words/es/unavailable.json") };
+
+export async function openSectionPage<A extends Area>(area: A, files: AreaFiles<Areas[A]>, begin: Begin<A>): Promise<void> {
   const page = document.getElementById("page")!;
-  const words = await loadWords(area);
-  const opening = words as unknown as OpeningWords;
-  render(<p class="empty">{opening.say("opening")}</p>, page);
+  const words = (await loadWords<Areas[A]>(files)) as Words<Key<A>>;
+  render(<p class="empty">{(words as unknown as OpeningWords).say("opening")}</p>, page);
   startPage(words);
-  const say = (error: unknown): void => {
-    const key = `unavailable.${error instanceof SectionUnavailable ? error.code : ""}`;
-    render(<Unavailable words={opening} why={opening.say(opening.has(key) ? key : "unavailable.unreachable")} />, page);
-  };
+  const why = new WhyNot(area, words, page);
   try {
-    const [view, outbox] = await Promise.all([opened(say), outboxOfPage()]);
+    const [view, outbox] = await Promise.all([opened(why), outboxOfPage()]);
     words.inZone(view.facts.time_zone);
+    why.end();
     draw(begin(view, outbox, words), page);
     // A page that was left open over night is of another day now.
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void view.refresh().catch(() => undefined);
     });
   } catch (error) {
-    say(error);
+    why.say(error);
   }
 }
 
 /** The section that the address names. A server that has no time, or cannot be reached, is asked again: nobody has to press anything. */
-async function opened(say: (error: unknown) => void): Promise<SectionView> {
+async function opened(why: WhyNot): Promise<SectionView> {
   const id = Number(/\/sections\/(\d+)/.exec(location.pathname)?.[1]);
   for (let tries = 0; ; tries += 1) {
     try {
       return await openSection(id, tries);
     } catch (error) {
       if (!(error instanceof SectionUnavailable) || error.again_ms === null) throw error;
-      say(error);
+      why.say(error);
       await new Promise((resolve) => setTimeout(resolve, error.again_ms!));
     }
   }
 }
 
-function Unavailable({ words, why }: { readonly words: OpeningWords; readonly why: string }): VNode {
-  return (
-    <main class="empty">
-      <h1>{words.say("unavailable.title")}</h1>
-      <p>{why}</p>
-      <p class="choices">
-        <button type="button" class="button" onClick={() => location.reload()}>
-          {words.say("unavailable.again")}
-        </button>
-        <a class="button" href="/app/">
-          {words.say("nav.sections")}
-        </a>
-      </p>
-    </main>
-  );
+/** Why there is nothing to see, until there is. It is fetched when there is a reason; where it does not come, the page is still opening. */
+class WhyNot {
+  readonly #area: Area;
+  readonly #words: SharedWords;
+  readonly #page: Element;
+  #code: string | null = null;
+
+  constructor(area: Area, words: SharedWords, page: Element) {
+    this.#area = area;
+    this.#words = words;
+    this.#page = page;
+  }
+
+  say(error: unknown): void {
+    this.#code = error instanceof SectionUnavailable ? error.code : "";
+    void this.#show();
+  }
+
+  /** There is something to see: what is still on its way is not shown over it. */
+  end(): void {
+    this.#code = null;
+  }
+
+  async #show(): Promise<void> {
+    try {
+      const [{ Unavailable }, words] = await Promise.all([import("./unavailable.tsx"), withArea(this.#words, UNAVAILABLE)]);
+      if (this.#code !== null) render(<Unavailable area={this.#area} words={words} code={this.#code} />, this.#page);
+    } catch {
+      setTimeout(() => this.#code !== null && void this.#show(), ASKED_AGAIN_MS);
+    }
+  }
 }

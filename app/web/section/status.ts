@@ -3,7 +3,7 @@
  * has said so; what is on this computer, what the server holds and what is in the records never share a word.
  */
 import type { OutboxStatus } from "@inkfast/outbox";
-import type { SharedKey, SharedWords, Values } from "../words/words.ts";
+import type { SharedWords } from "../words/words.ts";
 import type { SignInReason } from "./session.ts";
 
 /** In the order of their weight. */
@@ -53,6 +53,8 @@ export interface StatusSentence {
   readonly note: string | null;
   /** How many changes no server holds: the page's title says it. */
   readonly unsent: number;
+  /** There is more to say, in words that are not here yet. */
+  readonly isComing: boolean;
   /** What a person can do about it. */
   readonly offer: "go_to" | "other_section" | "rescue" | "sign_in" | null;
 }
@@ -75,18 +77,22 @@ const LOOKS: Readonly<Partial<Record<StatusState, readonly [Tone, mark: string]>
   queued: ["ok", "queued"],
 };
 
-export function describe(facts: StatusFacts, words: SharedWords): StatusSentence {
+/** `trouble` is null until it is here: then what it would say is still to come, and the sentence says that. */
+export function describe(facts: StatusFacts, words: SharedWords, trouble: typeof import("./trouble.tsx") | null): StatusSentence {
   const state = stateOf(facts);
   const unsent = facts.all.queued + facts.all.sending + facts.all.storing;
   const [tone, mark] = LOOKS[state] ?? ["ok", "settled"];
+  const calm = calmSentence(state, facts, unsent, words);
+  const isRare = facts.maintenanceUntil !== null || (facts.recordsAreAway && !facts.isFromDisk);
   return {
     state,
     tone,
     mark,
-    text: words.say(...sentenceOf(state, facts, unsent, words)),
-    note: noteOf(state, facts, words),
+    text: calm ?? trouble?.sentenceOf(state, facts, unsent, words) ?? words.say("status.trouble"),
+    note: (isRare && trouble?.noteOf(facts, words)) || noteOf(state, facts, words),
     unsent,
-    offer: offerOf(state, facts),
+    isComing: trouble === null && (isRare || calm === undefined),
+    offer: trouble?.offerOf(state, facts) ?? null,
   };
 }
 
@@ -110,68 +116,31 @@ export function stateOf({ all, here, now, signIn, unreachableSince }: StatusFact
   return all.lastRecorded !== null || all.lastAcknowledged !== null ? "recorded" : "nothing";
 }
 
-/** "since 2:41 pm", "until 6:00 am"; with the day if that is not today. */
-function spanOf(word: "since" | "until", moment: number, now: number, words: SharedWords): string {
-  const { hour, time, day } = words.read(moment);
-  if (day === words.read(now).day) return words.say(`time.${word}`, { n: hour, time });
-  return words.say(`time.${word}_on_day`, { time, day: words.day(day, "short") });
-}
-
 function timeOf(moment: number, now: number, words: SharedWords): string {
   const { time, day } = words.read(moment);
   return day === words.read(now).day ? time : `${words.day(day, "short")}, ${time}`;
 }
 
-/** The counts of this section where it has what is spoken of, else of all. */
-function countsOf(state: StatusState, { all, here }: StatusFacts): { readonly n: number; readonly isHere: boolean } {
-  const count = (of: OutboxStatus): number =>
-    state === "rejected" ? of.rejected : state === "quarantined" ? of.quarantined : of.conflicts;
-  const n = here === undefined ? 0 : count(here);
-  return n > 0 ? { n, isHere: true } : { n: count(all), isHere: here === undefined };
-}
-
-function sentenceOf(state: StatusState, facts: StatusFacts, n: number, words: SharedWords): [SharedKey, Values?] {
-  const { all, now } = facts;
-  const since = (moment: number | null): string => spanOf("since", moment ?? now, now, words);
+/** What is said while all goes well; undefined in trouble. */
+function calmSentence(state: StatusState, { all, now }: StatusFacts, n: number, words: SharedWords): string | undefined {
   switch (state) {
-    case "nowhere":
-    case "signed_out":
-      return [n > 0 ? `status.${state}` : `status.${state}.nothing`, { n }];
-    case "stuck":
-      return ["status.stuck", { n, code: all.stuck?.code ?? "" }];
-    case "rejected":
-    case "quarantined":
-    case "conflict": {
-      const { n, isHere } = countsOf(state, facts);
-      return [isHere ? `status.${state}` : `status.${state}.elsewhere`, { n }];
-    }
-    case "overdue":
-      return ["status.overdue", { n, since: since(all.oldestUnsent) }];
-    case "offline":
-      return [n > 0 ? "status.offline" : "status.offline.nothing", { n, since: since(all.offlineSince ?? facts.unreachableSince) }];
     case "drafted":
-      return ["status.drafted", { n: all.drafted, at: words.at(all.lastAcknowledged ?? now, now) }];
+      return words.say("status.drafted", { n: all.drafted, at: words.at(all.lastAcknowledged ?? now, now) });
     case "recorded":
-      return ["status.recorded", { time: timeOf(all.lastRecorded ?? all.lastAcknowledged ?? now, now, words) }];
+      return words.say("status.recorded", { time: timeOf(all.lastRecorded ?? all.lastAcknowledged ?? now, now, words) });
+    case "storing":
+    case "sending":
+    case "queued":
+    case "nothing":
+      return words.say(`status.${state}`, { n });
     default:
-      return [`status.${state}`, { n }];
+      return undefined;
   }
 }
 
-function noteOf(state: StatusState, facts: StatusFacts, words: SharedWords): string | null {
-  const { now, asOf, maintenanceUntil } = facts;
-  if (maintenanceUntil !== null && maintenanceUntil > now) return words.say("status.maintenance", { until: spanOf("until", maintenanceUntil, now, words) });
-  if (asOf === null) return null;
-  if (facts.isFromDisk && state === "offline") return words.say("status.from_disk", { at: words.at(asOf, now) });
-  if (facts.isFromDisk) return words.say("status.from_disk.asking", { at: words.at(asOf, now) });
-  return facts.recordsAreAway ? words.say("status.records_away", { at: words.at(asOf, now) }) : null;
-}
-
-function offerOf(state: StatusState, facts: StatusFacts): StatusSentence["offer"] {
-  if (state === "nowhere" || state === "stuck" || state === "overdue") return "rescue";
-  if (state === "signed_out") return "sign_in";
-  if (state !== "rejected" && state !== "quarantined" && state !== "conflict") return null;
-  return countsOf(state, facts).isHere ? "go_to" : "other_section";
+function noteOf(state: StatusState, { now, asOf, isFromDisk }: StatusFacts, words: SharedWords): string | null {
+  if (asOf === null || !isFromDisk) return null;
+  return words.say(state === "offline" ? "status.from_disk" : "status.from_disk.asking", { at: words.at(asOf, now) });
 }
 
 /** The title of a page: what is not sent stands first, so that it is read in a row of tabs. */

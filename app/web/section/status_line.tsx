@@ -1,7 +1,7 @@
 /** The status line: in the same place on every page. Seen at once; heard seldom, and only when the state is another one. */
 import type { Outbox, OutboxStatus } from "@inkfast/outbox";
 import { Component, type VNode } from "preact";
-import type { SharedWords } from "../words/words.ts";
+import { type SharedWords, withArea } from "../words/words.ts";
 import { outboxOfPage } from "./outbox.ts";
 import { outboxStatus } from "./outbox_status.ts";
 import { serverNow } from "./server_clock.ts";
@@ -11,6 +11,7 @@ import { type StatusSentence, describe, titleOf } from "./status.ts";
 import type { SectionView } from "./types.ts";
 import "./signed_in.ts";
 import { changed } from "./watched.ts";
+import { isWithoutWorker } from "./worker_registration.ts";
 
 interface LineProps {
   readonly words: SharedWords;
@@ -27,6 +28,26 @@ interface LineProps {
 const STORING_IS_SAID_MS = 300;
 const LOOKED_AGAIN_MS = 20_000;
 const HEARD_AGAIN_MS = 10_000;
+const ASKED_AGAIN_MS = 5_000;
+const TROUBLE = { en: () => import("../words/en/trouble.json"), es: () => import("../words/es/trouble.json") };
+
+/** What is said in trouble, once it is here. */
+let trouble: typeof import("./trouble.tsx") | null = null;
+let coming: Promise<void> | undefined;
+
+/** Fetch it with its words. Where neither the network nor this computer has it, it is asked for again. */
+function fetchTrouble(words: SharedWords): void {
+  coming ??= Promise.all([import("./trouble.tsx"), withArea(words, TROUBLE)]).then(
+    ([found]) => {
+      trouble = found;
+      changed();
+    },
+    () => {
+      coming = undefined;
+      setTimeout(changed, ASKED_AGAIN_MS);
+    },
+  );
+}
 
 /** The line of a page. There is one, and it is drawn anew with the page. */
 export class StatusLine extends Component<LineProps> {
@@ -91,13 +112,13 @@ export class StatusLine extends Component<LineProps> {
       recordsAreAway: shown?.recordsAreAway ?? false,
       maintenanceUntil: maintenanceUntil.value,
     };
-    return describe(facts, words);
+    return describe(facts, words, trouble);
   }
 
   /** What is heard: on a change of state only, at most once in ten seconds; at once only what needs a person at once. */
   #hearSoon(state: StatusSentence["state"]): void {
     this.#heard.state ??= state;
-    if (this.#sentence?.state === state) return;
+    if (this.#sentence?.state === state && !this.#sentence.isComing) return;
     clearTimeout(this.#saying);
     if (this.#heard.state === state) return;
     const isUrgent = state === "rejected" || state === "nowhere";
@@ -117,7 +138,8 @@ export class StatusLine extends Component<LineProps> {
     // Before the disk has answered nothing is known, and nothing is said.
     if (outboxStatus.value === null) return <div {...label} />;
     const sentence = this.#describe(outboxStatus.value);
-    this.#hearSoon(sentence.state);
+    if (sentence.isComing || isWithoutWorker.value) fetchTrouble(words);
+    if (!sentence.isComing) this.#hearSoon(sentence.state);
     this.#sentence = sentence;
     const { text, isUrgent } = this.#heard;
     return (
@@ -127,7 +149,7 @@ export class StatusLine extends Component<LineProps> {
           {sentence.text}
           {sentence.note !== null && <span class="quiet"> {sentence.note}</span>}
         </span>
-        <Offer sentence={sentence} words={words} onGo={onGo} />
+        {trouble && sentence.offer && <trouble.Offer offer={sentence.offer} words={words} onGo={onGo} />}
         <span class="heard" role="status">
           {!isUrgent && text}
         </span>
@@ -137,22 +159,4 @@ export class StatusLine extends Component<LineProps> {
       </div>
     );
   }
-}
-
-function Offer({ sentence, words, onGo }: { readonly sentence: StatusSentence; readonly words: SharedWords; readonly onGo: (() => void) | undefined }): VNode | null {
-  if (sentence.offer === "go_to" && onGo !== undefined) {
-    return (
-      <button type="button" class="button" onClick={onGo}>
-        {words.say("status.go_to", { n: 1 })}
-      </button>
-    );
-  }
-  if (sentence.offer === "other_section") return <a href="/app/">{words.say("status.to_sections")}</a>;
-  if (sentence.offer !== "rescue") return null;
-  const rescue = async (): Promise<void> => (await import("./download.ts")).downloadRescue(await outboxOfPage());
-  return (
-    <button type="button" class="button" onClick={() => void rescue()}>
-      {words.say("status.rescue")}
-    </button>
-  );
 }

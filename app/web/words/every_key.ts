@@ -9,6 +9,8 @@ import type receipts from "./en/receipts.json";
 import type refusals from "./en/refusals.json";
 import type shared from "./en/shared.json";
 import type sign_in from "./en/sign_in.json";
+import type trouble from "./en/trouble.json";
+import type unavailable from "./en/unavailable.json";
 import type asistencia from "./es/attendance.json";
 import type junto_a_la_lista from "./es/attendance_beside.json";
 import type navegador from "./es/compatibility.json";
@@ -19,6 +21,8 @@ import type recibos from "./es/receipts.json";
 import type rechazos from "./es/refusals.json";
 import type entrada from "./es/sign_in.json";
 import type comunes from "./es/shared.json";
+import type problemas from "./es/trouble.json";
+import type no_disponible from "./es/unavailable.json";
 
 /** The keys that only one of two dictionaries has, or that are a sentence in one and plural forms in the other. */
 type Differences<A, B> =
@@ -37,3 +41,5 @@ export type CompatibilityDifferences = None<Differences<typeof compatibility, ty
 export type SignInDifferences = None<Differences<typeof sign_in, typeof entrada>>;
 export type GradebookBesideDifferences = None<Differences<typeof gradebook_beside, typeof junto_a_las_notas>>;
 export type RefusalsDifferences = None<Differences<typeof refusals, typeof rechazos>>;
+export type TroubleDifferences = None<Differences<typeof trouble, typeof problemas>>;
+export type UnavailableDifferences = None<Differences<typeof unavailable, typeof no_disponible>>;

@@ -11,6 +11,8 @@ import enReceipts from "./en/receipts.json";
 import enRefusals from "./en/refusals.json";
 import enShared from "./en/shared.json";
 import enSignIn from "./en/sign_in.json";
+import enTrouble from "./en/trouble.json";
+import enUnavailable from "./en/unavailable.json";
 import esAttendance from "./es/attendance.json";
 import esAttendanceBeside from "./es/attendance_beside.json";
 import esCompatibility from "./es/compatibility.json";
@@ -21,6 +23,8 @@ import esReceipts from "./es/receipts.json";
 import esRefusals from "./es/refusals.json";
 import esShared from "./es/shared.json";
 import esSignIn from "./es/sign_in.json";
+import esTrouble from "./es/trouble.json";
+import esUnavailable from "./es/unavailable.json";
 import { type Dictionary, type Sentence, Words, chosenLanguage, loadWords, withArea } from "./words.ts";
 
 const AREAS: Readonly<Record<string, readonly [Dictionary, Dictionary]>> = {
@@ -33,8 +37,12 @@ const AREAS: Readonly<Record<string, readonly [Dictionary, Dictionary]>> = {
   attendance_beside: [enAttendanceBeside, esAttendanceBeside],
   receipts: [enReceipts, esReceipts],
   sign_in: [enSignIn, esSignIn],
+  trouble: [enTrouble, esTrouble],
+  unavailable: [enUnavailable, esUnavailable],
   compatibility: [enCompatibility, esCompatibility],
 };
+
+const ROLL = { en: async () => ({ default: enAttendance }), es: async () => ({ default: esAttendance }) };
 
 function forms(sentence: Sentence | undefined): readonly string[] {
   return sentence === undefined ? [] : typeof sentence === "string" ? [sentence] : Object.values(sentence);
@@ -89,8 +97,8 @@ for (const [area, [en, es]] of Object.entries(AREAS)) {
 }
 
 test("a further area joins the words that are there", async () => {
-  const words = (await loadWords("attendance", "es")).inZone("America/Los_Angeles");
-  const more = await withArea(words, "attendance_beside");
+  const words = (await loadWords(ROLL, "es")).inZone("America/Los_Angeles");
+  const more = await withArea(words, { en: async () => ({ default: enAttendanceBeside }), es: async () => ({ default: esAttendanceBeside }) });
   assert.equal(more.say("details.done"), esAttendanceBeside["details.done"]);
   assert.equal(words.say("roll.take"), esAttendance["roll.take"]);
   assert.equal(more.timeZone, "America/Los_Angeles");
@@ -115,8 +123,8 @@ test("plural forms are chosen by n; a form that the dictionary lacks is other", 
 });
 
 test("moments are told by the clock of the school", async () => {
-  const en = (await loadWords("attendance", "en")).inZone("America/Los_Angeles");
-  const es = (await loadWords("attendance", "es")).inZone("America/Los_Angeles");
+  const en = (await loadWords(ROLL, "en")).inZone("America/Los_Angeles");
+  const es = (await loadWords(ROLL, "es")).inZone("America/Los_Angeles");
   const moment = Date.parse("2026-11-04T22:41:07Z");
   assert.equal(en.time(moment), "2:41\u00a0pm");
   assert.equal(en.at(moment, moment), "at 2:41\u00a0pm");

@@ -2,7 +2,7 @@
  * Every sentence of the pages, in the person's language. A page loads one language of two dictionaries: what pages share, and
  * its own; a part that is fetched later brings a third (`withArea`). The English keys are the type; a key that Spanish lacks, or has beyond English, fails `tsc` (`every_key.ts`).
  *
- *     const w = await loadWords("gradebook");
+ *     const w = await loadWords({ en: () => import("./en/gradebook.json"), es: () => import("./es/gradebook.json") });
  *     w.say("status.queued", { n: 12 })     // "12 changes are on this computer, not yet at the district"
  *
  * `{name}` in a sentence is replaced by the value of that name; numbers are written as the language writes them. A sentence
@@ -18,6 +18,8 @@ import type receipts from "./en/receipts.json";
 import type refusals from "./en/refusals.json";
 import type sign_in from "./en/sign_in.json";
 import type shared from "./en/shared.json";
+import type trouble from "./en/trouble.json";
+import type unavailable from "./en/unavailable.json";
 import { Calendar } from "./calendar.ts";
 
 export type Language = "en" | "es";
@@ -37,10 +39,15 @@ export interface Areas {
   readonly refusals: typeof refusals;
   /** The form, which is there only while somebody has to sign in. */
   readonly sign_in: typeof sign_in;
+  /** How the work stands, when it does not stand as it should. */
+  readonly trouble: typeof trouble;
+  /** Why a section cannot be shown. */
+  readonly unavailable: typeof unavailable;
   readonly compatibility: typeof compatibility;
 }
 export type SharedKey = keyof typeof shared;
-export type Key<Area extends keyof Areas> = SharedKey | Extract<keyof Areas[Area], string>;
+export type Key<Area extends keyof Areas> = KeyOf<Areas[Area]>;
+type KeyOf<D> = SharedKey | Extract<keyof D, string>;
 export type Values = Readonly<Record<string, string | number>>;
 
 /** A sentence, or its plural forms. */
@@ -110,45 +117,23 @@ export class Words<K extends string> extends Calendar {
   }
 }
 
-type Load = () => Promise<{ readonly default: Dictionary }>;
-/** One chunk each; a browser fetches those of its language that its page wants. */
-const DICTIONARIES: Readonly<Record<Language, Readonly<Record<"shared" | keyof Areas, Load>>>> = {
-  en: {
-    shared: () => import("./en/shared.json"),
-    home: () => import("./en/home.json"),
-    gradebook: () => import("./en/gradebook.json"),
-    gradebook_beside: () => import("./en/gradebook_beside.json"),
-    refusals: () => import("./en/refusals.json"),
-    attendance: () => import("./en/attendance.json"),
-    attendance_beside: () => import("./en/attendance_beside.json"),
-    receipts: () => import("./en/receipts.json"),
-    compatibility: () => import("./en/compatibility.json"),
-    sign_in: () => import("./en/sign_in.json"),
-  },
-  es: {
-    shared: () => import("./es/shared.json"),
-    home: () => import("./es/home.json"),
-    gradebook: () => import("./es/gradebook.json"),
-    gradebook_beside: () => import("./es/gradebook_beside.json"),
-    refusals: () => import("./es/refusals.json"),
-    attendance: () => import("./es/attendance.json"),
-    attendance_beside: () => import("./es/attendance_beside.json"),
-    receipts: () => import("./es/receipts.json"),
-    compatibility: () => import("./es/compatibility.json"),
-    sign_in: () => import("./es/sign_in.json"),
-  },
-};
+/**
+ * Where the words of an area are: a file for each language. Whoever wants them says so beside its own code, and no page names the files
+ * of another.
+ */
+export type AreaFiles<D> = Readonly<Record<Language, () => Promise<{ readonly default: D }>>>;
+const SHARED: AreaFiles<typeof shared> = { en: () => import("./en/shared.json"), es: () => import("./es/shared.json") };
 
 /** The words of an area in this language, or in the one that was chosen; the document says which language it is in. */
-export async function loadWords<Area extends keyof Areas>(area: Area, language: Language = chosenLanguage()): Promise<Words<Key<Area>>> {
-  const [shared, own] = await Promise.all([DICTIONARIES[language].shared(), DICTIONARIES[language][area]()]);
+export async function loadWords<D extends Dictionary>(area: AreaFiles<D>, language: Language = chosenLanguage()): Promise<Words<KeyOf<D>>> {
+  const [common, own] = await Promise.all([SHARED[language](), area[language]()]);
   if (typeof document !== "undefined") document.documentElement.lang = language;
-  return new Words(language, { ...shared.default, ...own.default });
+  return new Words(language, { ...common.default, ...own.default });
 }
 
 /** The same words, with those of a further area as soon as this resolves: for a part of a page that is fetched when it is wanted. */
-export async function withArea<K extends string, Area extends keyof Areas>(words: Words<K>, area: Area): Promise<Words<K | Key<Area>>> {
-  return words.learn<Key<Area>>((await DICTIONARIES[words.language][area]()).default);
+export async function withArea<K extends string, D extends Dictionary>(words: Words<K>, area: AreaFiles<D>): Promise<Words<K | KeyOf<D>>> {
+  return words.learn<KeyOf<D>>((await area[words.language]()).default);
 }
 
 /** The language chosen on this computer; else the first of the browser's own that there is; else English. */

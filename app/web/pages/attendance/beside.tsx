@@ -10,12 +10,15 @@ import type { Needing } from "./entry_needs.tsx";
 import type { Row } from "./roll.ts";
 import type { BesideWords, RollCall, Shown } from "./roll_call.ts";
 
+const BESIDE = { en: () => import("../../words/en/attendance_beside.json"), es: () => import("../../words/es/attendance_beside.json") };
+const REFUSALS = { en: () => import("../../words/en/refusals.json"), es: () => import("../../words/es/refusals.json") };
+
 interface Beside {
   readonly call: RollCall;
 }
 
 async function wordsOf({ call }: Beside): Promise<BesideWords> {
-  const [words] = await Promise.all([withArea(call.words, "attendance_beside"), withArea(call.words, "refusals")]);
+  const [words] = await Promise.all([withArea(call.words, BESIDE), withArea(call.words, REFUSALS)]);
   return words as BesideWords;
 }
 

@@ -4,7 +4,9 @@ import { person } from "../../section/session.ts";
 import { AttendancePage, undoByKey } from "./page.tsx";
 import { RollCall } from "./roll_call.ts";
 
-void openSectionPage("attendance", (view, outbox, words) => {
+const WORDS = { en: () => import("../../words/en/attendance.json"), es: () => import("../../words/es/attendance.json") };
+
+void openSectionPage("attendance", WORDS, (view, outbox, words) => {
   const call = new RollCall(view, words, outbox, person.value?.user_id ?? 0);
   const follow = (): void => call.show(new URLSearchParams(location.search));
   follow();

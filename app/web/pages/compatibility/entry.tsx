@@ -7,7 +7,7 @@ import { CompatibilityPage } from "./page.tsx";
 async function open(): Promise<void> {
   const page = document.getElementById("page");
   if (page === null) return;
-  const words = await loadWords("compatibility");
+  const words = await loadWords({ en: () => import("../../words/en/compatibility.json"), es: () => import("../../words/es/compatibility.json") });
   startPage(words, { hasOwnForm: true });
   render(<CompatibilityPage words={words} />, page);
 }

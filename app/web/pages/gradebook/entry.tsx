@@ -7,7 +7,9 @@ import { GradebookPage, PHONE } from "./page.tsx";
 import { readyToPrint } from "./print.ts";
 import { readerOf } from "./typed.ts";
 
-void openSectionPage("gradebook", (view, outbox, words) => {
+const WORDS = { en: () => import("../../words/en/gradebook.json"), es: () => import("../../words/es/gradebook.json") };
+
+void openSectionPage("gradebook", WORDS, (view, outbox, words) => {
   const desk = new Desk(view, outbox, words, new GradebookModel(view, words, readerOf(words)));
   const title = `${words.say("gradebook.title")} · ${view.facts.title}`;
   if (matchMedia(PHONE).matches) beginWithOneColumn(desk);

@@ -14,11 +14,11 @@ export function Footer({ desk, children }: { readonly desk: Desk; readonly child
       <ul class="legend" hidden={desk.notice.value !== null} aria-label={words.say("legend.title")}>
         {MARKS.map((mark) => (
           <li key={mark}>
-            <span class="sample marked" data-mark={mark} aria-hidden="true" /> {words.say(`legend.${mark}`)}
+            <span class="sample marked" data-mark={mark} aria-hidden="true" /> {words.say(`place.${mark}`)}
           </li>
         ))}
         <li>
-          <span class="sample has-comment" aria-hidden="true" /> {words.say("legend.comment")}
+          <span class="sample has-comment" aria-hidden="true" /> {words.say("cell.has_comment")}
         </li>
       </ul>
       <Others desk={desk} />

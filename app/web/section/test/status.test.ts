@@ -2,21 +2,24 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { OutboxStatus } from "@inkfast/outbox";
 import { type StatusFacts, describe, titleOf } from "../status.ts";
-import { type Language, loadWords } from "../../words/words.ts";
+import * as trouble from "../trouble.tsx";
+import { type Language, loadWords, withArea } from "../../words/words.ts";
 
+const HOME = { en: () => import("../../words/en/home.json"), es: () => import("../../words/es/home.json") };
+const TROUBLE = { en: () => import("../../words/en/trouble.json"), es: () => import("../../words/es/trouble.json") };
 const NOW = Date.parse("2026-11-06T22:41:00Z");
 const CALM: OutboxStatus = {
   storing: 0, queued: 0, sending: 0, drafted: 0, conflicts: 0, rejected: 0, quarantined: 0, oldestUnsent: null, lastAcknowledged: null,
   lastRecorded: null, offlineSince: null, retryAt: null, signInRequired: false, stuck: null, storage: "persistent",
 };
 
-async function said(all: Partial<OutboxStatus>, more: Partial<StatusFacts> = {}, language: Language = "en") {
-  const words = (await loadWords("home", language)).inZone("America/Los_Angeles");
+async function said(all: Partial<OutboxStatus>, more: Partial<StatusFacts> = {}, language: Language = "en", isHere = true) {
+  const words = (await withArea(await loadWords(HOME, language), TROUBLE)).inZone("America/Los_Angeles");
   const facts: StatusFacts = {
     all: { ...CALM, ...all }, here: undefined, now: NOW, signIn: null, unreachableSince: null, asOf: null, isFromDisk: false,
     recordsAreAway: false, maintenanceUntil: null, ...more,
   };
-  const found = describe(facts, words);
+  const found = describe(facts, words, isHere ? trouble : null);
   return { ...found, text: found.text.replace(/\u00a0/g, " "), note: found.note?.replace(/\u00a0/g, " ") ?? null };
 }
 
@@ -53,6 +56,22 @@ test("the worst state wins", async () => {
   }
 });
 
+test("until the words for trouble are here, nothing else is said in their place", async () => {
+  const queued = { queued: 2, oldestUnsent: NOW };
+  const all: Partial<OutboxStatus>[] = [
+    { offlineSince: NOW }, { oldestUnsent: NOW - 61 * 60_000 }, { signInRequired: true }, { conflicts: 1 }, { quarantined: 1 }, { rejected: 1 },
+    { stuck: { status: 422, code: "malformed_request" } }, { storage: "memory" },
+  ];
+  for (const one of all) {
+    const { text, isComing, offer, tone } = await said({ ...queued, ...one }, {}, "en", false);
+    assert.deepEqual([text, isComing, offer], ["Something is not as it should be. One moment…", true, null]);
+    assert.notEqual(tone, "ok");
+  }
+  assert.deepEqual((await said(queued, {}, "en", false)).isComing, false);
+  const away = await said(queued, { asOf: NOW, recordsAreAway: true }, "en", false);
+  assert.deepEqual([away.isComing, away.note, away.text], [true, null, "2 changes are on this computer, not yet at the district"]);
+});
+
 test("what waits in another section is not said to be here", async () => {
   assert.equal((await said({ rejected: 1 }, { here: CALM })).text, "1 entry in another section was not accepted.");
   assert.equal((await said({ rejected: 3 }, { here: { ...CALM, rejected: 1 } })).text, "1 entry was not accepted. What you typed is still there.");
@@ -68,7 +87,7 @@ test("what is shown and is not of now says so", async () => {
 });
 
 test("the title says what is not sent", async () => {
-  const words = await loadWords("home", "en");
+  const words = await loadWords(HOME, "en");
   assert.equal(titleOf("Algebra 1", 12, words), "(12 not sent) Algebra 1");
   assert.equal(titleOf("Algebra 1", 0, words), "Algebra 1");
 });
