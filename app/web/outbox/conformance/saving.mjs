@@ -79,6 +79,7 @@ export const SAVING = {
     const [one, two] = [new Client(server), new Client(server)];
     const first = one.edit("score", column, students[7], { score: "15" });
     await one.save(first);
+    await one.settled(); // what is recorded at this very moment may be answered `drafted`, and judged later
     const late = two.edit("score", column, students[7], { score: "3" });
     const [outcome] = (await two.save(late)).outcomes;
     assert.equal(outcome.outcome, "conflict");
@@ -96,6 +97,7 @@ export const SAVING = {
   "take theirs is an edit too, and both stay in the history": async ({ server, column, students }) => {
     const [one, two] = [new Client(server), new Client(server)];
     await one.save(one.edit("comment", column, students[7], { text: "hers" }));
+    await one.settled();
     const late = two.edit("comment", column, students[7], { text: "his" });
     const [{ head }] = (await two.save(late)).outcomes;
     accepted(await two.save(two.edit("comment", column, students[7], head.value, { base: head.edit_id, resolves: [late.edit_id] })));
@@ -107,6 +109,7 @@ export const SAVING = {
   "typing on before choosing replaces one's own open conflict": async ({ server, column, students }) => {
     const [one, two] = [new Client(server), new Client(server)];
     await one.save(one.edit("comment", column, students[6], { text: "hers" }));
+    await one.settled();
     const late = two.edit("comment", column, students[6], { text: "his" });
     const on = two.edit("comment", column, students[6], { text: "his, longer" }, { base: late.edit_id });
     const { outcomes } = await two.save(late, on);
