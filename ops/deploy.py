@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from ops.supervisor import Supervisor, Watched
+    from ops.supervisor import Supervisor
+    from ops.watched import Watched
 
 READY_S_MAX = 30.0  # a start takes two seconds; what is not ready by then has found something wrong
 DONE = "done"

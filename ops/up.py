@@ -29,7 +29,7 @@ from ops.supervisor import PythonService, StopRequestedError, Supervisor
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from ops.supervisor import Service
+    from ops.watched import Service
 
 HOST = "127.0.0.1"
 BACKLOG = 4096

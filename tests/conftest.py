@@ -10,6 +10,7 @@ import tempfile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import hypothesis
 import pytest
 import redis
 
@@ -28,6 +29,10 @@ MEMORY_BYTES_MIN = 1024**3  # for a PostgreSQL without fsync
 ALL_BYTES_MIN = 4 * 1024**3  # for all servers, with what their disk guards want left
 SMALL = {"max_wal_size": "96MB", "min_wal_size": "32MB"}  # it takes memory
 _numbers = itertools.count(1)
+
+# Whether an example takes 200 ms is a matter of what else the machine does.
+hypothesis.settings.register_profile("no deadline", deadline=None)
+hypothesis.settings.load_profile("no deadline")
 
 
 def psql(server: PostgresServer, statement: str) -> None:

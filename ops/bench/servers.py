@@ -20,7 +20,8 @@ from ops.bench.report import Ratio, RoundOf, figures, ratios, table
 from ops.bench.rounds import Round, sections_each
 from ops.bench.stand import COLUMNS, READY_S_MAX, BenchError, Dialogue, Stand, answers, children_of
 from ops.processes import alive
-from ops.supervisor import RESTART_S_MIN, PythonService
+from ops.supervisor import PythonService
+from ops.watched import RESTART_S_MIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence

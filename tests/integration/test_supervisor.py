@@ -121,7 +121,7 @@ def test_a_full_disk_does_not_end_it(tmp_path: Path) -> None:
 
 
 def test_waits_between_starts_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.supervisor.RESTART_S_MIN", 0.02)
+    monkeypatch.setattr("ops.watched.RESTART_S_MIN", 0.02)
     sleeper, said = Sleeper(tmp_path), list[str]()
 
     def meddle() -> None:
@@ -191,7 +191,7 @@ def test_who_was_frozen_itself_kills_nobody(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_a_server_waits_a_second_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.supervisor.RESTART_S_MIN", 0.9)
+    monkeypatch.setattr("ops.watched.RESTART_S_MIN", 0.9)
     sleeper, said = Sleeper(tmp_path), list[str]()
 
     def meddle() -> None:
@@ -234,7 +234,7 @@ def test_who_gets_no_core_is_not_silent(tmp_path: Path, monkeypatch: pytest.Monk
             waited.append(waited[-1] + 0.7)
         return waited[-1]
 
-    monkeypatch.setattr("ops.supervisor.waited_for_core_s", waited_for_core_s)
+    monkeypatch.setattr("ops.watched.waited_for_core_s", waited_for_core_s)
 
     def meddle() -> None:
         beater.await_beat(1)
