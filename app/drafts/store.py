@@ -84,10 +84,17 @@ class DraftStore:
 
     async def read_heads(self, section_id: int, cells: Sequence[bytes]) -> dict[bytes, Head]:
         """Return the heads of some cells, where the journal has them."""
-        partition = partition_of(section_id)
-        names = [b"h" + cell for cell in cells]
-        values = await self.topology.call(partition, b"HMGET", section_key(partition, section_id), *names)
-        return {cell: unpack_head(raw) for cell, raw in zip(cells, values, strict=True) if raw is not None}
+        return (await self.read_heads_of({section_id: cells}))[section_id]
+
+    async def read_heads_of(self, wanted: Mapping[int, Sequence[bytes]]) -> dict[int, dict[bytes, Head]]:
+        """Return the heads of some cells of each of these sections, where the journal has them."""
+        replies = await self.topology.scatter(
+            [_heads_command(section_id, cells) for section_id, cells in wanted.items()]
+        )
+        return {
+            section_id: {cell: unpack_head(raw) for cell, raw in zip(cells, values, strict=True) if raw is not None}
+            for (section_id, cells), values in zip(wanted.items(), replies, strict=True)
+        }
 
     async def read_entries(
         self, partitions: Iterable[int], entries_max: int, after: Mapping[int, bytes] | None = None
@@ -97,33 +104,20 @@ class DraftStore:
         At most `entries_max` of each partition.
         """
         starts = {p: b"(" + stream_id for p, stream_id in (after or {}).items()}
-        wanted = list(partitions)
         count = str(entries_max)
-        by_node: dict[Node, list[int]] = {}
-        for partition in wanted:
-            by_node.setdefault(self.topology.node(partition), []).append(partition)
-        found: list[StreamEntry] = []
-        for node, group in by_node.items():
-            packed = [pack_command((b"XRANGE", STREAM[p], starts.get(p, b"-"), b"+", b"COUNT", count)) for p in group]
-            for partition, command, reply in zip(group, packed, await self._send(node, packed), strict=True):
-                if isinstance(reply, ReplyError):
-                    reply = await self.topology.retry(partition, command, str(reply))  # noqa: PLW2901 -- redirected
-                found += [StreamEntry(partition, stream_id, fields[1]) for stream_id, fields in reply]
-        return found
+        calls = [
+            (p, pack_command((b"XRANGE", STREAM[p], starts.get(p, b"-"), b"+", b"COUNT", count))) for p in partitions
+        ]
+        replies = await self.topology.scatter(calls)
+        return [
+            StreamEntry(partition, stream_id, fields[1])
+            for (partition, _), reply in zip(calls, replies, strict=True)
+            for stream_id, fields in reply
+        ]
 
     async def lengths(self, partitions: Sequence[int]) -> list[int]:
         """Return how many un-recorded entries each of these partitions holds."""
-        by_node: dict[Node, list[int]] = {}
-        for partition in partitions:
-            by_node.setdefault(self.topology.node(partition), []).append(partition)
-        found: dict[int, int] = {}
-        for node, group in by_node.items():
-            packed = [pack_command((b"XLEN", STREAM[p])) for p in group]
-            for partition, command, reply in zip(group, packed, await self._send(node, packed), strict=True):
-                if isinstance(reply, ReplyError):
-                    reply = await self.topology.retry(partition, command, str(reply))  # noqa: PLW2901 -- redirected
-                found[partition] = reply
-        return [found[p] for p in partitions]
+        return await self.topology.scatter([(p, pack_command((b"XLEN", STREAM[p]))) for p in partitions])
 
     async def _send(self, node: Node, packed: list[bytes]) -> list[Reply]:
         return await self.topology.exchange(node, packed)
@@ -140,26 +134,11 @@ class DraftStore:
             for start in range(0, len(of_partition), DRAINS_PER_CALL_MAX):
                 part = of_partition[start : start + DRAINS_PER_CALL_MAX]
                 if entries + len(part) > DRAINS_PER_CALL_MAX:
-                    removed += await self._call_together(calls)
+                    removed += sum(await self.topology.scatter(calls))
                     calls, entries = [], 0
                 calls.append((partition, pack_command(_drain_command(partition, part))))
                 entries += len(part)
-        return removed + await self._call_together(calls)
-
-    async def _call_together(self, calls: Sequence[tuple[int, bytes]]) -> int:
-        """Run packed commands, given with their partition, in one pipeline per server; return the replies' sum."""
-        by_node: dict[Node, list[tuple[int, bytes]]] = {}
-        for partition, packed in calls:
-            by_node.setdefault(self.topology.node(partition), []).append((partition, packed))
-        total = 0
-        for node, group in by_node.items():
-            replies = await self._send(node, [packed for _, packed in group])
-            for (partition, packed), reply in zip(group, replies, strict=True):
-                if isinstance(reply, ReplyError):
-                    total += await self.topology.retry(partition, packed, str(reply))
-                else:
-                    total += reply
-        return total
+        return removed + sum(await self.topology.scatter(calls))
 
     async def remove_unreadable(self, entry: StreamEntry) -> None:
         """Delete one entry that was quarantined whole, if it is still the same bytes."""
@@ -171,16 +150,15 @@ class DraftStore:
 
     async def backlog(self, partitions: Iterable[int] | None = None) -> tuple[int, int | None]:
         """Return (un-recorded entries, the oldest one's time in ms or None) over these partitions, else all of them."""
-        total, oldest = 0, None
-        for partition in range(PARTITIONS) if partitions is None else partitions:
-            length, first = await self.topology.pipeline(
-                partition, [(b"XLEN", STREAM[partition]), (b"XRANGE", STREAM[partition], b"-", b"+", b"COUNT", b"1")]
-            )
-            total += length
-            if first:
-                at = int(first[0][0].split(b"-")[0])
-                oldest = at if oldest is None else min(oldest, at)
-        return total, oldest
+        chosen = range(PARTITIONS) if partitions is None else partitions
+        calls = [
+            (p, pack_command(command))
+            for p in chosen
+            for command in ((b"XLEN", STREAM[p]), (b"XRANGE", STREAM[p], b"-", b"+", b"COUNT", b"1"))
+        ]
+        replies = await self.topology.scatter(calls)
+        firsts = [int(first[0][0].split(b"-")[0]) for first in replies[1::2] if first]
+        return sum(replies[0::2]), min(firsts, default=None)
 
     async def read_incarnation(self, partition: int) -> Incarnation | None:
         """Return what the partition was written against, or None for a new partition."""
@@ -281,6 +259,11 @@ class DraftStore:
         """Remove subjects whose grants have all expired."""
         if subjects:
             await self.topology.call(0, b"HDEL", REVOCATIONS, *subjects)
+
+
+def _heads_command(section_id: int, cells: Sequence[bytes]) -> tuple[int, bytes]:
+    partition = partition_of(section_id)
+    return partition, pack_command((b"HMGET", section_key(partition, section_id), *(b"h" + cell for cell in cells)))
 
 
 def _drain_command(partition: int, settled: Sequence[tuple[int, bytes]]) -> tuple[bytes | str, ...]:

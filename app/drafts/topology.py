@@ -190,6 +190,21 @@ class Topology:
                 replies[i] = await self.retry(partition, packed[i], str(reply))
         return replies
 
+    async def scatter(self, calls: Sequence[tuple[int, bytes]]) -> list[Reply]:
+        """Run packed commands, each with its partition, in a round trip to each server; replies in the same order.
+
+        What is redirected is repeated where it belongs. JournalUnavailableError where a server does not answer; what
+        others were asked to do may have been done.
+        """
+        by_node: dict[Node, list[int]] = {}
+        for at, (partition, _) in enumerate(calls):
+            by_node.setdefault(self.node(partition), []).append(at)
+        replies: list[Reply] = [None] * len(calls)
+        for node, places in by_node.items():
+            for at, reply in zip(places, await self.exchange(node, [calls[at][1] for at in places]), strict=True):
+                replies[at] = await self.retry(*calls[at], str(reply)) if isinstance(reply, ReplyError) else reply
+        return replies
+
     async def exchange(self, node: Node, packed: Sequence[bytes]) -> list[Reply]:
         """Return a server's replies to packed commands; error replies are values.
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 SAVE_S_MAX: Final = 2.0
 PROBE_S_MIN, PROBE_S_MAX = 0.1, 1.0
 PROBE_ANSWER_S_MAX: Final = 1.0
-LAST_MOMENT_S: Final = 0.001
+LAST_MOMENT_S: Final = 0.05
 
 _T = TypeVar("_T")
 
@@ -66,7 +66,7 @@ class AskRecords:
 
         def forgive() -> None:
             starved_s = min(SAVE_S_MAX, self._core.look().waited - waited_s)
-            if starved_s > 0:
+            if starved_s > 0 and not limit.expired():
                 limit.reschedule(until_s + starved_s)
 
         last_moment = asyncio.get_running_loop().call_at(until_s - LAST_MOMENT_S, forgive)

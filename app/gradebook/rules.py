@@ -177,15 +177,17 @@ class RulesCache:
         now = self._clock()
         async with self._pool.acquire() as connection:
             loaded = await load_rules(connection, sections, now)
+        # A column made or changed through another process may be drafted and not yet recorded. A clean head is a copy
+        # of what was recorded once, and the roster import may have changed the column since.
+        columns = {
+            section_id: [CELL.pack(Kind.LINE_ITEM, item, 0) for item in {*rules.line_items, *rules.reserved}]
+            for section_id, rules in loaded.items()
+        }
+        heads: dict[int, dict[bytes, Head]] = {}
+        with suppress(JournalUnavailableError):
+            heads = await self._store.read_heads_of({section: cells for section, cells in columns.items() if cells})
         for section_id, rules in loaded.items():
-            # A column made or changed through another process may be drafted and not yet recorded. A clean head is a
-            # copy of what was recorded once, and the roster import may have changed the column since.
-            columns = [CELL.pack(Kind.LINE_ITEM, item, 0) for item in {*rules.line_items, *rules.reserved}]
-            heads: dict[bytes, Head] = {}
-            if columns:
-                with suppress(JournalUnavailableError):
-                    heads = await self._store.read_heads(section_id, columns)
-            self._keep(rules, heads)
+            self._keep(rules, heads.get(section_id, {}))
         return loaded
 
     def _keep(self, rules: SectionRules, heads: dict[bytes, Head]) -> None:

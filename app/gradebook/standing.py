@@ -27,8 +27,7 @@ if TYPE_CHECKING:
 Saving = Literal["ok", "delayed", "unavailable"]
 Recording = Literal["ok", "delayed", "away"]
 
-LOOK_S: Final = 2.0
-BACKLOG_LOOKS: Final = 3  # the backlog is 64 round trips: every third look
+LOOK_S: Final = 1.0  # what is told of the oldest un-recorded edit is too old by so much at most
 RECORDING_DELAYED_S: Final = 15.0  # the flusher lingers for a fraction of a second; this is long after that
 QUEUE_DELAYED_SHARE: Final = 0.5
 
@@ -70,14 +69,13 @@ class Standing:
             raise JournalUnavailableError("; ".join(bad))
         self._is_durable = True
 
-    async def look(self, *, with_backlog: bool = True) -> None:
+    async def look(self) -> None:
         """See how things stand now; never raises."""
         try:
             await self.require_durable()
             is_writable = self._is_durable and await self._store.is_writable()
             if is_writable:
                 self.ladder.look(*await self._store.fullest())
-            if with_backlog and is_writable:
                 unrecorded, self._oldest_unrecorded_ms = await self._store.backlog()
                 self._backlog_is_known = True
                 self._count(unrecorded)
@@ -109,11 +107,9 @@ class Standing:
 
     async def run(self) -> None:
         """Look for ever."""
-        looks = 0
         while True:
             await asyncio.sleep(jittered(LOOK_S))
-            looks += 1
-            await self.look(with_backlog=looks % BACKLOG_LOOKS == 0)
+            await self.look()
 
     @property
     def saving(self) -> Saving:
