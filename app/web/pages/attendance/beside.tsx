@@ -46,14 +46,18 @@ export const Week = later(async (first: Beside & { readonly goTo: (day: string, 
 }, missed);
 
 const ASKED_AGAIN_MS = 5_000;
+const askAgain = (): void => void setTimeout(changed, ASKED_AGAIN_MS);
 
-const Concern = later(
-  async (first: Needing) => {
-    const [{ EntryNeeds: Part }, words] = await Promise.all([import("./entry_needs.tsx"), wordsOf(first)]);
-    return (given: typeof first) => <Part {...given} words={words} />;
-  },
-  () => void setTimeout(changed, ASKED_AGAIN_MS),
-);
+const Concern = later(async (first: Needing) => {
+  const [{ EntryNeeds: Part }, words] = await Promise.all([import("./entry_needs.tsx"), wordsOf(first)]);
+  return (given: typeof first) => <Part {...given} words={words} />;
+}, askAgain);
+
+/** How many entries wait for a person. */
+export const Needs = later(async (first: Beside & { readonly goTo: (day: string, shown: Shown) => void }) => {
+  const [{ Needs: Part }, words] = await Promise.all([import("./entry_needs.tsx"), wordsOf(first)]);
+  return (given: typeof first) => <Part {...given} words={words} />;
+}, askAgain);
 
 /** What a person has to decide or to know about an entry; nothing for most. */
 export function EntryNeeds(given: Needing): VNode | null {
@@ -68,6 +72,7 @@ export function prepareAll(call: RollCall, goTo: (day: string, shown: Shown) => 
   if (row === undefined) return;
   Details.prepare({ call, row });
   Concern.prepare({ call, cell: row.cell, conflict: undefined });
+  Needs.prepare({ call, goTo });
   Seats.prepare({ call });
   Week.prepare({ call, goTo });
 }

@@ -1,9 +1,13 @@
-/** What a person has to decide or to know about an entry, beside it: two values in plain words and two plain choices, or a refusal. */
+/**
+ * What a person has to decide or to know about an entry, beside it: two values in plain words and two plain choices, or a refusal.
+ * Above the roll, how many of them there are.
+ */
 import type { KeptEdit } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import type { ShownCell } from "../../section/types.ts";
+import { dayOf } from "./day.ts";
 import "./entry.tsx";
-import type { BesideWords, Conflict, RollCall } from "./roll_call.ts";
+import type { BesideWords, Conflict, RollCall, Shown } from "./roll_call.ts";
 
 export interface Needing {
   readonly cell: ShownCell;
@@ -13,11 +17,11 @@ export interface Needing {
   readonly call: RollCall;
 }
 
-interface NeedsProps extends Needing {
+interface EntryNeedsProps extends Needing {
   readonly words: BesideWords;
 }
 
-export function EntryNeeds({ cell, conflict, name, call, words }: NeedsProps): VNode | null {
+export function EntryNeeds({ cell, conflict, name, call, words }: EntryNeedsProps): VNode | null {
   if (conflict !== undefined) return <Choice conflict={conflict} what={name ?? words.say("roll.whole")} call={call} words={words} />;
   const { kept, place, theirs } = cell;
   if (theirs !== undefined) {
@@ -78,6 +82,37 @@ function Choice({ conflict, what, call, words }: ChoiceProps): VNode {
           </button>
         )}
       </div>
+    </div>
+  );
+}
+
+interface NeedsProps {
+  readonly call: RollCall;
+  readonly words: BesideWords;
+  readonly goTo: (day: string, shown: Shown) => void;
+}
+
+/** Marks that wait for a person, on this day or another one; and the way to the first. */
+export function Needs({ call, words, goTo }: NeedsProps): VNode | null {
+  const { item, refused } = call.roll.value;
+  const cells = [...refused.map(({ student }) => ({ item, student: student.student_id })), ...call.conflicts.value.map(({ cell }) => cell)];
+  const first = cells.find((cell) => cell.item === item) ?? cells[0];
+  if (first === undefined) return null;
+  const go = (): void => {
+    if (first.item !== item || call.shown.value !== "roll") goTo(dayOf(first.item), "roll");
+    // The day is drawn before the next frame.
+    requestAnimationFrame(() => {
+      const needs = document.querySelector<HTMLElement>(first.student === 0 ? ".foot .needs button" : `#student-${first.student} .needs button`);
+      needs?.scrollIntoView({ block: "center" });
+      needs?.focus();
+    });
+  };
+  return (
+    <div class="notice" data-tone="warn">
+      <span>{words.say("need.marks", { n: cells.length })}</span>
+      <button type="button" class="button" onClick={go}>
+        {words.say("need.go")}
+      </button>
     </div>
   );
 }

@@ -3,9 +3,8 @@ import type { VNode } from "preact";
 import { StatusLine } from "../../section/status_line.tsx";
 import { isWithoutWorker } from "../../section/worker_registration.ts";
 import { Top } from "../../style/top.tsx";
-import { Details, Seats, Week, prepareAll } from "./beside.tsx";
+import { Details, Needs, Seats, Week, prepareAll } from "./beside.tsx";
 import { DayBar } from "./day_bar.tsx";
-import { dayOf } from "./day.ts";
 import type { RollCall, Shown } from "./roll_call.ts";
 import { RollFoot } from "./roll_foot.tsx";
 import { StudentList } from "./student_list.tsx";
@@ -28,7 +27,7 @@ export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
       </Top>
       <main id="content" tabIndex={-1}>
         <DayBar call={call} goTo={goTo} />
-        <Needs call={call} goTo={goTo} />
+        {call.roll.value.refused.length + call.conflicts.value.length > 0 && <Needs.Part call={call} goTo={goTo} />}
         {isRoll ? <RollOfDay call={call} /> : <Week.Part call={call} goTo={goTo} />}
         {isRoll && <RollFoot call={call} />}
       </main>
@@ -49,37 +48,6 @@ function RollOfDay({ call }: { readonly call: RollCall }): VNode {
         <span>{words.say("print.signature")}</span>
       </p>
     </>
-  );
-}
-
-interface NeedsProps {
-  readonly call: RollCall;
-  readonly goTo: (day: string, shown: Shown) => void;
-}
-
-/** Marks that wait for a person, on this day or another one; and the way to the first. */
-function Needs({ call, goTo }: NeedsProps): VNode | null {
-  const { words } = call;
-  const { item, refused } = call.roll.value;
-  const cells = [...refused.map(({ student }) => ({ item, student: student.student_id })), ...call.conflicts.value.map(({ cell }) => cell)];
-  const first = cells.find((cell) => cell.item === item) ?? cells[0];
-  if (first === undefined) return null;
-  const go = (): void => {
-    if (first.item !== item || call.shown.value !== "roll") goTo(dayOf(first.item), "roll");
-    // The day is drawn before the next frame.
-    requestAnimationFrame(() => {
-      const needs = document.querySelector<HTMLElement>(first.student === 0 ? ".foot .needs button" : `#student-${first.student} .needs button`);
-      needs?.scrollIntoView({ block: "center" });
-      needs?.focus();
-    });
-  };
-  return (
-    <div class="notice" data-tone="warn">
-      <span>{words.say("need.marks", { n: cells.length })}</span>
-      <button type="button" class="button" onClick={go}>
-        {words.say("need.go")}
-      </button>
-    </div>
   );
 }
 

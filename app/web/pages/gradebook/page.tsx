@@ -4,7 +4,6 @@ import { Grid } from "../../grid/grid.ts";
 import { changed } from "../../section/watched.ts";
 import { isWithoutWorker } from "../../section/worker_registration.ts";
 import { Top } from "../../style/top.tsx";
-import type { Beside } from "./beside.ts";
 import type { Desk } from "./desk.ts";
 import { Footer } from "./footer.tsx";
 import { QuickBar } from "./quick.tsx";
@@ -33,13 +32,8 @@ export function GradebookPage({ desk, children }: { readonly desk: Desk; readonl
           {beside && isEmpty && <beside.parts.Emptiness desk={beside.desk} />}
           {beside && <beside.parts.CellCard desk={beside.desk} />}
         </main>
-        {hasCodes && (
-          <aside class="aside codes" aria-label={words.say("help.codes")}>
-            <h2>{words.say("help.codes")}</h2>
-            {beside && <beside.parts.Codes desk={beside.desk} />}
-          </aside>
-        )}
-        <Aside desk={desk} beside={beside} />
+        {beside && hasAside && <beside.parts.Aside desk={beside.desk} />}
+        {beside && hasCodes && <beside.parts.CodesAside desk={beside.desk} />}
       </div>
       <Footer desk={desk}>
         <NoticeLine desk={desk} />
@@ -75,10 +69,6 @@ function holdKeys(element: HTMLTextAreaElement | null): void {
   if (text) queueMicrotask(() => document.activeElement?.closest("[role=dialog]") && document.execCommand("insertText", false, text));
 }
 
-function takeFocus(element: HTMLElement | null): void {
-  element?.focus();
-}
-
 /** What has just happened, in the foot, where it moves nothing; said aloud, and gone after a while unless it warns. */
 function NoticeLine({ desk }: { readonly desk: Desk }): VNode {
   const notice = desk.notice.value;
@@ -92,27 +82,5 @@ function NoticeLine({ desk }: { readonly desk: Desk }): VNode {
         </button>
       )}
     </div>
-  );
-}
-
-function Aside({ desk, beside }: { readonly desk: Desk; readonly beside: Beside | null }): VNode | null {
-  const { words } = desk;
-  const which = desk.aside.value;
-  if (which === null) return null;
-  const close = (): void => {
-    desk.aside.value = null;
-    desk.grid?.focus();
-  };
-  const title = words.say(which === "history" ? "tool.history" : "attention.title");
-  return (
-    <aside key={which} ref={takeFocus} class="aside" aria-label={title} tabIndex={-1} onKeyDown={(event) => event.key === "Escape" && close()}>
-      <div class="card-top">
-        <h2>{title}</h2>
-        <button type="button" class="button" onClick={close}>
-          {words.say("dialog.close")}
-        </button>
-      </div>
-      {beside && (which === "history" ? <beside.parts.History desk={beside.desk} /> : <beside.parts.Attention desk={beside.desk} />)}
-    </aside>
   );
 }

@@ -9,11 +9,10 @@ import { Fill } from "./fill.tsx";
 import { Help } from "./help.tsx";
 import { PasteBox, Preview } from "./paste.tsx";
 
-export { Attention, CellCard } from "./attention.tsx";
+export { Aside, CodesAside } from "./aside.tsx";
+export { CellCard } from "./attention.tsx";
 export { arrangedRows } from "./arranging.ts";
 export { Emptiness } from "./emptiness.tsx";
-export { Codes } from "./help.tsx";
-export { History } from "./history.tsx";
 export { More } from "./more.tsx";
 export { paste } from "./paste.tsx";
 export { doneInWords, refusedInWords, theirsInWords } from "./told.ts";
