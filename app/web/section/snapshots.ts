@@ -3,7 +3,6 @@
  * are a convenience, and never the only copy of anything: whatever goes wrong here is as if nothing had been kept. Each person
  * has a database of their own, apart from the outbox's.
  */
-import { type DBSchema, type IDBPDatabase, deleteDB, openDB } from "idb";
 import { type Learnt, type ListedSection, keyOf } from "./types.ts";
 
 export interface KeptSnapshot {
@@ -19,11 +18,11 @@ export interface KeptList {
   readonly records_are_away: boolean;
 }
 
-interface Schema extends DBSchema {
-  snapshots: { key: number; value: KeptSnapshot };
-  /** What was learnt of a cell since its section's snapshot was read. */
-  learnt: { key: [number, string]; value: { readonly section: number; readonly cell: string; readonly learnt: Learnt } };
-  list: { key: string; value: KeptList };
+/** What was learnt of a cell since its section's snapshot was read, as it lies in the store `learnt`. */
+interface LearntRow {
+  readonly section: number;
+  readonly cell: string;
+  readonly learnt: Learnt;
 }
 
 interface Written {
@@ -36,10 +35,32 @@ interface Written {
 const OPEN_MS_MAX = 5_000;
 const nameOf = (user: number): string => `inkfast-sections-${user}`;
 
+function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => reject(request.error);
+  });
+}
+
+/** Resolves when everything of it is on the disk; rejects when nothing of it is. */
+function doneOf(transaction: IDBTransaction): Promise<void> {
+  return new Promise((resolve, reject) => {
+    transaction.oncomplete = () => resolve();
+    transaction.onabort = () => reject(transaction.error);
+  });
+}
+
+/** Do something to one store, and wait until it is done. */
+function change(database: IDBDatabase, store: "snapshots" | "list", how: (store: IDBObjectStore) => void): Promise<void> {
+  const transaction = database.transaction(store, "readwrite");
+  how(transaction.objectStore(store));
+  return doneOf(transaction);
+}
+
 export class Snapshots {
   readonly #user: number;
   #isClosed = false;
-  #opened: Promise<IDBPDatabase<Schema>> | undefined;
+  #opened: Promise<IDBDatabase> | undefined;
 
   constructor(user: number) {
     this.#user = user;
@@ -50,8 +71,8 @@ export class Snapshots {
       const transaction = database.transaction(["snapshots", "learnt"]);
       const range = IDBKeyRange.bound([section], [section, []]);
       const [kept, learnt] = await Promise.all([
-        transaction.objectStore("snapshots").get(section),
-        transaction.objectStore("learnt").getAll(range),
+        resultOf<KeptSnapshot | undefined>(transaction.objectStore("snapshots").get(section)),
+        resultOf<LearntRow[]>(transaction.objectStore("learnt").getAll(range)),
       ]);
       return { kept, learnt: learnt.map((row) => row.learnt) };
     });
@@ -64,20 +85,18 @@ export class Snapshots {
    */
   async write(section: number, { kept, learnt = [], forgotten = [] }: Written): Promise<void> {
     if (kept === undefined && learnt.length + forgotten.length === 0) return;
-    const write = async (database: IDBPDatabase<Schema>): Promise<void> => {
+    const write = async (database: IDBDatabase): Promise<void> => {
       const transaction = database.transaction(["snapshots", "learnt"], "readwrite");
       const cells = transaction.objectStore("learnt");
-      await Promise.all([
-        ...learnt.map((one) => cells.put({ section, cell: keyOf(one), learnt: one })),
-        ...forgotten.map((cell) => cells.delete([section, cell])),
-        kept && transaction.objectStore("snapshots").put(kept),
-        transaction.done,
-      ]);
+      for (const one of learnt) cells.put({ section, cell: keyOf(one), learnt: one } satisfies LearntRow);
+      for (const cell of forgotten) cells.delete([section, cell]);
+      if (kept !== undefined) transaction.objectStore("snapshots").put(kept);
+      await doneOf(transaction);
     };
     await this.#try((database) =>
       write(database).catch(async (error: unknown) => {
         if ((error as Error | null)?.name !== "QuotaExceededError") throw error;
-        await database.clear("snapshots");
+        await change(database, "snapshots", (store) => store.clear());
         await write(database);
       }),
     );
@@ -85,15 +104,15 @@ export class Snapshots {
 
   /** The disk is full, and edits come first: every snapshot goes. */
   async makeRoom(): Promise<void> {
-    await this.#try((database) => database.clear("snapshots"));
+    await this.#try((database) => change(database, "snapshots", (store) => store.clear()));
   }
 
   readList(): Promise<KeptList | undefined> {
-    return this.#try((database) => database.get("list", "mine"));
+    return this.#try((database) => resultOf<KeptList | undefined>(database.transaction("list").objectStore("list").get("mine")));
   }
 
   async keepList(list: KeptList): Promise<void> {
-    await this.#try((database) => database.put("list", list, "mine"));
+    await this.#try((database) => change(database, "list", (store) => store.put(list, "mine")));
   }
 
   /** For good: an answer that was under way when somebody signed out brings nothing back. */
@@ -105,7 +124,7 @@ export class Snapshots {
   }
 
   /** Once more with a fresh connection if the first one has gone, as Safari does to tabs in the background. */
-  async #try<T>(work: (database: IDBPDatabase<Schema>) => Promise<T>): Promise<T | undefined> {
+  async #try<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T | undefined> {
     for (let turn = 0; turn < 2 && !this.#isClosed; turn += 1) {
       try {
         this.#opened ??= this.#open();
@@ -117,27 +136,32 @@ export class Snapshots {
     return undefined;
   }
 
-  #open(): Promise<IDBPDatabase<Schema>> {
-    const database = openDB<Schema>(nameOf(this.#user), 1, {
-      upgrade(made) {
-        made.createObjectStore("snapshots", { keyPath: "section" });
-        made.createObjectStore("learnt", { keyPath: ["section", "cell"] });
-        made.createObjectStore("list");
-      },
-      blocking: () => void this.close(), // another tab signs out
-      terminated: () => {
+  async #open(): Promise<IDBDatabase> {
+    const request = indexedDB.open(nameOf(this.#user), 1);
+    request.onupgradeneeded = () => {
+      request.result.createObjectStore("snapshots", { keyPath: "section" });
+      request.result.createObjectStore("learnt", { keyPath: ["section", "cell"] });
+      request.result.createObjectStore("list");
+    };
+    const opened = resultOf(request).then((database) => {
+      database.onversionchange = () => {
+        database.close();
+        void this.close(); // another tab signs out
+      };
+      database.onclose = () => {
         this.#opened = undefined;
-      },
+      };
+      return database;
     });
     const limit = new Promise<never>((_, reject) => setTimeout(() => reject(new Error("the disk does not answer")), OPEN_MS_MAX));
-    return Promise.race([database, limit]);
+    return Promise.race([opened, limit]);
   }
 }
 
 /** Remove everything that is kept of a person's sections from this computer. */
 export async function forgetSnapshots(user: number): Promise<void> {
   try {
-    await deleteDB(nameOf(user));
+    await resultOf(indexedDB.deleteDatabase(nameOf(user)));
   } catch {
     // There was nothing, or this browser keeps nothing.
   }
