@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from tests.web.conftest import OpenPage
 
 # What the page loads by itself, in one language; and with all that it fetches when somebody asks for it.
-SCRIPT_FIRST_BYTES_MAX = 46 * 1024
-SCRIPT_BYTES_MAX = 67 * 1024
+SCRIPT_FIRST_BYTES_MAX = 41 * 1024
+SCRIPT_BYTES_MAX = 64 * 1024
 STYLE_BYTES_MAX = 8 * 1024
 SLOWER = 6
 COLD_MS_MAX, WARM_MS_MAX = 2_500, 1_200
