@@ -13,7 +13,7 @@ import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 import msgspec
-from msgspec import Raw, Struct
+from msgspec import Struct
 
 from app.drafts.codec import CELL
 from app.drafts.store import SectionDrafts
@@ -26,11 +26,12 @@ from app.errors import (
     RecordsUnavailableError,
 )
 from app.gradebook.cell_history import drafted_row, history_row
-from app.gradebook.context import dashed, rfc3339
+from app.gradebook.context import dashed, head_of_row, rfc3339
 from app.gradebook.database_history import DatabaseHistory
-from app.gradebook.recorded_section import merge, read_facts, read_recorded
+from app.gradebook.recorded_section import read_facts, read_recorded
 from app.gradebook.rules import drafted_line_items, today_in
-from app.model.kinds import KIND_OF_NAME, NAME_OF_KIND, Kind
+from app.gradebook.shown_cells import Cells, columns_of, lay_over
+from app.model.kinds import KIND_OF_NAME, Kind
 from app.records import edits as records
 from app.records import sections
 from app.records.accounts import read_section_access
@@ -53,20 +54,6 @@ if TYPE_CHECKING:
 
 LOOK_S_MAX: Final = 0.3
 _AWAY = (RecordsUnavailableError, OverloadedError, TimeoutError)
-
-
-class Cells(Struct):
-    """Cells as columns of equal length: small, fast to parse, and they compress well."""
-
-    kind: list[str]
-    item: list[int]
-    student: list[int]
-    edit_id: list[str]
-    cell_version: list[int | None]
-    state: list[str]
-    value: list[Raw]
-    author_id: list[int]
-    entered_at: list[str]
 
 
 class SectionSnapshot(Struct):
@@ -217,7 +204,7 @@ class ReadSection:
         rows = recorded.rows
         if records_are_away and columns is not None:  # all of it was kept
             rows = [row for row in rows if (row.kind, row.item) in columns]
-        merged = merge(_of_columns(heads, columns), rows, records_are_away=records_are_away)
+        shown, drafted = lay_over(_of_columns(heads, columns), rows, records_are_away=records_are_away)
         line_items = _line_items(recorded.line_items, heads, with_recorded=records_are_away)
         made = {column["line_item_id"] for column in line_items}
         snapshot = SectionSnapshot(
@@ -225,7 +212,7 @@ class ReadSection:
             students=recorded.students,
             line_items=line_items,
             reserved_line_item_ids=[i for i in recorded.reserved if i not in made],
-            cells=columns_of(merged),
+            cells=columns_of(shown, drafted),
             conflicts=recorded.conflicts,
             authors={str(user): name for user, name in (recorded.teachers | recorded.names).items()},
             records_are_away=records_are_away,
@@ -251,7 +238,9 @@ class ReadSection:
                 rows = await records.read_columns(connection, section_id, columns)
         except (RecordsUnavailableError, OverloadedError):
             return heads
-        return {cell: head for cell, (head, _) in merge(heads, rows).items()}
+        shown, drafted = lay_over(heads, rows)
+        recorded = {CELL.pack(*row[:3]): head_of_row(row) for row in shown if row[:3] not in drafted}
+        return recorded | {cell: heads[cell] for cell in (CELL.pack(*place) for place in drafted)}
 
     async def read_teachers(self, section_id: int) -> dict[int, str]:
         """Return the names of those who teach the section today, the one in charge first.
@@ -338,24 +327,6 @@ async def _require_teacher(connection: Connection, grant: Grant, section_id: int
         raise NotFoundError("no such section")
     if not (await read_section_access(connection, grant.user_id, section_id)).is_active:
         raise NotPermittedError("this is not one of your sections")
-
-
-def columns_of(merged: dict[bytes, tuple[Head, str]]) -> Cells:
-    """Return (head, state) by cell as columns, in the order of the cells."""
-    cells = Cells([], [], [], [], [], [], [], [], [])
-    for key in sorted(merged):
-        head, state = merged[key]
-        kind, item, student = CELL.unpack(key)
-        cells.kind.append(NAME_OF_KIND[kind])
-        cells.item.append(item)
-        cells.student.append(student)
-        cells.edit_id.append(dashed(head.edit_id))
-        cells.cell_version.append(head.cell_version or None)
-        cells.state.append(state)
-        cells.value.append(Raw(head.value))
-        cells.author_id.append(head.author_id)
-        cells.entered_at.append(rfc3339(head.entered_ms))
-    return cells
 
 
 def _line_items(

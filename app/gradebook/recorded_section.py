@@ -4,16 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
-from app.drafts.codec import CELL
 from app.errors import NotFoundError
-from app.gradebook.context import head_of_row, rfc3339
+from app.gradebook.context import rfc3339
 from app.model.kinds import NAME_OF_KIND
 from app.records import edits as records
 from app.records import sections
 from app.records.opening import open_section
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from app.drafts.codec import Head
     from app.records.opening import ConflictRow
@@ -21,7 +20,6 @@ if TYPE_CHECKING:
 
 # Ids of columns that a teacher can make without asking again. Each more costs every first opening: it is a row.
 RESERVED_MIN, RESERVED_BLOCK = 10, 12
-Merged = dict[bytes, "tuple[Head, str]"]
 NO_TEACHERS: Final[dict[int, str]] = {}
 
 
@@ -96,19 +94,3 @@ def _conflict(row: ConflictRow) -> dict[str, Any]:
         "author_id": row.author_id,
         "entered_at": rfc3339(row.entered_ms),
     }
-
-
-def merge(heads: dict[bytes, Head], rows: Iterable[records.FullHeadRow], *, records_are_away: bool = False) -> Merged:
-    """Lay the journal's heads over the recorded cells; return (head, state) by cell.
-
-    A drafted head wins over an older record. A clean head never does, being a copy of a record, unless PostgreSQL is
-    away: then the rows are a copy too, and the newer of the two is shown.
-    """
-    merged = {CELL.pack(r.kind, r.item, r.student_id): (head_of_row(r), "recorded") for r in rows}
-    for cell, head in heads.items():
-        if not head.is_drafted and not records_are_away:
-            continue
-        recorded = merged.get(cell)
-        if recorded is None or head.is_provisional or head.cell_version > recorded[0].cell_version:
-            merged[cell] = (head, "drafted" if head.is_drafted else "recorded")
-    return merged

@@ -71,8 +71,10 @@ def drafted_line_items(heads: dict[bytes, Head]) -> dict[int, LineItemValue]:
     """Return the columns whose definitions are in the journal, perhaps not yet recorded."""
     found = {}
     for cell, head in heads.items():
+        if cell[0] != Kind.LINE_ITEM:
+            continue
         kind, item, student = CELL.unpack(cell)
-        if kind == Kind.LINE_ITEM and student == 0:
+        if student == 0:
             try:
                 value = parse_value(kind, head.value)
             except ValueRejectedError:

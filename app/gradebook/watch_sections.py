@@ -15,7 +15,7 @@ from app import telemetry
 from app.drafts.events import Drafted, Recorded
 from app.drafts.presence import Present
 from app.errors import MalformedRequestError, NotPermittedError, TooManyRequestsError
-from app.gradebook.read_section import Cells, columns_of
+from app.gradebook.shown_cells import Cells, columns_of, lay_over
 from app.records.accounts import list_active_section_ids
 
 if TYPE_CHECKING:
@@ -114,7 +114,8 @@ def as_sent(event: Event, grant: Grant) -> bytes:
     body: Any
     if isinstance(event, Drafted):
         name = b"cells"
-        cells = columns_of({cell: (head, "drafted") for cell, head in event.heads})
+        rows, drafted = lay_over({cell: head._replace(is_drafted=True) for cell, head in event.heads}, ())
+        cells = columns_of(rows, drafted)
         body = CellsEvent(event.section_id, event.author_id, str(event.client_id), cells)
     elif isinstance(event, Recorded):
         if event.user_id != grant.user_id:

@@ -15,7 +15,8 @@ from app import VERSION, errors
 from app.api.health import StatusView
 from app.api.session import Credentials, SessionView
 from app.drafts import codec
-from app.gradebook.read_section import Cells, SectionSnapshot
+from app.gradebook.read_section import SectionSnapshot
+from app.gradebook.shown_cells import Cells
 from app.model.edits import EditRequest, HeadView, OutcomeView, SaveAnswer, SaveRequest
 from app.model.kinds import AttendanceValue, CommentValue, Kind, LineItemValue, RollTakenValue, ScoreValue
 

@@ -1,0 +1,95 @@
+"""What a reader is shown of a cell: the record, or the journal's head over it."""
+
+from __future__ import annotations
+
+import uuid
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from app.drafts.codec import CELL, Head
+from app.gradebook.shown_cells import CellPlace, columns_of, lay_over
+from app.model.kinds import Kind
+from app.records.edits import FullHeadRow
+
+ONE, TWO = (Kind.SCORE, 7, 101), (Kind.SCORE, 7, 102)
+A, B = uuid.UUID(int=10).bytes, uuid.UUID(int=11).bytes
+
+
+def row(place: CellPlace, version: int, edit_id: bytes = A, value: str | None = '{"score":"1"}') -> FullHeadRow:
+    return FullHeadRow(*place, version, edit_id, 5, 1_700_000_000_123, value)
+
+
+def head(version: int, edit_id: bytes = B, *, is_drafted: bool = True, is_provisional: bool = False) -> Head:
+    return Head(version, edit_id, 6, 1_700_000_001_000, b'{"score":"2"}', is_drafted, is_provisional)
+
+
+@pytest.mark.parametrize(
+    ("over", "are_away", "shown", "is_drafted"),
+    [
+        (head(3), False, B, True),
+        (head(2), False, A, False),  # PostgreSQL wins at equal versions
+        (head(0, is_provisional=True), False, B, True),  # nobody knows its version: it is the newest that was typed
+        (head(3, is_drafted=False), False, A, False),
+        (head(3, is_drafted=False), True, B, False),
+        (head(2, is_drafted=False), True, A, False),
+    ],
+)
+def test_the_newer_of_record_and_head_stands(over: Head, are_away: bool, shown: bytes, is_drafted: bool) -> None:  # noqa: FBT001 -- parametrized
+    rows, drafted = lay_over({CELL.pack(*ONE): over}, [row(ONE, 2)], records_are_away=are_away)
+    assert [one.edit_id for one in rows] == [shown]
+    assert drafted == ({ONE} if is_drafted else set())
+
+
+def test_a_head_without_a_record_stands_alone() -> None:
+    rows, drafted = lay_over({CELL.pack(*TWO): head(1)}, [row(ONE, 2)])
+    cells = columns_of(rows, drafted)
+    assert (cells.student, cells.state, cells.cell_version) == ([101, 102], ["recorded", "drafted"], [2, 1])
+    assert cells.edit_id == [str(uuid.UUID(bytes=A)), str(uuid.UUID(bytes=B))]
+    assert cells.entered_at == ["2023-11-14T22:13:20.123Z", "2023-11-14T22:13:21.000Z"]
+    assert msgspec.json.encode(cells.value) == b'[{"score":"1"},{"score":"2"}]'
+    assert (cells.kind, cells.item, cells.author_id) == (["score", "score"], [7, 7], [5, 6])
+
+
+def test_what_is_empty_is_shown_as_such() -> None:
+    assert all(not column for column in msgspec.structs.astuple(columns_of(*lay_over({}, []))))
+    cells = columns_of([row(ONE, 0, value=None)], set())
+    assert (cells.cell_version, bytes(cells.value[0])) == ([None], b"null")
+
+
+places = st.tuples(st.sampled_from([1, 2, 4]), st.integers(0, 3), st.integers(0, 3))
+
+
+@given(
+    st.dictionaries(places, st.integers(1, 5)),
+    st.dictionaries(places, st.tuples(st.integers(0, 6), st.booleans(), st.booleans())),
+    st.booleans(),
+    st.randoms(use_true_random=False),
+)
+def test_cells_are_in_order_and_each_is_there_once(
+    recorded: dict[CellPlace, int],
+    heads: dict[CellPlace, tuple[int, bool, bool]],
+    are_away: bool,  # noqa: FBT001 -- drawn
+    random: object,
+) -> None:
+    """Against the rule, cell by cell."""
+    rows = [row(place, version) for place, version in recorded.items()]
+    random.shuffle(rows)  # type: ignore[attr-defined]  # a Random; PostgreSQL gives them in any order
+    over = {
+        CELL.pack(*place): head(version, is_drafted=dirty, is_provisional=dirty and unsure)
+        for place, (version, dirty, unsure) in heads.items()
+    }
+    shown, drafted = lay_over(over, rows, records_are_away=are_away)
+    stands = {}
+    for place in {*recorded, *heads}:
+        version, dirty, unsure = heads.get(place, (0, False, False))
+        counts = place in heads and (dirty or are_away)
+        if counts and (place not in recorded or (dirty and unsure) or version > recorded[place]):
+            stands[place] = (B, dirty)
+        elif place in recorded:
+            stands[place] = (A, False)
+    assert [(one[:3], one.edit_id, one[:3] in drafted) for one in shown] == [
+        (place, *stands[place]) for place in sorted(stands)
+    ]
