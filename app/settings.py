@@ -89,7 +89,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_statement_ms_max: Annotated[int, _doc("statement_timeout of reads made for requests.")] = 5_000
 
     flush_batch_rows_max: Annotated[int, _doc("Edits in one flush transaction.")] = 2_000
-    flush_linger_ms: Annotated[int, _doc("Longest wait for a batch to fill before it is flushed.")] = 200
+    flush_linger_ms: Annotated[int, _doc("Longest wait for a batch to fill before it is flushed.")] = 400
     flush_lanes: Annotated[
         int, _doc("Flushers in one flusher process, each with its own share of partitions and its own connection.")
     ] = 2

@@ -251,7 +251,7 @@ async def _sections(visit: Visit) -> Answer:
 async def _section(visit: Visit, section_id: int) -> Answer:
     words = visit.words
     grant = await visit.require_grant()
-    snapshot, _ = await visit.services.read_section.read_section(grant, section_id)
+    snapshot = await visit.services.read_section.read_section(grant, section_id)
     note_snapshot(visit, snapshot)
     facts = snapshot.section
     students = {s["student_id"] for s in snapshot.students if s["is_active"]}

@@ -1,8 +1,8 @@
 """What is read while PostgreSQL is away: sections and lists of sections as they were read last (the snapshot cache).
 
-Keeping them costs no answer anything: it is done afterwards, once a minute and section for all processes together, and
-what the cache does not take is simply not there. A list of sections also says what somebody may read and save whose
-grant does not: it is trusted as long as a grant is.
+Keeping them costs no answer anything: it is done afterwards, every three minutes for a section and all processes
+together, and what the cache does not take is simply not there. A list of sections also says what somebody may read and
+save whose grant does not: it is trusted as long as a grant is.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from app.gradebook.recorded_section import RecordedSection
     from app.settings import Settings
 
-KEEP_EVERY_S: Final = 60
+# A teacher comes back to a section every two or three minutes. What was recorded since it was kept, and before
+# PostgreSQL went away, is in the journal as clean heads, and shown over it.
+KEEP_EVERY_S: Final = 180
 KEEP_SECTION_S: Final = 8 * 86_400  # longer than any outage, shorter than what somebody would take for today's
 KEPT_LATELY_MAX: Final = 20_000
 CELLS_AT_ONCE_MAX: Final = 100

@@ -8,7 +8,6 @@ kept last takes its place (app/gradebook/cached_sections.py), and the answer say
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import time
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
@@ -126,8 +125,8 @@ class ReadSection:
 
     async def read_section(
         self, grant: Grant, section_id: int, *, columns: Sequence[tuple[int, int]] | None = None
-    ) -> tuple[SectionSnapshot, str]:
-        """Return the section's snapshot and its ETag, which changes with every head and every record.
+    ) -> SectionSnapshot:
+        """Return the section's snapshot.
 
         With `columns` (kind, item) only their cells are in it. Raises NotPermittedError for a section that the user
         does not teach, RecordsUnavailableError while PostgreSQL is away and the section was not kept. While the
@@ -200,14 +199,14 @@ class ReadSection:
         columns: Sequence[tuple[int, int]] | None,
         *,
         records_are_away: bool = False,
-    ) -> tuple[SectionSnapshot, str]:
+    ) -> SectionSnapshot:
         rows = recorded.rows
         if records_are_away and columns is not None:  # all of it was kept
             rows = [row for row in rows if (row.kind, row.item) in columns]
         shown, drafted = lay_over(_of_columns(heads, columns), rows, records_are_away=records_are_away)
         line_items = _line_items(recorded.line_items, heads, with_recorded=records_are_away)
         made = {column["line_item_id"] for column in line_items}
-        snapshot = SectionSnapshot(
+        return SectionSnapshot(
             section=recorded.facts | {"today": today_in(recorded.facts["time_zone"]).isoformat()},
             students=recorded.students,
             line_items=line_items,
@@ -219,7 +218,6 @@ class ReadSection:
             as_of=rfc3339(recorded.as_of_ms),
             next_save_ms=self._window_ms if self._ladder is None else self._ladder.save_window_ms,
         )
-        return snapshot, etag(snapshot)
 
     async def _drafts(self, section_id: int) -> SectionDrafts:
         try:
@@ -351,10 +349,3 @@ def _line_items(
 
 def _now_ms() -> int:
     return time.time_ns() // 1_000_000
-
-
-def etag(snapshot: SectionSnapshot) -> str:
-    """Return the ETag of a snapshot: over everything but the moment it was taken."""
-    raw = msgspec.json.encode(snapshot)
-    marker = raw.rindex(b'"as_of":')
-    return '"' + hashlib.blake2b(raw[:marker], digest_size=16).hexdigest() + '"'

@@ -93,7 +93,7 @@ async def test_a_backup_that_still_replays_its_log_is_away(
 
         async def look() -> tuple[bool, list[str]]:
             """Whether PostgreSQL is said to be away, and the scores."""
-            snapshot, _ = await reading.read_section(grant(), SECTION)
+            snapshot = await reading.read_section(grant(), SECTION)
             return snapshot.records_are_away, [msgspec.json.decode(value)["score"] for value in snapshot.cells.value]
 
         await tab.save(tab.edit(ANNA, "11"))

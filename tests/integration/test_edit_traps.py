@@ -485,11 +485,11 @@ async def test_a_clock_that_is_millennia_off_spoils_nothing(settings: Settings, 
         tab.edit(student, "1", entered_at=moment) for student, moment in zip((ANNA, BEN, CARLA), moments, strict=True)
     ]
     assert outcomes(await tab.save(*edits)) == ["drafted"] * 3
-    drafted, _ = await reading.read_section(grant(), SECTION)
+    drafted = await reading.read_section(grant(), SECTION)
     assert drafted.cells.state == ["drafted"] * 3
     assert outcomes(await Tab(process, CO_TEACHER).save(Tab(process, CO_TEACHER).edit(ANNA, "2"))) == ["conflict"]
     await flush_all(settings)
-    recorded, _ = await reading.read_section(grant(), SECTION)
+    recorded = await reading.read_section(grant(), SECTION)
     assert recorded.cells.state == ["recorded"] * 3
     assert len(await reading.read_history(grant(), SECTION, "score", QUIZ, ANNA)) == 2
 

@@ -204,20 +204,20 @@ async def test_the_flushers_dates_flags_and_place_are_those_that_were_typed(
 
 async def test_a_section_reserves_ids_that_no_other_section_has(settings: Settings, process: Process) -> None:
     reading = ReadSection(settings, process.pool, process.store)
-    first, _ = await reading.read_section(grant(), SECTION)
-    again, _ = await reading.read_section(grant(), SECTION)
-    other, _ = await reading.read_section(grant(11, 4002), 4002)
+    first = await reading.read_section(grant(), SECTION)
+    again = await reading.read_section(grant(), SECTION)
+    other = await reading.read_section(grant(11, 4002), 4002)
     assert len(first.reserved_line_item_ids) >= 10
     assert first.reserved_line_item_ids == again.reserved_line_item_ids  # reading twice reserves nothing more
     assert set(first.reserved_line_item_ids).isdisjoint(other.reserved_line_item_ids)
     tab = Tab(process)
     used = first.reserved_line_item_ids[0]
     await tab.save(column(tab, used))
-    drafted, _ = await reading.read_section(grant(), SECTION)
+    drafted = await reading.read_section(grant(), SECTION)
     assert used not in drafted.reserved_line_item_ids
     assert [c["title"] for c in drafted.line_items if c["line_item_id"] == used] == ["New"]
     await flush_all(settings)
     await process.store.evict(partition_of(SECTION), [SECTION])
-    recorded, _ = await reading.read_section(grant(), SECTION)
+    recorded = await reading.read_section(grant(), SECTION)
     assert used not in recorded.reserved_line_item_ids
     assert [c["title"] for c in recorded.line_items if c["line_item_id"] == used] == ["New"]

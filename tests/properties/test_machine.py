@@ -313,7 +313,7 @@ class Machine(RuleBasedStateMachine):
         reading = ReadSection(self.d.settings, process.pool, process.store)
         if not self.has_lost:
             self.run(tab.send(process))
-        snapshot, _ = self.run(reading.read_section(grant(tab.user_id, self.section), self.section))
+        snapshot = self.run(reading.read_section(grant(tab.user_id, self.section), self.section))
         cells = snapshot.cells
         shown = {
             (cells.item[i], cells.student[i]): (cells.edit_id[i], json.loads(bytes(cells.value[i])))
