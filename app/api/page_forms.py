@@ -51,7 +51,7 @@ async def open_form(visit: Visit, section_id: int, line_item_id: int | None, day
         if line_item_id > ID_MAX:
             raise NotFoundError("no such column")
         columns = [(int(kind), line_item_id) for kind in (Kind.SCORE, Kind.COMMENT)]
-        snapshot, _ = await read_section(grant, section_id, columns=columns)
+        snapshot = await read_section(grant, section_id, columns=columns)
         note_snapshot(visit, snapshot)
         return open_column(snapshot, grant, line_item_id, form_id=form_id, now_ms=now_ms())
     asked = _day(day) if day else None
@@ -59,7 +59,7 @@ async def open_form(visit: Visit, section_id: int, line_item_id: int | None, day
     around = dt.datetime.now(dt.UTC).date()
     days = [asked] if asked is not None else [around + dt.timedelta(days=n) for n in (-1, 0, 1)]
     columns = [(int(kind), attendance_item(date)) for kind in (Kind.ATTENDANCE, Kind.ROLL_TAKEN) for date in days]
-    snapshot, _ = await read_section(grant, section_id, columns=columns)
+    snapshot = await read_section(grant, section_id, columns=columns)
     note_snapshot(visit, snapshot)
     date = asked or dt.date.fromisoformat(snapshot.section["today"])
     return open_roll(snapshot, grant, date, form_id=form_id, now_ms=now_ms())
