@@ -36,7 +36,7 @@ AGE_S_GOOD: Final = 0.5
 FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
 # From this age on, work of a kind is refused on arrival: so long would a save take that came now. What can wait goes
 # first; a save is refused only where its answer would come too late for its client.
-AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.3, "sign_on": 0.6, "reading": 1.2, "saving": 4.0}
+AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.2, "sign_on": 0.3, "reading": 0.5, "saving": 4.0}
 # How long who is refused is asked to stay away: at least so long, and so much longer that no more come back in a
 # second, to one process, than are refused for next to nothing.
 RETRY_AFTER_S: Final[dict[Work, int]] = {"reports": 20, "sign_on": 5, "reading": 3, "saving": 2}

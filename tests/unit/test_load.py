@@ -35,9 +35,9 @@ def load_with(lag_s: float) -> Load:
     ("lag_s", "refusing"),
     [
         (0.0, []),
-        (0.2, []),
-        (0.4, ["reports"]),
-        (0.8, ["reports", "sign_on"]),
+        (0.1, []),
+        (0.25, ["reports"]),
+        (0.4, ["reports", "sign_on"]),
         (2.0, ["reports", "sign_on", "reading"]),
         (5.0, ["reports", "sign_on", "reading", "saving"]),
     ],
