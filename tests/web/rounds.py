@@ -67,6 +67,7 @@ class Report(NamedTuple):
     lost: list[dict[str, Any]]
     doubled: list[str]
     disordered: list[str]
+    clues: list[str]  # where what is lost may be: in quarantine, or as a card in the browser
 
     @property
     def is_whole(self) -> bool:
@@ -77,7 +78,7 @@ class Report(NamedTuple):
         """All of it, and a line for each value that is lost."""
         counts = ", ".join(f"{name} {value}" for name, value in self._asdict().items() if isinstance(value, int))
         lost = [f"lost: {edit}" for edit in self.lost]
-        return "\n".join([counts, *lost, f"doubled: {self.doubled}, out of order: {self.disordered}"])
+        return "\n".join([counts, *lost, *self.clues, f"doubled: {self.doubled}, out of order: {self.disordered}"])
 
 
 async def play(
@@ -117,8 +118,19 @@ async def play(
     await proxy.set(NO_FAULT)
     page = await _open_all(laptop, url, school, token)
     await until_page(page, ALL_SETTLED, timeout_s=LAST_S_MAX)
+    cards = await page.evaluate("window.desks.flatMap(({ outbox }) => outbox.kept())")
     laptop.kill()
-    return await compare(laptop.stored, school, settings, rounds)
+    report = await compare(laptop.stored, school, settings, rounds)
+    return report if report.is_whole else report._replace(clues=await _clues(report, cards, settings))
+
+
+async def _clues(report: Report, cards: list[dict[str, Any]], settings: Settings) -> list[str]:
+    lost = [edit["edit_id"] for edit in report.lost]
+    quarantined = await fetch(settings, "SELECT * FROM edit_quarantine WHERE edit_id::text = ANY($1::text[])", lost)
+    return [
+        *(f"quarantined: {dict(row)}" for row in quarantined),
+        *(f"a card in the browser: {card}" for card in cards if card["edit_id"] in lost),
+    ]
 
 
 async def _until_told(laptop: Laptop, count: int) -> None:
@@ -170,6 +182,7 @@ async def compare(told: list[dict[str, Any]], school: GradebookSchool, settings:
         [edit for edit in missing if edit not in replaced],
         [edit_id for edit_id, count in known.items() if count > 1],
         disordered,
+        [],
     )
 
 
