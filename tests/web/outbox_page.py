@@ -93,11 +93,11 @@ def build_package() -> bytes:
 
 
 class Laptop:
-    """A browser with a disk. `kill` ends it as a loss of power would end it, as far as processes go."""
+    """A browser with a disk, the folder `disk`. `kill` ends it as a loss of power would, as far as processes go."""
 
     def __init__(self, playwright: Playwright, disk: Path, script: bytes) -> None:
         self._playwright = playwright
-        self._disk = disk
+        self.disk = disk
         self._script = script
         self._process: subprocess.Popen[bytes] | None = None
         self.stored: list[dict[str, Any]] = []
@@ -105,14 +105,14 @@ class Laptop:
 
     async def start(self) -> BrowserContext:
         """Start the browser, and return its one window."""
-        port_file = self._disk / "DevToolsActivePort"
+        port_file = self.disk / "DevToolsActivePort"
         port_file.unlink(missing_ok=True)
         program = environment().get("INKFAST_CHROMIUM", CHROMIUM)
         flags = [
             *FLAGS,
             "--headless=new",
             "--remote-debugging-port=0",
-            f"--user-data-dir={self._disk}",
+            f"--user-data-dir={self.disk}",
             "--disable-sync",
         ]
         self._process = await asyncio.to_thread(_spawn, [program, *flags, "about:blank"])

@@ -164,15 +164,19 @@ async def compare(told: list[dict[str, Any]], school: GradebookSchool, settings:
     )
     known = Counter(row["edit_id"] for row in rows)
     last: dict[tuple[int, int], tuple[int, int]] = {}
+    last_of_round: dict[tuple[int, int, int], tuple[int, int]] = {}
     disordered = []
     for row in rows:
         when = _when(row)
         if row["status"] == "A" and when < last.get(_cell(row), (0, 0)):
             disordered.append(row["text"])
         last[_cell(row)] = max(when, last.get(_cell(row), (0, 0)))
+        of = (*_cell(row), when[0])
+        last_of_round[of] = max(when, last_of_round.get(of, (0, 0)))
     stored = [edit for edit in told if edit["storage"] != "memory"]
     missing = [edit for edit in stored if edit["edit_id"] not in known]
-    replaced = [edit for edit in missing if last.get(_cell(edit), (0, 0)) > _when(edit)]
+    # What a round left on the disk is not replaced by what is typed in the next.
+    replaced = [edit for edit in missing if last_of_round.get((*_cell(edit), _when(edit)[0]), (0, 0)) > _when(edit)]
     return Report(
         rounds,
         len(stored),

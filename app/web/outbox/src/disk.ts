@@ -15,6 +15,9 @@ import type { OutboxOptions } from "./types.ts";
 /** The stores, each a map of the state, and what its entries are found by. */
 const STORES = [["edits", "edit_id"], ["acks", "at"], ["sections", "section"]] as const;
 
+/** What the name of the database ends with that is there for a moment only. */
+const LOG = "-log";
+
 interface Job {
   readonly step: (state: State) => unknown;
   /** What it does is seen from the call on, before it is on disk. */
@@ -48,8 +51,18 @@ export function openDisk(
   let seen: State | undefined;
   let newest: Map<string, Row> | undefined;
 
+  /**
+   * Chromium goes on in a log that ends in the middle of a record, if it was killed while it wrote that; at its next start
+   * but one it finds the log damaged, and deletes all databases (github.com/google/leveldb/issues/1287). Where one is
+   * deleted it begins a new log: so each page begins with that, before anything is told to be on disk.
+   */
   async function open(): Promise<IDBDatabase> {
-    const request = (how.indexedDB ?? indexedDB).open(name, 1); // fails where there is none, or it is forbidden
+    const databases = how.indexedDB ?? indexedDB; // there may be none, or it is forbidden
+    if (attempts < 2) {
+      (await result(databases.open(name + LOG))).close();
+      await result(databases.deleteDatabase(name + LOG));
+    }
+    const request = databases.open(name, 1);
     request.onupgradeneeded = () => STORES.map(([store, keyPath]) => request.result.createObjectStore(store, { keyPath }));
     const opened = await result(request);
     // The browser has ended it (Safari does), or another page wants to delete or upgrade it: it is opened again when needed.

@@ -170,6 +170,14 @@ test("disk: after two retries memory, said plainly, and the disk again when it i
   assert.equal(tab.outbox.status().drafted, 3);
 });
 
+test("disk: a page makes the browser begin a new log before it keeps anything, once", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  tab.terminate();
+  await type(tab, score(2, "2"));
+  assert.deepEqual(tab.asked, ["open inkfast-7-log", "delete inkfast-7-log", "open inkfast-7", "open inkfast-7"]);
+});
+
 test("disk: one that is slow to open is taken into use as soon as it is open, and has what was in memory at once", async () => {
   server.mode = "lost";
   const tab = world.open(server.fetch);

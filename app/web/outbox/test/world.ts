@@ -160,6 +160,8 @@ export class Tab {
   openMs = 0;
   flushMs = 0;
   readonly durabilities: unknown[] = [];
+  /** What was asked of the databases, in order. */
+  readonly asked: string[] = [];
   readonly recorded: KeptEdit[] = [];
   readonly refused: KeptEdit[] = [];
   private readonly databases = new Set<IDBDatabase>();
@@ -175,7 +177,10 @@ export class Tab {
         (answer) => unlessDead(() => answer),
         (error) => unlessDead(() => Promise.reject(error)),
       ))) as never;
-    const indexedDB = { open: (name: string, version: number) => this.openDatabase(name, version) } as IDBFactory;
+    const indexedDB = {
+      open: (name: string, version: number) => this.openDatabase(name, version),
+      deleteDatabase: (name: string) => this.deleteDatabase(name),
+    } as IDBFactory;
     this.outbox = openOutbox({
       user: 7, fetch: guarded, now: () => world.now, random: world.random, indexedDB, ...more,
     });
@@ -190,22 +195,30 @@ export class Tab {
   }
 
   private openDatabase(name: string, version: number): IDBOpenDBRequest {
+    this.asked.push(`open ${name}`);
     if (this.isDead || this.isDiskGone) return new OpenRequest() as never;
-    if (!this.openMs) return this.openNow(name, version);
+    if (!this.openMs || name.endsWith("-log")) return this.openNow(name, version);
     const late = new LateRequest();
     setTimeout(() => late.answerAs(this.openNow(name, version)), this.openMs);
     return late as never;
   }
 
+  private deleteDatabase(name: string): IDBOpenDBRequest {
+    this.asked.push(`delete ${name}`);
+    return this.isDead || this.isDiskGone ? new OpenRequest() as never : this.waitFor(this.world.factory.deleteDatabase(name) as never);
+  }
+
   private openNow(name: string, version: number): IDBOpenDBRequest {
+    const request = this.waitFor(this.world.factory.open(name, version) as never);
+    request.addEventListener("success", () => this.watch(request.result));
+    return request;
+  }
+
+  private waitFor(request: IDBOpenDBRequest): IDBOpenDBRequest {
     const { world } = this;
-    const request = world.factory.open(name, version) as unknown as IDBOpenDBRequest;
     world.busy++;
     request.addEventListener("error", () => world.busy--);
-    request.addEventListener("success", () => {
-      world.busy--;
-      this.watch(request.result);
-    });
+    request.addEventListener("success", () => world.busy--);
     return request;
   }
 
