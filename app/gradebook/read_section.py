@@ -150,8 +150,6 @@ class ReadSection:
             cached.keep(recorded)
         if self._rules is not None:
             self._rules.learn(recorded, heads)
-        if self._turns is not None:
-            await self._turns.take()
         return self._show(recorded, heads, columns)
 
     def _a_look(self) -> asyncio.Timeout:
@@ -188,9 +186,14 @@ class ReadSection:
         async with self._pool.acquire() as connection:
             await _require_teacher(connection, grant, section_id)
             await _forget_judged(connection, section_id, heads)
-            return await read_recorded(
+            recorded = await read_recorded(
                 connection, section_id, as_of_ms, _of_columns(heads, columns), columns, with_teachers=with_teachers
             )
+            # With the place still taken: else those who wait for their turn would be as many as PostgreSQL can answer,
+            # and nobody would be refused while they wait.
+            if self._turns is not None:
+                await self._turns.take()
+            return recorded
 
     def _show(
         self,

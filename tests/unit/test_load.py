@@ -15,6 +15,7 @@ from app.gradebook.load import (
     REFUSED_PER_S_GOOD,
     RETRY_AFTER_S,
     RETRY_AFTER_S_MAX,
+    SAVE_S_GOOD,
     TICK_S,
     Load,
     Turns,
@@ -151,7 +152,7 @@ def test_saves_that_take_long_make_the_window_longer_before_a_queue_stands() -> 
         load.saves_in_progress = 200 * (tick % 2)
         load.saves_ended += 100
         load.measured(0.1, 0.0, TICK_S)
-    assert load.pressure == pytest.approx(2.5)
+    assert load.pressure == pytest.approx(0.25 / SAVE_S_GOOD)
     assert load.refusing == []
 
 
