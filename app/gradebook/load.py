@@ -29,14 +29,14 @@ TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
 BUSY_GOOD: Final = 0.8
-# In the mean: an eighth of what 99 of 100 are to take at most; chance alone would make it a fifth.
-SAVE_S_GOOD: Final = 0.06
+# In the mean: a fifth of what 99 of 100 are to take at most, as where chance alone makes the difference.
+SAVE_S_GOOD: Final = 0.1
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
 FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
 # From this age on, work of a kind is refused on arrival: so long would a save take that came now. What can wait goes
 # first; a save is refused only where its answer would come too late for its client.
-AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.2, "sign_on": 0.3, "reading": 0.4, "saving": 4.0}
+AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.2, "sign_on": 0.3, "reading": 0.35, "saving": 4.0}
 # How long who is refused is asked to stay away: at least so long, and so much longer that no more come back in a
 # second, to one process, than are refused for next to nothing.
 RETRY_AFTER_S: Final[dict[Work, int]] = {"reports": 20, "sign_on": 5, "reading": 3, "saving": 2}

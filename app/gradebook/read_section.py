@@ -95,7 +95,8 @@ class ReadSection:
         rules: RulesCache | None = None,
         turns: Turns | None = None,
     ) -> None:
-        self._pool = pool.share("reading", max(1, settings.database_connections_max // 3), settings.reading_wait_ms_max)
+        places = max(1, settings.database_connections_max // 6)
+        self._pool = pool.share("reading", places, settings.reading_wait_ms_max)
         self._reports_pool = pool.share("reports", 1, settings.report_wait_ms_max)
         self._store = store
         self._cached = cached

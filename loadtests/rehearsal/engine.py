@@ -205,6 +205,7 @@ class Engine:
             error = str(reply.status)
         if error is None:
             second.request.record(reply.seconds)
+            second.requests[name].record(reply.seconds)
         else:
             second.errors[f"{name}: {error}"] += 1
         self._report(name, reply.seconds * 1000, len(reply.body), error)

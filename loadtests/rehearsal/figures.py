@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import Any
 
 from loadtests.rehearsal.histogram import Histogram
@@ -11,9 +11,12 @@ HISTOGRAMS = ("drafted", "told", "request", "lag")
 
 
 class Second:
-    """One second of one process. `drafted` and `told` are ages of edits, `request` is of requests, `lag` of timers."""
+    """One second of one process. `drafted` and `told` are ages of edits, `request` is of requests, `lag` of timers.
 
-    __slots__ = ("counts", "drafted", "errors", "gauges", "lag", "request", "told")
+    `requests` has the answered ones by their kind.
+    """
+
+    __slots__ = ("counts", "drafted", "errors", "gauges", "lag", "request", "requests", "told")
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -22,12 +25,14 @@ class Second:
         self.drafted = Histogram()
         self.told = Histogram()
         self.request = Histogram()
+        self.requests: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.lag = Histogram()
 
     def as_plain(self, t: int, process: int) -> dict[str, Any]:
         """Return it as lists and numbers. `t`: seconds since 1970."""
         plain: dict[str, Any] = {"t": t, "process": process, "counts": dict(self.counts), "errors": dict(self.errors)}
         plain["gauges"] = dict(self.gauges)
+        plain["requests"] = {name: histogram.as_plain() for name, histogram in self.requests.items()}
         return plain | {name: getattr(self, name).as_plain() for name in HISTOGRAMS}
 
 
@@ -39,6 +44,7 @@ class Totals:
         self.errors: Counter[str] = Counter()
         self.gauges: Counter[str] = Counter()
         self.histograms = {name: Histogram() for name in HISTOGRAMS}
+        self.requests: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.cpu_max = 0.0
 
     def add(self, plain: dict[str, Any]) -> None:
@@ -49,3 +55,5 @@ class Totals:
         self.cpu_max = max(self.cpu_max, plain["gauges"].get("cpu", 0.0))
         for name, histogram in self.histograms.items():
             histogram.merge(Histogram.of_plain(plain[name]))
+        for name, found in plain["requests"].items():
+            self.requests[name].merge(Histogram.of_plain(found))

@@ -74,6 +74,7 @@ def measured(series: Series, rows: Sequence[Row], sampler: Sampler, teachers: in
         },
         "age_ms": {"drafted": whole.histograms["drafted"].summary(), "told": whole.histograms["told"].summary()},
         "request_ms": requests.summary(),
+        "request_ms_by_name": {name: whole.requests[name].summary() for name in REQUESTS if name in whole.requests},
         "requests": counts["requests"],
         "requests_per_s": round(counts["requests"] / duration_s, 1),
         "requests_by_name": {name: counts[name] for name in REQUESTS if counts[name]},

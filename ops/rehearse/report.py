@@ -232,7 +232,11 @@ def _tables(run: Mapping[str, Any]) -> str:
         )
         for part, one in run["cost"].items()
     ]
-    requests = [(name, f"{count:,}") for name, count in run["requests_by_name"].items()]
+    answered = run["request_ms_by_name"]
+    requests = [
+        (name, f"{count:,}", *(f"{answered[name][p]:,.0f}" if name in answered else "–" for p in ("p50", "p95", "p99")))
+        for name, count in run["requests_by_name"].items()
+    ]
     errors = [(name, f"{count:,}") for name, count in run["errors"].items()] or [("none", "0")]
     faults = [
         (
@@ -245,7 +249,7 @@ def _tables(run: Mapping[str, Any]) -> str:
     ]
     parts = [
         f"<div><h3>Cost</h3>{_table(('part', 'CPU-seconds', 'for 1,000 edits', 'MiB at most'), cost)}</div>",
-        f"<div><h3>Requests</h3>{_table(('kind', 'number'), requests)}</div>",
+        f"<div><h3>Requests</h3>{_table(('kind', 'number', 'p50, ms', 'p95', 'p99'), requests)}</div>",
         f"<div><h3>Errors by kind</h3>{_table(('kind', 'number'), errors)}</div>",
     ]
     if faults:

@@ -38,7 +38,7 @@ def load_with(lag_s: float) -> Load:
         (0.0, []),
         (0.1, []),
         (0.25, ["reports"]),
-        (0.4, ["reports", "sign_on"]),
+        (0.32, ["reports", "sign_on"]),
         (2.0, ["reports", "sign_on", "reading"]),
         (5.0, ["reports", "sign_on", "reading", "saving"]),
     ],

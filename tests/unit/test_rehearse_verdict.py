@@ -69,6 +69,7 @@ def a_run(**changes: Any) -> dict[str, Any]:
         "request_ms": PERCENTILES,
         "requests": 500,
         "requests_per_s": 8.3,
+        "request_ms_by_name": {"save": {"p50": 1.0, "p95": 2.0, "p99": 3.0, "max": 4.0}},
         "requests_by_name": {"save": 400, "poll": 100},
         "failed_requests_percent": 0.0,
         "errors": {},
