@@ -83,7 +83,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     database_acquire_ms_max: Annotated[int, _doc("How long a request may wait for a PostgreSQL connection.")] = 2_000
     reading_wait_ms_max: Annotated[
         int, _doc("How long a reading may wait for its share, a sixth of those connections, before it is answered 503.")
-    ] = 300
+    ] = 250
     sign_on_wait_ms_max: Annotated[int, _doc("The same for signing on, of which the share is a quarter.")] = 3_000
     report_wait_ms_max: Annotated[int, _doc("The same for histories, one at a time: what can wait goes first.")] = 1_000
     database_statement_ms_max: Annotated[int, _doc("statement_timeout of reads made for requests.")] = 5_000

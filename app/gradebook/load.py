@@ -29,8 +29,9 @@ TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
 BUSY_GOOD: Final = 0.8
-# In the mean: a fifth of what 99 of 100 are to take at most, as where chance alone makes the difference.
-SAVE_S_GOOD: Final = 0.1
+# In the mean: a seventh of what 99 of 100 are to take at most. Measured with a whole district; chance alone would make it
+# a fifth.
+SAVE_S_GOOD: Final = 0.07
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
 FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
