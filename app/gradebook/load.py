@@ -29,8 +29,7 @@ TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
 BUSY_GOOD: Final = 0.8
-# In the mean: a seventh of what 99 of 100 are to take at most. Measured with a whole district; chance alone would make it
-# a fifth.
+# In the mean: a seventh of what 99 of 100 are to take at most, as measured with a whole district.
 SAVE_S_GOOD: Final = 0.07
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
