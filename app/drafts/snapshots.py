@@ -60,6 +60,13 @@ class SnapshotCache:
         """Return True to one process of all that ask about this key within `pause_s`: to write its value."""
         return bool(await self._call(b"SET", kept_lately_key(key), b"", b"NX", b"EX", b"%d" % pause_s) == b"OK")
 
+    async def forget(self, keys: Sequence[bytes], pause_s: int) -> None:
+        """Forget values; nobody is to write them again within `pause_s`, as it may have read them before."""
+        for key in keys:
+            await self._call(b"SET", kept_lately_key(key), b"", b"EX", b"%d" % pause_s)
+        if keys:
+            await self._call(b"DEL", *keys)
+
     async def figures(self) -> CacheFigures | None:
         """Return how the server stands, or None if it does not answer."""
         if (memory := await self._info(b"memory")) is None or (stats := await self._info(b"stats")) is None:

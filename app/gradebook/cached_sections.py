@@ -18,15 +18,17 @@ from app.gradebook.pack_sections import SectionList, pack_list, pack_section, un
 from app.model.grants import derive_secret
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Collection, Coroutine
 
     from app.drafts.snapshots import SnapshotCache
     from app.gradebook.recorded_section import RecordedSection
     from app.settings import Settings
 
 # A teacher comes back to a section every two or three minutes. What was recorded since it was kept, and before
-# PostgreSQL went away, is in the journal as clean heads, and shown over it.
+# PostgreSQL went away, is in the journal as clean heads, and shown over it. Where it is not (it was recorded past the
+# journal, which then forgets its heads), what was kept is forgotten: see `forget`.
 KEEP_EVERY_S: Final = 180
+READING_S_MAX: Final = 10  # who has read a section before it was forgotten does not keep it afterwards
 KEEP_SECTION_S: Final = 8 * 86_400  # longer than any outage, shorter than what somebody would take for today's
 KEPT_LATELY_MAX: Final = 20_000
 CELLS_AT_ONCE_MAX: Final = 100
@@ -90,6 +92,17 @@ class CachedSections:
         """Return True if the user is known to teach the section; False says nothing."""
         listed = await self.find_list(user_id)
         return listed is not None and any(s["section_id"] == section_id for s in listed.sections)
+
+    async def forget(self, section_ids: Collection[int]) -> None:
+        """Forget sections of which the journal no longer knows all that was recorded since they were kept.
+
+        They can be read again from PostgreSQL, and not while that is away: what somebody is shown is never older than
+        what she was told is recorded. A cache that is away keeps what it has.
+        """
+        keys = [snapshot_key(self._owner, section_id) for section_id in section_ids]
+        await self._cache.forget(keys, READING_S_MAX)
+        for key in keys:
+            self._kept_at.pop(key, None)
 
     async def close(self) -> None:
         """Leave what is being written, and close the connection."""

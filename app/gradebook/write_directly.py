@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from app.drafts.codec import Entry
     from app.drafts.store import DraftStore
+    from app.gradebook.cached_sections import CachedSections
     from app.settings import Settings
 
 BATCH_EDITS_MAX = 500
@@ -44,11 +45,17 @@ class WriteDirectly:
     """The direct path of one API process."""
 
     def __init__(
-        self, settings: Settings, store: DraftStore, open_connection: Callable[..., Awaitable[Connection]] = connect
+        self,
+        settings: Settings,
+        store: DraftStore,
+        open_connection: Callable[..., Awaitable[Connection]] = connect,
+        *,
+        cached: CachedSections | None = None,
     ) -> None:
         self._database_url = settings.database_url
         self._open_connection = open_connection
         self._store = store
+        self._cached = cached
         self._wait_s_max = settings.commit_wait_ms_max / 1000
         self._queue_edits_max = settings.direct_queue_edits_max
         self._lanes_max = settings.direct_connections_max
@@ -91,6 +98,8 @@ class WriteDirectly:
     async def refresh(self, section_id: int) -> None:
         """Make the journal forget a section's recorded heads, if it was written past it; raise if it is still away."""
         if section_id in self.written:
+            if self._cached is not None:
+                await self._cached.forget([section_id])
             await self._store.evict(partition_of(section_id), [section_id])
             self.written.discard(section_id)
 
@@ -140,6 +149,8 @@ class WriteDirectly:
             connection.terminate()
             raise
         self._idle.append((connection, recorder))
+        if self._cached is not None:
+            await self._cached.forget({waiting.save.entry.section_id for waiting in batch if waiting.save.entry.edits})
         for waiting, reply in zip(batch, replies, strict=True):
             if reply.context is not None:
                 self._note_written(waiting.save)

@@ -8,7 +8,7 @@ import re
 import signal
 import time
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import msgspec
 import pytest
@@ -18,6 +18,7 @@ from click.testing import CliRunner
 from app.drafts.keys import partition_of
 from app.drafts.snapshots import ANSWER_S_MAX, SnapshotCache
 from app.drafts.store import UNBOUND
+from app.errors import JournalUnavailableError
 from app.gradebook import read_section as app_read_section
 from app.gradebook.cached_sections import KEEP_EVERY_S
 from app.model.grants import Grant, derive_grant_key, mint
@@ -255,6 +256,48 @@ async def test_while_the_restored_database_is_away_again_nothing_older_is_shown(
         await services(app).standing._revocations.look()
         await flush_all(settings)
         assert scores((await client.get(url)).json()) == {ANNA: ("11", "recorded")}
+
+
+@pytest.mark.parametrize("is_back", [False, True], ids=["past-the-journal", "and-then-through-it"])
+async def test_what_was_recorded_past_the_journal_after_the_section_was_kept_is_not_hidden_by_it(
+    settings: Settings,
+    spare_postgres: PostgresServer,
+    cache: redis.Redis,
+    app: Litestar,
+    monkeypatch: pytest.MonkeyPatch,
+    *,
+    is_back: bool,
+) -> None:
+    """Neither the journal nor what was kept has such an edit; and the journal forgets its heads when it is back."""
+    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    edit_cells = services(app).edit_cells
+
+    async def away(*_: object, **__: object) -> NoReturn:
+        raise JournalUnavailableError("the journal is away")
+
+    async with asking(app, TEACHER, frozenset({SECTION})) as client:
+        url = f"/api/v1/sections/{SECTION}"
+        await client.get(url)
+        await kept(cache, f"section:{SECTION}")
+        await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "7")))
+        await flush_all(settings)
+        with monkeypatch.context() as patched:
+            patched.setattr(edit_cells, "_journal", away)
+            answer = (await client.post(f"{url}/edits", **save_of(tab, tab.edit(BEN, "8")))).json()
+        assert [outcome["outcome"] for outcome in answer["outcomes"]] == ["recorded"]
+        if is_back:
+            services(app).read_section._cached._kept_at.clear()  # type: ignore[union-attr]
+            cache.delete(*cache.keys("*:lately"))
+            await client.get(url)
+            await kept(cache, f"section:{SECTION}")
+            await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "9")))
+            await flush_all(settings)
+        async with stopped(spare_postgres, app):
+            refused = await client.get(url)
+        assert (refused.status_code, refused.json()["code"]) == (503, "records_unavailable")
+        await services(app).standing._revocations.look()
+        recorded = {ANNA: ("9" if is_back else "7", "recorded"), BEN: ("8", "recorded")}
+        assert scores((await client.get(url)).json()) == recorded
 
 
 async def test_what_was_not_kept_is_503_and_says_when_to_come_back(
