@@ -149,9 +149,12 @@ async def until_recorded(settings: Settings, flusher: Flusher | None = None, sec
 
 @dataclass
 class Tab:
-    """One opening of an outbox: numbers its edits, and remembers what it saw in each cell."""
+    """One opening of an outbox: numbers its edits, and remembers what it saw in each cell.
 
-    process: Process
+    Without a process it only writes bodies, for who sends them over HTTP.
+    """
+
+    process: Process | None = None
     user_id: int = TEACHER
     section_id: int = SECTION
     client_id: str = field(default_factory=lambda: str(uuid.uuid4()))
@@ -190,6 +193,7 @@ class Tab:
     async def save(self, *edits: dict[str, Any], process: Process | None = None) -> dict[str, Any]:
         """Send edits; return the answer as JSON gives it."""
         at = process or self.process
+        assert at is not None, "it only writes bodies"
         raw = await at.edit_cells.save(grant(self.user_id, self.section_id), self.section_id, self.body(*edits))
         answer: dict[str, Any] = json.loads(raw)
         return answer

@@ -19,6 +19,12 @@ if TYPE_CHECKING:
 
 ANSWER_S_MAX: Final = 0.2
 AVOID_S: Final = 1.0
+# KEYS: values, and as many marks of theirs. ARGV: how long nobody writes them again, in seconds.
+_FORGET: Final = b"""
+for i = 1, #KEYS / 2 do
+  redis.call('DEL', KEYS[i])
+  redis.call('SET', KEYS[i + #KEYS / 2], '', 'EX', ARGV[1])
+end"""
 
 
 class CacheFigures(NamedTuple):
@@ -62,10 +68,8 @@ class SnapshotCache:
 
     async def forget(self, keys: Sequence[bytes], pause_s: int) -> None:
         """Forget values; nobody is to write them again within `pause_s`, as it may have read them before."""
-        for key in keys:
-            await self._call(b"SET", kept_lately_key(key), b"", b"EX", b"%d" % pause_s)
-        if keys:
-            await self._call(b"DEL", *keys)
+        lately = [kept_lately_key(key) for key in keys]
+        await self._call(b"EVAL", _FORGET, b"%d" % (2 * len(keys)), *keys, *lately, b"%d" % pause_s)
 
     async def figures(self) -> CacheFigures | None:
         """Return how the server stands, or None if it does not answer."""

@@ -149,13 +149,16 @@ class WriteDirectly:
             connection.terminate()
             raise
         self._idle.append((connection, recorder))
-        if self._cached is not None:
-            await self._cached.forget({waiting.save.entry.section_id for waiting in batch if waiting.save.entry.edits})
+        written: set[int] = set()
         for waiting, reply in zip(batch, replies, strict=True):
             if reply.context is not None:
-                self._note_written(waiting.save)
+                written.add(waiting.save.entry.section_id)
+                self._note_written(waiting.save)  # before anything else may happen: the journal may be back
                 heads = reply.context.context.heads
                 publish_direct(self._store.topology, waiting.save.entry, heads, reply.recorded_seq)
+        if written and self._cached is not None:
+            await self._cached.forget(written)  # before somebody is told that it is recorded
+        for waiting, reply in zip(batch, replies, strict=True):
             if not waiting.future.done():
                 waiting.future.set_result(reply)
 

@@ -204,7 +204,6 @@ class Engine:
         elif reply.status >= 400:
             error = str(reply.status)
         if error is None:
-            second.request.record(reply.seconds)
             second.requests[name].record(reply.seconds)
         else:
             second.errors[f"{name}: {error}"] += 1

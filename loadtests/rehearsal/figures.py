@@ -7,16 +7,13 @@ from typing import Any
 
 from loadtests.rehearsal.histogram import Histogram
 
-HISTOGRAMS = ("drafted", "told", "request", "lag")
+HISTOGRAMS = ("drafted", "told", "lag")
 
 
 class Second:
-    """One second of one process. `drafted` and `told` are ages of edits, `request` is of requests, `lag` of timers.
+    """One second of one process. `drafted` and `told` are ages of edits, `lag` of timers, `requests` by kind."""
 
-    `requests` has the answered ones by their kind.
-    """
-
-    __slots__ = ("counts", "drafted", "errors", "gauges", "lag", "request", "requests", "told")
+    __slots__ = ("counts", "drafted", "errors", "gauges", "lag", "requests", "told")
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
@@ -24,7 +21,6 @@ class Second:
         self.gauges: dict[str, float] = {}
         self.drafted = Histogram()
         self.told = Histogram()
-        self.request = Histogram()
         self.requests: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.lag = Histogram()
 
@@ -37,13 +33,16 @@ class Second:
 
 
 class Totals:
-    """Seconds added up: of several processes, or of a whole run. Gauges add too, except for those that are a worst."""
+    """Seconds added up: of several processes, or of a whole run. Gauges add too, except for those that are a worst.
+
+    The histogram `request` is that of all kinds together.
+    """
 
     def __init__(self) -> None:
         self.counts: Counter[str] = Counter()
         self.errors: Counter[str] = Counter()
         self.gauges: Counter[str] = Counter()
-        self.histograms = {name: Histogram() for name in HISTOGRAMS}
+        self.histograms = {name: Histogram() for name in (*HISTOGRAMS, "request")}
         self.requests: defaultdict[str, Histogram] = defaultdict(Histogram)
         self.cpu_max = 0.0
 
@@ -53,7 +52,9 @@ class Totals:
         self.errors.update(plain["errors"])
         self.gauges.update(plain["gauges"])
         self.cpu_max = max(self.cpu_max, plain["gauges"].get("cpu", 0.0))
-        for name, histogram in self.histograms.items():
-            histogram.merge(Histogram.of_plain(plain[name]))
-        for name, found in plain["requests"].items():
-            self.requests[name].merge(Histogram.of_plain(found))
+        for name in HISTOGRAMS:
+            self.histograms[name].merge(Histogram.of_plain(plain[name]))
+        for kind, found in plain["requests"].items():
+            histogram = Histogram.of_plain(found)
+            self.requests[kind].merge(histogram)
+            self.histograms["request"].merge(histogram)

@@ -16,6 +16,7 @@ import redis
 
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.errors import JournalUnavailableError, SeqGapError
+from app.records.pool import connect
 from ops.audit.checks import audit_stores
 from ops.servers import ValkeyServer
 from tests.awake import Awake
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from app.records.pool import Connection
     from app.settings import Settings
     from tests.world import Process
 
@@ -370,15 +372,27 @@ async def spare_school(settings: Settings, spare_database_url: str) -> Settings:
 
 
 async def test_too_much_at_once_is_refused_and_not_queued_without_end(
-    school: Settings, own_valkey: ValkeyServer
+    school: Settings, own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    everybody_is_there = asyncio.Event()
+
+    async def connected(*args: Any, **names: Any) -> Connection:
+        await everybody_is_there.wait()  # else the first may be recorded before the last has found the journal away
+        return await connect(*args, **names)
+
     tight = msgspec.structs.replace(school, direct_queue_edits_max=20, direct_connections_max=1)
     async with api_process(tight) as process:
         tabs = [Tab(process) for _ in range(30)]
         await tabs[0].save(tabs[0].edit(101, "0", base=None))
         await flush_all(tight)
         async with killed(own_valkey):
-            saves = [tab.save(tab.edit(102, str(n), base=None)) for n, tab in enumerate(tabs[1:])]
+            monkeypatch.setattr(process.edit_cells._directly, "_open_connection", connected)
+            edits = [(tab, tab.edit(102, str(n), base=None)) for n, tab in enumerate(tabs[1:])]
+            saves = [asyncio.create_task(tab.save(edit)) for tab, edit in edits]
+            async with asyncio.timeout(BACK_S_MAX):
+                while sum(save.done() for save in saves) < len(saves) - tight.direct_queue_edits_max:
+                    await asyncio.sleep(0.01)
+            everybody_is_there.set()
             results = await asyncio.gather(*saves, return_exceptions=True)
             refused = [r for r in results if isinstance(r, Exception)]
             assert {getattr(r, "code", None) for r in refused} == {"overloaded"}

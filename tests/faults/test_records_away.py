@@ -152,7 +152,7 @@ async def test_a_teacher_lists_opens_and_saves(
     settings: Settings, spare_postgres: PostgresServer, cache: redis.Redis, app: Litestar, *, is_noticed: bool
 ) -> None:
     url = f"/api/v1/sections/{SECTION}"
-    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    tab = Tab()
     async with asking(app, TEACHER, frozenset({SECTION})) as client:
         saved = await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "11")))
         assert saved.json()["outcomes"][0]["outcome"] == "drafted"
@@ -192,7 +192,7 @@ async def test_a_teacher_lists_opens_and_saves(
 async def test_what_was_recorded_after_the_section_was_kept_is_shown_from_the_journal(
     settings: Settings, spare_postgres: PostgresServer, cache: redis.Redis, app: Litestar
 ) -> None:
-    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    tab = Tab()
     async with asking(app, TEACHER, frozenset({SECTION})) as client:
         url = f"/api/v1/sections/{SECTION}"
         reserved = (await client.get(url)).json()["reserved_line_item_ids"]
@@ -217,7 +217,7 @@ async def test_what_was_kept_of_a_database_that_was_restored_since_is_not_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The flusher has found the restored database and dropped the journal's copies; this process has not found it."""
-    tab, url = Tab(None), f"/api/v1/sections/{SECTION}"  # type: ignore[arg-type]  # it only writes bodies here
+    tab, url = Tab(), f"/api/v1/sections/{SECTION}"
     async with asking(app, TEACHER, frozenset({SECTION})) as client:
         await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "11")))
         await flush_all(settings)
@@ -240,7 +240,7 @@ async def test_what_was_kept_of_a_database_that_was_restored_since_is_not_shown(
 async def test_while_the_restored_database_is_away_again_nothing_older_is_shown(
     settings: Settings, spare_postgres: PostgresServer, cache: redis.Redis, app: Litestar, incarnation: str
 ) -> None:
-    tab, url = Tab(None), f"/api/v1/sections/{SECTION}"  # type: ignore[arg-type]  # it only writes bodies here
+    tab, url = Tab(), f"/api/v1/sections/{SECTION}"
     store, partition = services(app).read_section._store, partition_of(SECTION)
     async with asking(app, TEACHER, frozenset({SECTION})) as client:
         await client.post(f"{url}/edits", **save_of(tab, tab.edit(ANNA, "11")))
@@ -269,7 +269,7 @@ async def test_what_was_recorded_past_the_journal_after_the_section_was_kept_is_
     is_back: bool,
 ) -> None:
     """Neither the journal nor what was kept has such an edit; and the journal forgets its heads when it is back."""
-    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    tab = Tab()
     edit_cells = services(app).edit_cells
 
     async def away(*_: object, **__: object) -> NoReturn:
@@ -286,7 +286,6 @@ async def test_what_was_recorded_past_the_journal_after_the_section_was_kept_is_
             answer = (await client.post(f"{url}/edits", **save_of(tab, tab.edit(BEN, "8")))).json()
         assert [outcome["outcome"] for outcome in answer["outcomes"]] == ["recorded"]
         if is_back:
-            services(app).read_section._cached._kept_at.clear()  # type: ignore[union-attr]
             cache.delete(*cache.keys("*:lately"))
             await client.get(url)
             await kept(cache, f"section:{SECTION}")
@@ -321,7 +320,7 @@ async def test_more_sections_than_a_grant_can_carry(
     spare_postgres: PostgresServer, cache: redis.Redis, app: Litestar, *, is_noticed: bool
 ) -> None:
     url = f"/api/v1/sections/{SECTION}"
-    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    tab = Tab()
     async with asking(app) as client:
         await client.get("/api/v1/sections")
         await client.get(url)
@@ -338,7 +337,7 @@ async def test_nobody_sees_a_section_who_is_not_known_to_teach_it(
     spare_postgres: PostgresServer, cache: redis.Redis, app: Litestar, *, is_noticed: bool
 ) -> None:
     url = f"/api/v1/sections/{SECTION}"
-    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    tab = Tab()
     async with (
         asking(app) as teacher,
         asking(app, STRANGER) as stranger,
@@ -646,7 +645,7 @@ async def test_the_flusher_tells_how_it_caught_up(
     settings: Settings, spare_postgres: PostgresServer, app: Litestar, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, logger="inkfast")
-    tab = Tab(None)  # type: ignore[arg-type]  # it only writes bodies here
+    tab = Tab()
     async with asking(app, TEACHER, frozenset({SECTION})) as client, running_flusher(settings) as flusher:
         await client.post(f"/api/v1/sections/{SECTION}/edits", **save_of(tab, tab.edit(ANNA, "1")))
         await until_recorded(settings)

@@ -104,13 +104,16 @@ def test_seconds_of_processes_add_up() -> None:
         second.counts["offered"] = 5
         second.errors["save: 503"] = 1
         second.gauges = {"teachers": 10, "cpu": 0.2 + process}
-        second.request.record(0.1)
+        second.requests["save"].record(0.1)
+        second.requests[("poll", "open section")[process]].record(0.4)
         totals.add(json.loads(json.dumps(second.as_plain(1, process))))
     assert totals.counts["offered"] == 10
     assert totals.errors["save: 503"] == 2
     assert totals.gauges["teachers"] == 20
     assert totals.cpu_max == 1.2
-    assert totals.histograms["request"].count == 2
+    assert {kind: found.count for kind, found in totals.requests.items()} == {"save": 2, "poll": 1, "open section": 1}
+    assert totals.histograms["request"].count == 4
+    assert totals.histograms["request"].summary()["max"] == totals.requests["poll"].summary()["max"]
 
 
 def test_an_active_teacher_types_as_the_model_says() -> None:

@@ -54,7 +54,7 @@ export function openDisk(
   /**
    * Chromium goes on in a log that ends in the middle of a record, if it was killed while it wrote that; at its next start
    * but one it finds the log damaged, and deletes all databases (github.com/google/leveldb/issues/1287). Where one is
-   * deleted it begins a new log: so each page begins with that, before anything is told to be on disk.
+   * deleted it begins a new log: so each page begins with that, in its first attempt, before anything is told to be on disk.
    */
   async function open(): Promise<IDBDatabase> {
     const databases = how.indexedDB ?? indexedDB; // there may be none, or it is forbidden
