@@ -146,6 +146,25 @@ async def test_a_new_version_is_taken_whole_and_a_page_that_is_open_keeps_its_ow
         await window.close()
 
 
+async def test_a_page_that_the_worker_did_not_serve_asks_it_to(versions: tuple[Path, Path]) -> None:
+    """As one that was on its way while the worker became active; here it is loaded past the worker."""
+    shelf = Shelf()
+    shelf.version = versions[0]
+    async with serving(shelf) as url, chromium() as browser:
+        window = await new_window(browser, base_url=url)
+        page = await window.new_page()
+        await page.goto("/app/compatibility")
+        await wait_for_worker(page)
+        before = shelf.asked.count("/app/compatibility")
+        browser_side = await window.new_cdp_session(page)
+        async with page.expect_navigation():
+            await browser_side.send("Page.reload", {"ignoreCache": True})
+        assert shelf.asked.count("/app/compatibility") == before + 1
+        await wait_for_worker(page)
+        await expect(page.get_by_text("A new version of this page is there.")).to_have_count(0)
+        await window.close()
+
+
 async def test_pages_of_a_service_that_is_being_replaced_are_not_taken_in_parts(versions: tuple[Path, Path]) -> None:
     shelf = Shelf()
     old, new = versions

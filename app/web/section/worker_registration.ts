@@ -31,6 +31,10 @@ async function registered(): Promise<void> {
     document.addEventListener("visibilitychange", () => {
       if (!document.hidden) void registration.update().catch(() => undefined);
     });
+    // A worker claims the pages that are there when it becomes active, and none that is on its way (nor one that was loaded past
+    // it): such a page would not find the files that it fetches later without a network.
+    const { active } = await navigator.serviceWorker.ready;
+    if (navigator.serviceWorker.controller === null) active?.postMessage(null);
   } catch {
     // The pages need the network then, and say so on the page of compatibility.
     isWithoutWorker.value = true;

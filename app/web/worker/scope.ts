@@ -16,6 +16,6 @@ export interface WorkerScope {
     matchAll(options: { readonly type: "window"; readonly includeUncontrolled: boolean }): Promise<readonly unknown[]>;
   };
   skipWaiting(): Promise<void>;
-  addEventListener(type: "install" | "activate", listener: (event: LastingEvent) => void): void;
+  addEventListener(type: "install" | "activate" | "message", listener: (event: LastingEvent) => void): void;
   addEventListener(type: "fetch", listener: (event: AskedEvent) => void): void;
 }

@@ -73,6 +73,11 @@ worker.addEventListener("activate", (event) => {
   event.waitUntil(worker.clients.claim());
 });
 
+// A page says only this: that no worker serves it. One that was on its way while this worker became active was not claimed then.
+worker.addEventListener("message", (event) => {
+  event.waitUntil(worker.clients.claim());
+});
+
 worker.addEventListener("fetch", (event) => {
   const { request } = event;
   const url = new URL(request.url);
