@@ -2,14 +2,16 @@
 
 Four measures, each as a multiple of what is good. How busy the event loop's thread is, and how long saves take (as many
 as are in progress, by as many as end in a second: Little's law), say how near the limit is, whoever's it is: of this
-process, of the stores, of the machine that they share. How late a timer fires, and how long a save takes that comes
-now, say that it was passed; of both the *least* of the last seconds counts, so that a burst that was worked off is no
-load, and a queue that stands is (as in CoDel, RFC 8289).
+process, of the stores, of the machine that they share. Of that time the root counts: near its limit a queue grows by
+far more than what comes into it (as 1 / (1 - load)), and who answers its leaps in full swings. How late a timer fires,
+and how long a save takes that comes now, say that the limit was passed; of both the *least* of the last seconds counts,
+so that a burst that was worked off is no load, and a queue that stands is (as in CoDel, RFC 8289).
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from contextlib import contextmanager
@@ -28,12 +30,14 @@ Work = Literal["saving", "reading", "sign_on", "reports"]
 TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
-BUSY_GOOD: Final = 0.8
-# In the mean: a seventh of what 99 of 100 are to take at most, as measured with a whole district.
-SAVE_S_GOOD: Final = 0.07
+BUSY_GOOD: Final = 0.6  # with the shortest window; with twelve times that, all of it
+# In the mean, with the shortest window; at four times that window 0.05: a tenth of what 99 of 100 are to take at most.
+SAVE_S_GOOD: Final = 0.025
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
 FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
+# Saves of the last seconds, begun or ended, that make a mean; and in progress, whom a slow store keeps on a quiet day.
+SAMPLE, HANDFUL = 100, 4
 # From this age on, work of a kind is refused on arrival: so long would a save take that came now. What can wait goes
 # first; a save is refused only where its answer would come too late for its client.
 AGE_S_MAX: Final[dict[Work, float]] = {"reports": 0.2, "sign_on": 0.3, "reading": 0.35, "saving": 4.0}
@@ -101,11 +105,11 @@ class Load:
             looked_back_s -= ticks[0].elapsed_s
             self._ended_before = ticks.popleft().saves_ended
         lag_s = min(tick.lag_s for tick in ticks)
-        age_s = max(lag_s, self._save_s(looked_back_s, min(tick.saves_in_progress for tick in ticks)))
+        age_s = max(lag_s, self._save_s_min(looked_back_s))
         self.age_s = age_s if looked_back_s >= LOOK_BACK_S else 0.0
         busy = sum(tick.busy * tick.elapsed_s for tick in ticks) / looked_back_s
-        save_s = self._save_s(looked_back_s, mean(tick.saves_in_progress for tick in ticks))
-        self.pressure = max(busy / BUSY_GOOD, save_s / SAVE_S_GOOD, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
+        save = math.sqrt(self._save_s_mean(looked_back_s) / SAVE_S_GOOD)
+        self.pressure = max(busy / BUSY_GOOD, save, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
         self._pace.step(self.pressure, elapsed_s)
         telemetry.PRESSURE.set(self.pressure)
         telemetry.SAVE_WINDOW.set(self._pace.window_ms / 1000)
@@ -113,12 +117,19 @@ class Load:
             self._staying_away[work].step(refused / elapsed_s / REFUSED_PER_S_GOOD, elapsed_s)
             self._refused[work] = 0
 
-    def _save_s(self, looked_back_s: float, in_progress: float) -> float:
-        """Return how long a save takes with so many in progress."""
-        if in_progress < FEW:
+    def _save_s_min(self, looked_back_s: float) -> float:
+        """Return how long a save has taken at the least: all the while so many were in progress."""
+        in_progress = min(tick.saves_in_progress for tick in self._ticks)
+        ended = self.saves_ended - self._ended_before
+        return in_progress * looked_back_s / max(1, ended) if in_progress >= FEW else 0.0
+
+    def _save_s_mean(self, looked_back_s: float) -> float:
+        """Return how long a save has taken in the mean, beyond what a store takes for a handful."""
+        in_progress = mean(tick.saves_in_progress for tick in self._ticks)
+        ended = self.saves_ended - self._ended_before
+        if in_progress + ended < SAMPLE:
             return 0.0
-        ended = self._ticks[-1].saves_ended - self._ended_before
-        return in_progress * looked_back_s / max(1, ended)
+        return max(0.0, in_progress - HANDFUL) * looked_back_s / max(1, ended)
 
     async def run(self) -> None:
         """Measure for ever."""

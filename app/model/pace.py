@@ -3,8 +3,12 @@
 Clients learn a new window with their next answer, and follow it with the save after that: what is done now shows one to
 two windows later. A controller that is impatient with such a delay swings. This one moves the logarithm of the window
 by a fraction of what seems wrong for each window that passes, which does not swing while the fraction is below a good
-third (`d/dt x = -k/T x(t - T)` is free of overshoot up to k = 1/e, and stable up to pi/2); it rises with more, since a
-window that is somewhat too long for a minute costs nothing. Between the two edges it stays where it is.
+third, and settles below pi/2 (`d/dt x = -k/T x(t - T)`).
+
+The longer the window, the more load is taken for right (`DROOP`). So processes that serve the same clients come to
+about the same window without a word between them: the one that asks for more than the others finds less wrong, as
+generators on one grid share their load by the droop of their frequencies. Without it nothing keeps them together, for
+what the load depends on is the mean of their windows.
 """
 
 from __future__ import annotations
@@ -12,14 +16,12 @@ from __future__ import annotations
 import math
 from typing import Final
 
-RISE, FALL = 0.5, 0.35
-HIGH: Final = 1.0  # of the pressure: above it the window grows
-LOW: Final = 0.65  # below it the window shrinks; at the grain of a quarter more work it stays below HIGH
-PRESSURE_MAX: Final = 4.0
-# In e-folds. With the most a window of 60 s takes two minutes to its shortest; the least, kept up for the two windows
-# until it shows, brings the pressure from LOW not up to HIGH.
-FALL_MIN, FALL_MAX = 0.5, 1.4
+GAIN: Final = 0.4
+DROOP: Final = 0.2  # with twelve times the shortest window 1.6 times the load is right
+# In e-folds of the load. With it a window of 60 s takes 100 s to a shortest of 5 when all have left.
+EXCESS_MAX: Final = 1.4
 SHOWN_ABOVE, HIDDEN_BELOW = 1.2, 1.05  # of the shortest: a hiccup of the machine is no load
+_LEAST: Final = 1e-6
 
 
 class Pace:
@@ -32,13 +34,10 @@ class Pace:
         self._is_raised = False
 
     def step(self, pressure: float, elapsed_s: float) -> None:
-        """Move on by what was found in this time: 1 is as much work as is good, 2 twice as much."""
-        if pressure > HIGH:
-            change = RISE * math.log(min(pressure, PRESSURE_MAX) / HIGH)
-        elif pressure < LOW:
-            change = -FALL * min(FALL_MAX, max(FALL_MIN, math.log(LOW / max(pressure, 1e-6))))
-        else:
-            return
+        """Move on by what was found in this time: 1 is as much as is right with the shortest window, 2 twice that."""
+        right = (self._s / self._s_min) ** DROOP
+        excess = math.log(max(pressure, _LEAST) / right)
+        change = GAIN * min(EXCESS_MAX, max(-EXCESS_MAX, excess))
         moved_s = self._s * math.exp(change * min(1.0, elapsed_s / self._s))
         self._s = min(self._s_max, max(self._s_min, moved_s))
         self._is_raised = self._s > self._s_min * (HIDDEN_BELOW if self._is_raised else SHOWN_ABOVE)

@@ -11,6 +11,7 @@ from app.errors import OverloadedError
 from app.gradebook.load import (
     AGE_S_MAX,
     FEW,
+    HANDFUL,
     LOOK_BACK_S,
     REFUSED_PER_S_GOOD,
     RETRY_AFTER_S,
@@ -152,7 +153,21 @@ def test_saves_that_take_long_make_the_window_longer_before_a_queue_stands() -> 
         load.saves_in_progress = 200 * (tick % 2)
         load.saves_ended += 100
         load.measured(0.1, 0.0, TICK_S)
-    assert load.pressure == pytest.approx(0.25 / SAVE_S_GOOD)
+    assert load.pressure == pytest.approx(((100 - HANDFUL) / 400 / SAVE_S_GOOD) ** 0.5)
+    assert load.refusing == []
+
+
+@pytest.mark.parametrize(
+    ("in_progress", "a_tick", "says"), [(20, 1, "nothing"), (20, 50, "load"), (HANDFUL, 13, "nothing")]
+)
+def test_where_there_are_few_one_that_waits_says_nothing(in_progress: int, a_tick: int, says: str) -> None:
+    """In progress, and ended: of a few they wait for a store, of four hundred they are the load; a slow disk is none."""
+    load = load_with(0.0)
+    load.saves_in_progress = in_progress
+    for _ in range(TICKS):
+        load.saves_ended += a_tick
+        load.measured(0.1, 0.0, TICK_S)
+    assert says == ("load" if load.pressure > 1 else "nothing")
     assert load.refusing == []
 
 
