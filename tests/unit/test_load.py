@@ -161,7 +161,7 @@ def test_saves_that_take_long_make_the_window_longer_before_a_queue_stands() -> 
     ("in_progress", "a_tick", "says"), [(20, 1, "nothing"), (20, 50, "load"), (HANDFUL, 13, "nothing")]
 )
 def test_where_there_are_few_one_that_waits_says_nothing(in_progress: int, a_tick: int, says: str) -> None:
-    """In progress, and ended: of a few they wait for a store, of four hundred they are the load; a slow disk is none."""
+    """Of a few in all they wait for a store, of four hundred they are the load; and a slow disk is none."""
     load = load_with(0.0)
     load.saves_in_progress = in_progress
     for _ in range(TICKS):
