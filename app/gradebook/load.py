@@ -31,7 +31,7 @@ TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
 BUSY_GOOD: Final = 0.6  # with the shortest window; with twelve times that, all of it
-# In the mean, with the shortest window; at four times that window 0.05: a tenth of what 99 of 100 are to take at most.
+# In the mean, with the shortest window; with five times that 0.05: a tenth of what 99 of 100 are to take at most.
 SAVE_S_GOOD: Final = 0.025
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
