@@ -95,14 +95,13 @@ class Engine:
         self._report = report
         self._second_over = second_over
         self._rng = random.Random(wanted.seed * 977 + wanted.process)
-        self._typing_until = self.now + wanted.duration_s
+        self._begin_clock()
         self._teachers: dict[int, Teacher] = {}
         self._left: list[Teacher] = []  # who have come back as somebody new; what they typed is still on its way
         self._streams: dict[int, Stream] = {}
         self._head = b" HTTP/1.1\r\nHost: " + self.address.header + b"\r\nAccept: application/json\r\n"
         self._stamped_second, self._stamp = -1, b""
         self._second_at = int(self.now + self.ledger.offset_s)
-        self._cpu_s = time.process_time()
         self._swept_at = self.now
 
     # -- what teachers and desks ask for
@@ -261,6 +260,7 @@ class Engine:
 
     def _begin_clock(self) -> None:
         now = time.monotonic()
+        self.typing_from = now + self.wanted.duration_s * self.wanted.profile.typing_from
         self._typing_until = now + self.wanted.duration_s
         self._cpu_s = time.process_time()
 

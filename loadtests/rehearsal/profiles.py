@@ -27,6 +27,7 @@ class Profile(NamedTuple):
     password_share: float = 0.0  # of those who arrive: they sign on with a password; the others hold a grant
     save_window_ms: int = 0  # that an installation of its own is set to; 0: as always
     overload: tuple[float, float] | None = None  # between these shares of the duration more comes than can be served
+    typing_from: float = 0.0  # share of the duration: until then pages are opened, and nobody types
 
     def active_share(self, at: float) -> float:
         """Return which share of the teachers is there at this share of the duration (0 to 1)."""
@@ -82,6 +83,17 @@ PROFILES: dict[str, Profile] = {
             600.0,
             ((0.0, 0.02), (0.3, 1.0), (1.0, 1.0)),
             "the design load: 26,000 teachers, about 5,100 edits/s; " + MODEL,
+        ),
+        Profile(
+            "last-minutes",
+            "every page has been open for a while, and all type in the last two minutes",
+            26_000,
+            600.0,
+            ((0.0, 0.02), (0.7, 1.0), (1.0, 1.0)),
+            "the design load without its openings, within a column's time: what is typed goes to the browsers' disks "
+            "and the journal, and is recorded afterwards; " + MODEL,
+            Habits(pause_s=20.0),
+            typing_from=0.8,
         ),
         Profile(
             "attendance-bell",

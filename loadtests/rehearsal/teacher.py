@@ -142,7 +142,7 @@ class Teacher:
             look_s += rng.uniform(0, habits.pause_s)
         if habits.backlog_max:
             self._bring_backlog(now, rng)
-        self._engine.wheel.add(now + look_s, self._start_burst)
+        self._engine.wheel.add(max(now, self._engine.typing_from) + look_s, self._start_burst)
 
     def _bring_backlog(self, now: float, rng: random.Random) -> None:
         """Come with what was typed while the service was away; its age counts from the return."""

@@ -107,13 +107,15 @@ def handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
 class Stage:
     """An engine with its teachers, turned by hand."""
 
-    def __init__(self, folder: Path, service: Service, url: str, *, teachers: int, seconds: float) -> None:
+    def __init__(
+        self, folder: Path, service: Service, url: str, *, teachers: int, seconds: float, typing_from: float = 0.0
+    ) -> None:
         self.service = service
         lines = [json.dumps({"user": n, "token": "t", "sections": [2 * n, 2 * n + 1]}) for n in range(1, teachers + 1)]
         (folder / "grants.jsonl").write_text("\n".join(lines))
         wanted = Wanted(
             host=url,
-            profile=PROFILES["smoke"]._replace(habits=HURRIED),
+            profile=PROFILES["smoke"]._replace(habits=HURRIED, typing_from=typing_from),
             duration_s=seconds,
             seed=3,
             process=0,
@@ -173,6 +175,15 @@ def test_everything_typed_is_held_once_and_written_down(tmp_path: Path, service:
     typed = [edit["edit_id"] for line in lines if isinstance(line, list) and line[0] == "s" for _, edit in line[5]]
     assert sorted(typed) == sorted(service.held)
     assert stage.engine.pool.most == 4
+
+
+def test_pages_are_opened_and_nobody_types_before_it_is_time(tmp_path: Path, service: Service, url: str) -> None:
+    stage = Stage(tmp_path, service, url, teachers=6, seconds=4.0, typing_from=0.5)
+    begins = time.monotonic() + 1.9
+    stage.turn_until(lambda: stage.engine.unacknowledged or service.saves)
+    assert time.monotonic() > begins
+    stage.play()
+    assert stage.totals.counts["offered"] == stage.totals.counts["recorded"] == len(service.held) > 50
 
 
 def test_a_stall_of_the_service_cannot_hide(tmp_path: Path, service: Service, url: str) -> None:
