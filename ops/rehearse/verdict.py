@@ -80,8 +80,12 @@ def decide(run: Mapping[str, Any], judged: Sequence[Judged], broken: Sequence[st
     failures = [one.failure() for one in judged if not one.holds]
     if run["teachers_reached"] < REACHED_MIN * run["teachers_sent"]:
         failures.insert(0, f"only {run['teachers_reached']:,} of {run['teachers_sent']:,} teachers could sign on")
-    if run["edits"]["unrecorded"]:
-        failures.insert(0, f"{run['edits']['unrecorded']:,} edits were not recorded in the end")
+    if (untold := run["edits"]["unrecorded"]) and audit.get("held") == 0 and audit["acknowledged"] == audit["sent"]:
+        failures.append(
+            f"{untold:,} edits are in the records, and their teachers had not been told so when time was up (--drain)"
+        )
+    elif untold:
+        failures.insert(0, f"{untold:,} edits were not recorded in the end")
     failures += [f"{fault['name']}: {fault['complaint']}" for fault in run["faults"] if fault["complaint"]]
     return Verdict(FAIL, failures) if failures else Verdict(PASS, [])
 

@@ -141,7 +141,10 @@ def test_a_missed_objective_and_what_is_not_recorded_fail_it() -> None:
         "fail",
         ["1 request in 100 took 30.00 ms or longer, the limit is 10.00 ms"],
     )
-    assert decide(changed("edits.unrecorded", 3), [], []).reasons == ["3 edits were not recorded in the end"]
+    untold = changed("edits.unrecorded", 3)
+    assert "had not been told so" in decide(untold, [], []).reasons[0]
+    untold["audit"]["held"] = 2
+    assert decide(untold, [], []).reasons == ["3 edits were not recorded in the end"]
     assert decide(changed("teachers_reached", 50), [], []).name == "fail"
     fault = {"name": "kill-api", "at_s": 1.0, "until_s": None, "complaint": "it did not come back"}
     assert decide(a_run(faults=[fault]), [], []).name == "fail"
