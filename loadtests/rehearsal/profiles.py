@@ -92,7 +92,6 @@ PROFILES: dict[str, Profile] = {
             ((0.0, 0.02), (0.7, 1.0), (1.0, 1.0)),
             "the design load without its openings, within a column's time: what is typed goes to the browsers' disks "
             "and the journal, and is recorded afterwards; " + MODEL,
-            Habits(pause_s=20.0),
             typing_from=0.8,
         ),
         Profile(
