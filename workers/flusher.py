@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 PARTITIONS = 64
 POLL_S = 0.025
 LINGER_S_MIN = 0.01
-# 1,000 rows: 0.4 s; small transactions are slow (docs/adr/0004). With half of it 4,000 edits/s made batches of any size:
-# a batch of what comes in its own linger gives the next one as long a linger, whatever it was.
+# 1,000 rows: 0.4 s; small transactions are slow (ADR 0004). With half of it 4,000 edits/s made batches of any size,
+# as what comes in while one lingers makes the next one linger for as long.
 LINGER_S_PER_ROW = 0.0004
 BACKOFF_S_MIN, BACKOFF_S_MAX = 0.1, 2.0
 ENTRIES_PER_PARTITION_MIN = 8
