@@ -139,7 +139,7 @@ PROFILES: dict[str, Profile] = {
         Profile(
             "overload",
             "four times what the service can do, and then half of it",
-            26_000,
+            32_000,
             300.0,
             ((0.0, 0.02), (0.4, 1.0), (0.68, 1.0), (0.7, 0.12), (1.0, 0.12)),
             "UCAS 2011 got four times the year before, and had planned for three; here a save window of half a second "
