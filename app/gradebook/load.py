@@ -105,10 +105,11 @@ class Load:
             looked_back_s -= ticks[0].elapsed_s
             self._ended_before = ticks.popleft().saves_ended
         lag_s = min(tick.lag_s for tick in ticks)
-        age_s = max(lag_s, self._save_s_min(looked_back_s))
+        ended = self.saves_ended - self._ended_before
+        age_s = max(lag_s, self._save_s_min(looked_back_s, ended))
         self.age_s = age_s if looked_back_s >= LOOK_BACK_S else 0.0
         busy = sum(tick.busy * tick.elapsed_s for tick in ticks) / looked_back_s
-        save = math.sqrt(self._save_s_mean(looked_back_s) / SAVE_S_GOOD)
+        save = math.sqrt(self._save_s_mean(looked_back_s, ended) / SAVE_S_GOOD)
         self.pressure = max(busy / BUSY_GOOD, save, lag_s / LAG_S_GOOD, age_s / AGE_S_GOOD)
         self._pace.step(self.pressure, elapsed_s)
         telemetry.PRESSURE.set(self.pressure)
@@ -117,16 +118,14 @@ class Load:
             self._staying_away[work].step(refused / elapsed_s / REFUSED_PER_S_GOOD, elapsed_s)
             self._refused[work] = 0
 
-    def _save_s_min(self, looked_back_s: float) -> float:
+    def _save_s_min(self, looked_back_s: float, ended: int) -> float:
         """Return how long a save has taken at the least: all the while so many were in progress."""
         in_progress = min(tick.saves_in_progress for tick in self._ticks)
-        ended = self.saves_ended - self._ended_before
         return in_progress * looked_back_s / max(1, ended) if in_progress >= FEW else 0.0
 
-    def _save_s_mean(self, looked_back_s: float) -> float:
+    def _save_s_mean(self, looked_back_s: float, ended: int) -> float:
         """Return how long a save has taken in the mean, beyond what a store takes for a handful."""
         in_progress = mean(tick.saves_in_progress for tick in self._ticks)
-        ended = self.saves_ended - self._ended_before
         if in_progress + ended < SAMPLE:
             return 0.0
         return max(0.0, in_progress - HANDFUL) * looked_back_s / max(1, ended)

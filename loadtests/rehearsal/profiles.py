@@ -86,7 +86,7 @@ PROFILES: dict[str, Profile] = {
         ),
         Profile(
             "last-minutes",
-            "every page has been open for a while, and all type in the last two minutes",
+            "all type in the last two minutes, on open pages",
             26_000,
             600.0,
             ((0.0, 0.02), (0.7, 1.0), (1.0, 1.0)),

@@ -1,5 +1,5 @@
--- Renew what is still held under the same epoch; what does not come back is lost. Rows are locked in order, as whoever writes
--- past the journal does, or the two would wait for each other.
+-- Renew what is still held under the same epoch; what does not come back is lost. Rows are locked in order, as by whoever
+-- writes past the journal (hold_partitions.sql), or the two would wait for each other.
 UPDATE flush_partition AS f
 SET lease_until = clock_timestamp() + $4::int * interval '1 millisecond'
 FROM (
