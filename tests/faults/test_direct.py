@@ -387,7 +387,7 @@ async def test_too_much_at_once_is_refused_and_not_queued_without_end(
         await flush_all(tight)
         async with killed(own_valkey):
             monkeypatch.setattr(process.edit_cells._directly, "_open_connection", connected)
-            edits = [(tab, tab.edit(102, str(n), base=None)) for n, tab in enumerate(tabs[1:])]
+            edits = [(tab, tab.edit(102, str(n % 10 + 1), base=None)) for n, tab in enumerate(tabs[1:])]
             saves = [asyncio.create_task(tab.save(edit)) for tab, edit in edits]
             async with asyncio.timeout(BACK_S_MAX):
                 while sum(save.done() for save in saves) < len(saves) - tight.direct_queue_edits_max:

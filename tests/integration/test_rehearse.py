@@ -44,6 +44,8 @@ FIELDS = {
     *("edits_per_s", "oldest_unrecorded_s_max", "journal_depth_max", "cost", "seed", "duration_s", "scale", "revision"),
 }
 TYPING_S_MAX = 60.0
+WINDOW_MS = 1000
+HELD_S = 5.0
 
 
 class Place:
@@ -100,7 +102,7 @@ class Place:
 def place(server_dir: Path) -> Iterator[Place]:
     folder = server_dir / "rehearse"
     folder.mkdir(mode=0o711)
-    with embedded(1, folder, folder / "logs", {"INKFAST_SAVE_WINDOW_MS": "1000"}) as target:
+    with embedded(1, folder, folder / "logs", {"INKFAST_SAVE_WINDOW_MS": str(WINDOW_MS)}) as target:
         there = Place(target, folder)
         made = there.start(
             *("ops.cli", "rehearse", "prepare", "--teachers", "12", "--data-dir", there.data_dir, "--out", there.grants)
@@ -144,7 +146,7 @@ def test_the_same_folder_is_not_used_twice(place: Place, tmp_path: Path) -> None
 
 
 def test_a_generator_that_was_held_up_makes_the_run_invalid(place: Place, tmp_path: Path) -> None:
-    command = ("ops.cli", "rehearse", "smoke", "--duration", "8s", "--teachers", "12", "--quiet", "--out", tmp_path)
+    command = ("ops.cli", "rehearse", "smoke", "--duration", "10s", "--teachers", "12", "--quiet", "--out", tmp_path)
     started = place.start(*command, *place.here())
     deadline = time.monotonic() + TYPING_S_MAX
     while not _types(tmp_path / "figures.jsonl"):
@@ -152,13 +154,13 @@ def test_a_generator_that_was_held_up_makes_the_run_invalid(place: Place, tmp_pa
         time.sleep(0.05)
     (generator,) = [p for p in psutil.Process(started.pid).children() if "locust" in p.cmdline()]
     os.kill(generator.pid, signal.SIGSTOP)
-    time.sleep(3)  # that is what is being tested: a generator that is away for three seconds
+    time.sleep(HELD_S)  # that is what is being tested: a generator that is away for so long
     os.kill(generator.pid, signal.SIGCONT)
     said, _ = started.communicate(timeout=120)
     run = run_of(tmp_path)
     assert (started.returncode, run["verdict"]) == (3, "invalid"), said
     assert "the generator was late" in run["reasons"][0]
-    assert run["age_ms"]["drafted"]["max"] > 3000  # and what was due meanwhile has aged
+    assert run["age_ms"]["drafted"]["max"] > WINDOW_MS + 1000  # and what was due meanwhile has aged
 
 
 def _types(figures: Path) -> bool:
