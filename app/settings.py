@@ -46,7 +46,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     commit_wait_ms_max: Annotated[int, _doc("How long a save may wait for a store before it is answered 503.")] = 5_000
     journal_silence_ms_max: Annotated[
         int,
-        _doc("A journal's server that is silent for so long is taken for away, and edits go to PostgreSQL directly."),
+        _doc(
+            "A journal's server that is silent for so long is taken for away, and edits go to PostgreSQL directly. "
+            "At most twice as long where this process got no core meanwhile."
+        ),
     ] = 1_000
     direct_connections_max: Annotated[
         int, _doc("PostgreSQL connections of one API process for edits while the journal is away.")

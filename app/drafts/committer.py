@@ -18,6 +18,7 @@ from app.drafts.connection import JournalProtocol, Reply, ReplyError, pack_comma
 from app.drafts.keys import EVENTS, STREAM, section_key
 from app.drafts.topology import ACCEPT, ASKING, REDIRECT_PAUSE_S, Node, Topology
 from app.errors import JournalUnavailableError, OverloadedError
+from app.patience import Patience
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -89,6 +90,7 @@ class Committer:
         self._lanes: dict[Node, _Lane] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
+        self.patience = Patience()
         self._outstanding: dict[Waiting, None] = {}
         self._is_closed = False
         self.waiting_edits = 0
@@ -106,7 +108,7 @@ class Committer:
         if self.waiting_edits + edits > self._queue_edits_max:
             raise OverloadedError("too many edits wait for the journal", retry_after_s=2)
         loop = self._loop or self._start()
-        deadline = loop.time() + self._wait_s_max
+        deadline = self.patience.time() + self._wait_s_max
         key = section_key(partition, section_id)
         waiting = Waiting(partition, key, save, deadline, loop.create_future(), is_patient=is_patient)
         self.waiting_edits += edits
@@ -126,7 +128,7 @@ class Committer:
     def _sweep(self) -> None:
         """Fail what has waited too long: one timer for all, since each waits equally long."""
         assert self._loop is not None  # noqa: S101 -- it runs on it
-        now = self._loop.time()
+        now = self.patience.time()
         for waiting in list(self._outstanding):
             if waiting.deadline > now:
                 break
@@ -203,6 +205,7 @@ class Committer:
         pending = list(self._tasks)
         if pending:
             await asyncio.wait(pending, timeout=self._wait_s_max)
+        self.patience.close()
         for lane in self._lanes.values():
             lane.close()
 
@@ -275,7 +278,8 @@ class _Lane:
         """Hand out the replies to these calls; `answered`: they are on their way already."""
         is_gated = self._committer.waitaof is not None
         try:
-            async with asyncio.timeout(self._committer.silence_s_max):
+            patience = self._committer.patience
+            async with patience.timeout_at(patience.time() + self._committer.silence_s_max):
                 if answered is None:
                     answered = self._write(await self._node.connection(), calls, is_asking=is_asking)
                 replies = await (self._gate(answered) if is_gated else answered)

@@ -9,27 +9,24 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Final, TypeVar
 
 from app import telemetry
-from app.core_time import CoreTime
 from app.errors import OverloadedError, RecordsUnavailableError
 from app.jitter import jittered
+from app.patience import Patience
 from app.records.edits import read_school_years
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable
 
     from app.records.pool import Pool
 
 # All that one save asks, together. Half of the limit for a fault of PostgreSQL (docs/faults.md): what a client waits
-# for besides, to be read and journaled, comes on top. Shorter, and what is only slow is taken for away. While this
-# process wanted a core and got none, nobody was silent to it: so much longer it may take, at most twice as long.
+# for besides, to be read and journaled, comes on top. Shorter, and what is only slow is taken for away.
 SAVE_S_MAX: Final = 2.0
 PROBE_S_MIN, PROBE_S_MAX = 0.1, 1.0
 PROBE_ANSWER_S_MAX: Final = 1.0
-LAST_MOMENT_S: Final = 0.05
 
 _T = TypeVar("_T")
 
@@ -40,40 +37,23 @@ class AskRecords:
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
         self._probing: asyncio.Task[None] | None = None
-        self._core = CoreTime()
+        self._patience = Patience()
         self.are_silent = False
 
     def until_s(self) -> float:
-        """Return the moment, of the loop's clock, until which a save that begins now may ask."""
-        return asyncio.get_running_loop().time() + SAVE_S_MAX
+        """Return the moment, by the clock of this process's patience, until which a save that begins now may ask."""
+        return self._patience.time() + SAVE_S_MAX
 
     async def ask(self, question: Callable[[], Awaitable[_T]], until_s: float) -> _T:
         """Return PostgreSQL's answer, if it comes until then; RecordsUnavailableError also where no place is free."""
         if self.are_silent:
             raise RecordsUnavailableError("PostgreSQL does not answer", retry_after_s=2)
         try:
-            async with asyncio.timeout_at(until_s) as limit:
-                with self._starved(limit, until_s):
-                    return await question()
+            async with self._patience.timeout_at(until_s):
+                return await question()
         except (OverloadedError, TimeoutError) as error:
             self._note_silence()
             raise RecordsUnavailableError("PostgreSQL does not answer in time", retry_after_s=2) from error
-
-    @contextmanager
-    def _starved(self, limit: asyncio.Timeout, until_s: float) -> Iterator[None]:
-        """Forgive what was waited for a core meanwhile, in the last moment before the limit."""
-        waited_s = self._core.look().waited
-
-        def forgive() -> None:
-            starved_s = min(SAVE_S_MAX, self._core.look().waited - waited_s)
-            if starved_s > 0 and not limit.expired():
-                limit.reschedule(until_s + starved_s)
-
-        last_moment = asyncio.get_running_loop().call_at(until_s - LAST_MOMENT_S, forgive)
-        try:
-            yield
-        finally:
-            last_moment.cancel()
 
     def _note_silence(self) -> None:
         if not self.are_silent:
@@ -102,7 +82,7 @@ class AskRecords:
 
     async def close(self) -> None:
         """Stop probing."""
-        self._core.close()
+        self._patience.close()
         if self._probing is not None:
             self._probing.cancel()
             await asyncio.wait([self._probing])

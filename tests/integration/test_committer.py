@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
+from app.core_time import CoreSeconds
 from app.drafts import codec
 from app.drafts.codec import CELL, NO_ID
 from app.drafts.committer import SAVES_AT_ONCE_MIN, SILENCE_S_MAX, Committer
@@ -62,11 +63,18 @@ def save_of(section: int, *, seq: int = 1, client: bytes = b"", student: int = 1
 
 
 @asynccontextmanager
-async def bench(url: str, *, wait_ms: int = WAIT_MS, queue: int = 10_000, replicas: int = 0) -> AsyncIterator[Bench]:
+async def bench(
+    url: str, *, wait_ms: int = WAIT_MS, silence_ms: int | None = None, queue: int = 10_000, replicas: int = 0
+) -> AsyncIterator[Bench]:
     topology = Topology(url)
     groups: list[int] = []
     committer = Committer(
-        topology, queue_edits_max=queue, wait_ms_max=wait_ms, replicas_min=replicas, observe=groups.append
+        topology,
+        queue_edits_max=queue,
+        wait_ms_max=wait_ms,
+        silence_ms_max=silence_ms,
+        replicas_min=replicas,
+        observe=groups.append,
     )
     try:
         yield Bench(topology, committer, groups)
@@ -384,3 +392,28 @@ async def test_without_a_replica_nothing_is_acknowledged_where_one_is_demanded(r
     async with bench(redis_url, wait_ms=400, replicas=1) as b:
         with pytest.raises(JournalUnavailableError, match="replicas"):
             await b.commit(150)
+
+
+class _NoCore:
+    """A thread that is always ready, and gets no core."""
+
+    def look(self) -> CoreSeconds:
+        return CoreSeconds(0.0, asyncio.get_running_loop().time())
+
+    def close(self) -> None:
+        pass
+
+
+async def test_a_silence_is_not_the_journals_where_this_process_got_no_core(
+    tap: Tap, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("app.patience.CoreTime", _NoCore)
+    async with bench(tap.url, wait_ms=20_000, silence_ms=2_000) as b:
+        await b.commit(1)
+        (lane,) = b.committer._lanes.values()
+        tap.hold()
+        save = asyncio.create_task(b.commit(2))
+        await asyncio.sleep(2.5)  # that is what is being tested: more than two seconds of silence
+        assert not lane.breaker.is_open
+        tap.release()
+        assert (await save).drafted_seq == 1

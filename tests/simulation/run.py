@@ -14,9 +14,10 @@ from unittest import mock
 
 import asyncpg
 
+from app import patience
 from app.core_time import CoreSeconds
 from app.drafts.codec import with_records_away
-from app.gradebook import ask_records, context, edit_cells
+from app.gradebook import context, edit_cells
 from app.gradebook.recording import direct, recorder
 from app.telemetry import _logger
 from tests.simulation.audit import Audit
@@ -100,7 +101,7 @@ def _controlled(district: District) -> Iterator[None]:
                 (flusher, "uuid4", lambda: uuid.UUID(int=next(owners))),
                 (recorder, "time", time),
                 (edit_cells, "with_records_away", noted),
-                (ask_records, "CoreTime", _EnoughCores),
+                (patience, "CoreTime", _EnoughCores),
                 (context, "TOLD_MAX", TOLD_MAX),
                 (direct, "TOLD_MAX", TOLD_MAX),
                 (asyncpg, "connect", district.records.connect),

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from app.core_time import CoreSeconds, CoreTime
 from app.errors import OverloadedError, RecordsUnavailableError
 from app.gradebook.ask_records import AskRecords
 
@@ -112,28 +111,3 @@ async def test_no_place_for_a_question_is_silence_too(records: AskRecords) -> No
         raise OverloadedError("no connection", retry_after_s=2)
 
     assert await is_silent_after(records, crowded)
-
-
-async def test_for_how_long_no_core_was_free_nobody_was_silent(
-    records: AskRecords, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The answer is there half a second later than it should be, and the process had no core for a second of it."""
-    looks = iter([1.0])
-    monkeypatch.setattr(CoreTime, "look", lambda _: CoreSeconds(0.0, next(looks, 2.0)))
-    loop = asyncio.get_running_loop()
-    answer, until_s = loop.create_future(), soon(0.05)
-
-    async def late() -> str:
-        loop.call_at(until_s + 0.5, answer.set_result, "answer")
-        return str(await answer)
-
-    assert await records.ask(late, until_s) == "answer"
-    assert not records.are_silent
-
-
-async def test_more_than_twice_as_long_nobody_waits(records: AskRecords, monkeypatch: pytest.MonkeyPatch) -> None:
-    looks = iter([1.0])
-    monkeypatch.setattr(CoreTime, "look", lambda _: CoreSeconds(0.0, next(looks, 1_000.0)))
-    monkeypatch.setattr("app.gradebook.ask_records.SAVE_S_MAX", 0.2)
-    async with asyncio.timeout(ENOUGH_S):
-        assert await is_silent_after(records, never)

@@ -1,0 +1,74 @@
+"""Limits on the silence of others, which do not run while this process itself was held up.
+
+On a machine that has more to do than it can, a server that is well answers late, and whoever takes it for away makes
+it worse: a save past the journal costs four times one through it (docs/benchmarks.md). What tells the two apart is
+whether this thread got a core when it wanted one.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING, Final
+
+from app.core_time import CoreTime
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+TICK_S: Final = 0.1  # how exact a limit is; a look takes 25 µs
+
+
+class Patience:
+    """The limits of one event loop, by a clock that stands still while its thread waited for a core.
+
+    The clock runs at half speed at least, so that a limit lasts at most twice as long. To be closed.
+    """
+
+    def __init__(self) -> None:
+        self._core = CoreTime()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._ticked_s = self._waited_s = self._forgiven_s = 0.0
+        self._limits: dict[asyncio.Timeout, float] = {}
+        self._next: asyncio.TimerHandle | None = None
+
+    def time(self) -> float:
+        """Return the moment, in seconds of this clock."""
+        return (self._loop or self._begin()).time() - self._forgiven_s
+
+    @asynccontextmanager
+    async def timeout_at(self, until_s: float) -> AsyncIterator[None]:
+        """Raise TimeoutError in what is done here once this clock is at `until_s`; at most a tick later."""
+        if until_s <= self.time():
+            async with asyncio.timeout(0):
+                yield
+            return
+        async with asyncio.timeout(None) as limit:
+            self._limits[limit] = until_s
+            try:
+                yield
+            finally:
+                del self._limits[limit]
+
+    def _begin(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        self._ticked_s, self._waited_s = self._loop.time(), self._core.look().waited
+        self._next = self._loop.call_later(TICK_S, self._tick)
+        return self._loop
+
+    def _tick(self) -> None:
+        assert self._loop is not None  # noqa: S101 -- it runs on it
+        real_s, waited_s = self._loop.time(), self._core.look().waited
+        self._forgiven_s += min(waited_s - self._waited_s, (real_s - self._ticked_s) / 2)
+        self._ticked_s, self._waited_s = real_s, waited_s
+        now_s = real_s - self._forgiven_s
+        for limit, until_s in self._limits.items():
+            if until_s <= now_s and not limit.expired():
+                limit.reschedule(real_s)
+        self._next = self._loop.call_later(TICK_S, self._tick)
+
+    def close(self) -> None:
+        """Stand still from now on: what is limited yet ends by other means."""
+        if self._next is not None:
+            self._next.cancel()
+        self._core.close()
