@@ -240,7 +240,7 @@ def _finish(outcome: Outcome, wanted: Wanted) -> None:
     click.echo(run["verdict_words"])
     for reason in run["reasons"][1:]:
         click.echo(f"  also: {reason}")
-    for sentence in sentences_of(run["overload"]) if "overload" in run else ():
+    for sentence in sentences_of(run) if "overload" in run else ():
         click.echo(f"  {sentence}")
     for one in outcome.judged:
         click.echo(f"  {'held  ' if one.holds else 'MISSED'} {one.sentence()}")

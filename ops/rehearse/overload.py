@@ -45,14 +45,18 @@ def overload_of(rows: Sequence[Mapping[str, float]], profile: Profile, duration_
     }
 
 
-def sentences_of(found: Mapping[str, Any]) -> list[str]:
+def sentences_of(run: Mapping[str, Any]) -> list[str]:
     """Return it for a person."""
+    found = run["overload"]
     most = f"{found['saves_per_s_peak']:,.0f} saves/s and {found['edits_per_s_peak']:,.0f} edits/s"
     then = f"{found['saves_per_s']:,.0f} saves/s and {found['edits_per_s']:,.0f} edits/s"
     window = f"{found['next_save_ms_max'] or 0:,.0f} ms"
-    return [
+    said = [
         f"at most {most}; under {found['times'] or 0:.1f} times as much {then}, with a save window of up to {window}"
     ]
+    if turned_away := run["teachers_sent"] - run["teachers_reached"]:
+        said.append(f"{turned_away:,} of {run['teachers_sent']:,} teachers were told to come back, and were not in yet")
+    return said
 
 
 def too_little(found: Mapping[str, Any]) -> list[str]:

@@ -31,7 +31,10 @@ def test_what_was_offered_what_was_served_and_how_long_it_took_afterwards() -> N
     assert found["saves_per_s_peak"] == CAPACITY
     assert found["times"] == pytest.approx(4.0, abs=0.05)
     assert (found["throughput_percent"], found["recovery_s"]) == (100.0, 8)
-    assert "4.0 times" in sentences_of(found)[0]
+    run = {"overload": found, "teachers_sent": 4_000, "teachers_reached": 4_000}
+    (said,) = sentences_of(run)
+    assert "4.0 times" in said
+    assert "1,000 of 4,000 teachers were told" in sentences_of(run | {"teachers_reached": 3_000})[1]
     assert all(one.holds for one in judge(default_slo(500, 0, only_loss=False, is_overload=True), {"overload": found}))
 
 

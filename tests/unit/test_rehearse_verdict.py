@@ -146,6 +146,7 @@ def test_a_missed_objective_and_what_is_not_recorded_fail_it() -> None:
     untold["audit"]["held"] = 2
     assert decide(untold, [], []).reasons == ["3 edits were not recorded in the end"]
     assert decide(changed("teachers_reached", 50), [], []).name == "fail"
+    assert decide(changed("teachers_reached", 50) | {"overload": {}}, [], []).name == "pass"
     fault = {"name": "kill-api", "at_s": 1.0, "until_s": None, "complaint": "it did not come back"}
     assert decide(a_run(faults=[fault]), [], []).name == "fail"
 
