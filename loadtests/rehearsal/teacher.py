@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from loadtests.rehearsal.desk import OK, TOO_MANY, UNAVAILABLE, Desk, decode_snapshot, problem_of
-from loadtests.rehearsal.habits import Burst, draw_burst
+from loadtests.rehearsal.habits import Burst, draw_burst, meet
 
 if TYPE_CHECKING:
     from loadtests.rehearsal.engine import Engine
@@ -142,7 +142,20 @@ class Teacher:
             look_s += rng.uniform(0, habits.pause_s)
         if habits.backlog_max:
             self._bring_backlog(now, rng)
-        self._engine.wheel.add(max(now, self._engine.typing_from) + look_s, self._start_burst)
+        if now + look_s < self._engine.typing_from:
+            self._wait_until_all_type(rng)
+        else:
+            self._engine.wheel.add(now + look_s, self._start_burst)
+
+    def _wait_until_all_type(self, rng: random.Random) -> None:
+        """Be met, when it is time, with a page that is open for long and a column half typed, or about to be begun."""
+        engine, desk = self._engine, self._desk
+        if desk is None or not (engine.habits.begins_midway and desk.has_cells):
+            engine.wheel.add(engine.typing_from, self._start_burst)
+            return
+        met = meet(engine.habits, engine.seed, self.number, len(desk.students), rng)
+        self._burst_number, self._burst, self._at, until_s = met
+        engine.wheel.add(engine.typing_from + until_s, self._type)
 
     def _bring_backlog(self, now: float, rng: random.Random) -> None:
         """Come with what was typed while the service was away; its age counts from the return."""

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from loadtests.rehearsal.desk import Desk, decode_snapshot
 from loadtests.rehearsal.figures import Second, Totals
 from loadtests.rehearsal.grants import Grant, Grants, GrantsError
-from loadtests.rehearsal.habits import Habits, draw_burst, edits_per_s
+from loadtests.rehearsal.habits import Habits, draw_burst, edits_per_s, meet, midway
 from loadtests.rehearsal.histogram import Histogram
 from loadtests.rehearsal.ledger import CompactLedger
 from loadtests.rehearsal.outbox import Answer, Outcome
@@ -142,6 +142,27 @@ def test_the_same_seed_types_the_same_and_another_does_not() -> None:
     drawn = [draw_burst(Habits(), seed, 17, 3, 30) for seed in (1, 1, 2)]
     assert drawn[0] == drawn[1] != drawn[2]
     assert all(len(burst.gaps_s) <= 30 for burst in drawn)
+
+
+def test_a_crowd_that_is_met_in_the_midst_types_as_much_at_once_as_later() -> None:
+    habits, window_s = Habits(), 20.0
+    rng, soon = random.Random(7), 0
+    for teacher in range(4_000):
+        _, burst, at, due_s = meet(habits, 7, teacher, habits.burst_max, rng)
+        while at < len(burst.gaps_s) and due_s < window_s:
+            soon, at = soon + 1, at + 1
+            due_s += burst.gaps_s[at] if at < len(burst.gaps_s) else 0.0
+    # Less than in the mean by what a second burst would add within the window.
+    assert edits_per_s(habits) * 0.8 < soon / 4_000 / window_s < edits_per_s(habits) * 1.05
+
+
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.6, 0.999999, 1.0])
+def test_who_is_met_in_the_midst_types_what_is_left_of_the_column(share: float) -> None:
+    burst = draw_burst(Habits(paste_share=0.0), 1, 1, 1, 30)
+    at, due_s = midway(burst, share)
+    left_s = (burst.pause_s + sum(burst.gaps_s)) * (1 - share)
+    assert due_s + sum(burst.gaps_s[at + 1 :]) == pytest.approx(left_s, abs=1e-3)
+    assert due_s >= 0
 
 
 def test_a_pasted_column_comes_at_once() -> None:
