@@ -1,4 +1,7 @@
 -- Tables of the handler that writes each save to PostgreSQL itself: the same columns as cell and edit_log, keys only.
+-- Two handlers begin at once, and IF NOT EXISTS does not wait for whoever is about to make the same table.
+SELECT pg_advisory_xact_lock(hashtext('direct_cell'));
+
 CREATE TABLE IF NOT EXISTS direct_cell (
   section_id bigint NOT NULL,
   kind smallint NOT NULL,

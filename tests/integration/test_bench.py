@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from xml.etree import ElementTree as ET
 
+import asyncpg
 import msgspec
 import psutil
 import pytest
@@ -23,6 +24,7 @@ from app.api.whole_answers import WholeAnswers
 from app.garbage import THRESHOLDS
 from loadtests.bench import serve
 from loadtests.bench.batched import Batches
+from loadtests.bench.direct import SCHEMA
 from loadtests.bench.generator import Connection, LoadError
 from loadtests.bench.plan import Plan, Section, Teacher
 from loadtests.bench.saves import requests_of
@@ -192,6 +194,26 @@ def test_all_peers_are_measured_in_one_command_and_drawn(bench_dir: Path) -> Non
     drawn = elements_of((out / "peers.svg").read_text())
     assert len(drawn.findall(".//{*}rect")) == 2 * len(NAMES)
     assert list(bench_dir.iterdir()) == [out]
+
+
+async def test_two_handlers_that_begin_at_once_make_the_tables_once(database_url: str) -> None:
+    first, second = [await asyncpg.connect(database_url) for _ in range(2)]
+    try:
+        async with first.transaction():
+            await first.execute(SCHEMA.read_text())
+            later = asyncio.create_task(second.execute(SCHEMA.read_text()))
+            async with asyncio.timeout(10):
+                while not (waits := await waits_for_a_lock(first)) and not later.done():
+                    await asyncio.sleep(0.01)
+        assert waits
+        await later
+    finally:
+        await first.close()
+        await second.close()
+
+
+async def waits_for_a_lock(connection: asyncpg.Connection) -> bool:
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
 
 
 def test_a_bar_is_the_median_and_the_line_on_it_the_range() -> None:
