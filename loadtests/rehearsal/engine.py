@@ -38,7 +38,7 @@ REHEARSAL = "Rehearsal"  # the title of every section that `inkfast rehearse pre
 BACKOFF_S_MIN, BACKOFF_S_MAX = 1.0, 60.0
 SWEEP_S = 0.5
 READ_WATCHER = 1
-IDLE_S_MAX = 0.1
+IDLE_S_MAX = 0.02  # by so much a teacher may arrive late whom Locust sends while nothing is due
 # Only the youngest objects are looked at, for a millisecond or two. What is typed is alive until it is recorded: a look
 # at what has survived frees nothing, and with two million edits in the outboxes it took half a second.
 GC_THRESHOLDS = (50_000, 1_000_000, 1_000)

@@ -11,6 +11,7 @@ from xml.etree import ElementTree as ET
 import pytest
 from click.testing import CliRunner
 
+from loadtests.rehearsal.engine import IDLE_S_MAX
 from loadtests.rehearsal.histogram import Histogram
 from loadtests.rehearsal.profiles import PROFILES
 from ops.rehearse.charts import Band, Chart, Line, draw, nice_ceiling, short, thin
@@ -22,7 +23,7 @@ from ops.rehearse.overload import overload_of
 from ops.rehearse.report import html_of
 from ops.rehearse.run import Outcome
 from ops.rehearse.slo import OBJECTIVES, SloError, default_slo, judge, read_slo
-from ops.rehearse.verdict import EXIT_OF, decide, generator_limits
+from ops.rehearse.verdict import EXIT_OF, LAG_MS_P99_MAX, decide, generator_limits
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -215,6 +216,10 @@ def test_every_objective_names_a_figure_that_there_is(tmp_path: Path) -> None:
     }
     assert all(one.value is not None for one in judge(read_slo(path), run))
     assert set(run["overload"]) == set(overload_of([], PROFILES["overload"], 100.0))
+
+
+def test_a_generator_that_has_nothing_to_do_is_not_late_by_that() -> None:
+    assert IDLE_S_MAX * 1000 < LAG_MS_P99_MAX / 2
 
 
 @pytest.mark.parametrize(
