@@ -24,7 +24,9 @@ if TYPE_CHECKING:
     from loadtests.rehearsal.profiles import Profile
 
 LANES_PER_PROCESS = 256
-ARRIVAL_SPREAD_S = 1.0
+# Lanes are opened and closed so far apart. A worker of Locust stands still for 80 ms whenever its master tells it
+# another number of them (it makes its parser of options anew each time), so several processes are told less often.
+STEP_S, STEP_S_MAX, STEPS_MIN = 1.0, 5.0, 60
 LATER_S = 2.0  # workers begin, and so end, after their master
 METHODS = {"save": "POST", "poll": "POST", "sign on": "POST"}
 
@@ -41,6 +43,8 @@ class Crew:
         self.duration_s = duration_of(options)
         self.drain_s = float(options.drain)
         self.generators = generators_of(environment, options)
+        is_alone = not isinstance(environment.runner, MasterRunner | WorkerRunner)
+        self.step_s = STEP_S if is_alone else min(STEP_S_MAX, max(STEP_S, self.duration_s / STEPS_MIN))
         self.lanes = min(self.teachers, LANES_PER_PROCESS * self.generators)
         is_worker = isinstance(environment.runner, WorkerRunner)
         figures = Path(options.figures) if options.figures else None
@@ -107,7 +111,7 @@ class Crew:
         """Let the teachers of a lane arrive, one after the other."""
         if self.engine is not None:
             for at, number in enumerate(numbers):
-                self.engine.add_teacher(number, at * ARRIVAL_SPREAD_S / len(numbers))
+                self.engine.add_teacher(number, at * self.step_s / len(numbers))
 
     def dismiss(self, numbers: range) -> None:
         """Send the teachers of a lane home."""
@@ -123,7 +127,7 @@ class Crew:
         if self.collector.refusal is not None:
             return None
         if seconds < self.duration_s:
-            share = self.profile.active_share(seconds / self.duration_s)
+            share = self.profile.active_share(seconds // self.step_s * self.step_s / self.duration_s)
             return max(1, math.ceil(share * self.lanes))
         if seconds > self.duration_s + self.drain_s or self._all_is_recorded():
             return None
