@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 LANES_PER_PROCESS = 256
 # Lanes are opened and closed so far apart. A worker of Locust stands still for 80 ms whenever its master tells it
 # another number of them (it makes its parser of options anew each time), so several processes are told less often.
-STEP_S, STEP_S_MAX, STEPS_MIN = 1.0, 5.0, 60
+STEP_S, STEP_S_MAX, STEPS_MIN = 1.0, 5.0, 20
 LATER_S = 2.0  # workers begin, and so end, after their master
 METHODS = {"save": "POST", "poll": "POST", "sign on": "POST"}
 
