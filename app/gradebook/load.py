@@ -31,9 +31,9 @@ TICK_S: Final = 0.25
 # What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
 LOOK_BACK_S: Final = 2.0
 BUSY_GOOD: Final = 0.6  # with the shortest window; with twelve times that, all of it
-# In the mean, with the shortest window; with five times that 0.036: 99 of 100 take up to ten times as long, and are to
+# In the mean, with the shortest window; with five times that 0.04: 99 of 100 take up to ten times as long, and are to
 # take half a second at most (docs/adr/0019-overload-control.md has what 0.025 was like).
-SAVE_S_GOOD: Final = 0.018
+SAVE_S_GOOD: Final = 0.02
 LAG_S_GOOD: Final = 0.1
 AGE_S_GOOD: Final = 0.5
 FEW: Final = 40  # saves in progress: with fewer, one that waits for a store says nothing about the next
