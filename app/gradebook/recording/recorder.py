@@ -200,7 +200,8 @@ class Recorder:
         raise RuntimeError("the chain of a batch does not come to an end")
 
     async def _school_years(self, batch: Batch) -> dict[int, int]:
-        unknown = {entry.section_id for _, entry in batch.entries} - self._years.keys()
+        # Not `… - self._years.keys()`: that goes through all the sections of the district, for each batch.
+        unknown = {entry.section_id for _, entry in batch.entries if entry.section_id not in self._years}
         if unknown:
             self._years |= await records.read_school_years(self._connection, sorted(unknown))
         return self._years
