@@ -53,19 +53,18 @@ class Patience:
     def _begin(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
         self._ticked_s, self._waited_s = self._loop.time(), self._core.look().waited
-        self._next = self._loop.call_later(TICK_S, self._tick)
+        self._next = self._loop.call_later(TICK_S, self._tick, self._loop)
         return self._loop
 
-    def _tick(self) -> None:
-        assert self._loop is not None  # noqa: S101 -- it runs on it
-        real_s, waited_s = self._loop.time(), self._core.look().waited
+    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
+        real_s, waited_s = loop.time(), self._core.look().waited
         self._forgiven_s += min(waited_s - self._waited_s, (real_s - self._ticked_s) / 2)
         self._ticked_s, self._waited_s = real_s, waited_s
         now_s = real_s - self._forgiven_s
         for limit, until_s in self._limits.items():
             if until_s <= now_s and not limit.expired():
                 limit.reschedule(real_s)
-        self._next = self._loop.call_later(TICK_S, self._tick)
+        self._next = loop.call_later(TICK_S, self._tick, loop)
 
     def close(self) -> None:
         """Stand still from now on: what is limited yet ends by other means."""

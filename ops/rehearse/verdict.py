@@ -78,7 +78,8 @@ def decide(run: Mapping[str, Any], judged: Sequence[Judged], broken: Sequence[st
     if why_not:
         return Verdict(INVALID, why_not)
     failures = [one.failure() for one in judged if not one.holds]
-    # Under an overload that was asked for, opening gives way to saving: that is what such a run is to show.
+    # Under an overload that was asked for, opening gives way to saving: that is what such a run is to show. Where too
+    # few get in, less than four times is offered, and the run is invalid (overload.py).
     if "overload" not in run and run["teachers_reached"] < REACHED_MIN * run["teachers_sent"]:
         failures.insert(0, f"only {run['teachers_reached']:,} of {run['teachers_sent']:,} teachers could sign on")
     if (untold := run["edits"]["unrecorded"]) and audit.get("held") == 0 and audit["acknowledged"] == audit["sent"]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import redis
 
-from app.core_time import CoreSeconds
 from app.drafts import codec
 from app.drafts.codec import CELL, NO_ID
 from app.drafts.committer import SAVES_AT_ONCE_MIN, SILENCE_S_MAX, Committer
@@ -23,6 +22,7 @@ from app.drafts.topology import Topology
 from app.errors import JournalUnavailableError, OverloadedError
 from ops.servers import ValkeyServer
 from tests.awake import Awake
+from tests.starved import Starved
 from tests.tap import Tap
 from tests.until import until
 
@@ -394,20 +394,10 @@ async def test_without_a_replica_nothing_is_acknowledged_where_one_is_demanded(r
             await b.commit(150)
 
 
-class _NoCore:
-    """A thread that is always ready, and gets no core."""
-
-    def look(self) -> CoreSeconds:
-        return CoreSeconds(0.0, asyncio.get_running_loop().time())
-
-    def close(self) -> None:
-        pass
-
-
 async def test_a_silence_is_not_the_journals_where_this_process_got_no_core(
     tap: Tap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("app.patience.CoreTime", _NoCore)
+    monkeypatch.setattr("app.patience.CoreTime", Starved)
     async with bench(tap.url, wait_ms=20_000, silence_ms=2_000) as b:
         await b.commit(1)
         (lane,) = b.committer._lanes.values()

@@ -10,6 +10,7 @@ import pytest
 
 from app.errors import OverloadedError, RecordsUnavailableError
 from app.gradebook.ask_records import AskRecords
+from tests.starved import Starved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -111,3 +112,24 @@ async def test_no_place_for_a_question_is_silence_too(records: AskRecords) -> No
         raise OverloadedError("no connection", retry_after_s=2)
 
     assert await is_silent_after(records, crowded)
+
+
+async def test_for_how_long_no_core_was_free_nobody_was_silent(
+    records: AskRecords, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The answer is there half a second later than it should be; the limit is twice as long without a core."""
+    monkeypatch.setattr("app.patience.CoreTime", Starved)
+    starved, loop = AskRecords(records._pool), asyncio.get_running_loop()
+    answer = loop.create_future()
+
+    async def late() -> str:
+        loop.call_later(1.5, answer.set_result, "answer")
+        return str(await answer)
+
+    monkeypatch.setattr("app.gradebook.ask_records.SAVE_S_MAX", 1.0)
+    assert await starved.ask(late, starved.until_s()) == "answer"
+    assert not starved.are_silent
+    with pytest.raises(RecordsUnavailableError):
+        await starved.ask(never, starved.until_s())
+    assert starved.are_silent, "twice as long is borne, and no longer"
+    await starved.close()

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from app.core_time import CoreSeconds
 from app.patience import TICK_S, Patience
+from tests.starved import Starved
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -16,24 +16,10 @@ if TYPE_CHECKING:
 ENOUGH_S = 30.0
 
 
-class Core:
-    """As much waiting for a core as the test says: all of the time since, times `share`."""
-
-    def __init__(self, share: float) -> None:
-        self._share = share
-        self._began_s = asyncio.get_running_loop().time()
-
-    def look(self) -> CoreSeconds:
-        return CoreSeconds(0.0, self._share * (asyncio.get_running_loop().time() - self._began_s))
-
-    def close(self) -> None:
-        pass
-
-
 @pytest.fixture
 async def crowded(monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> AsyncIterator[Patience]:
     """Patience of a thread that waits for a core for this share of its time."""
-    monkeypatch.setattr("app.patience.CoreTime", lambda: Core(request.param))
+    monkeypatch.setattr("app.patience.CoreTime", lambda: Starved(request.param))
     patience = Patience()
     yield patience
     patience.close()
