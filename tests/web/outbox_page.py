@@ -13,6 +13,7 @@ import signal
 import subprocess
 import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar
+from uuid import uuid4
 
 from playwright.async_api import async_playwright
 
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from playwright.async_api import BrowserContext, ConsoleMessage, Page, Playwright, Route
 
     from tests.browsing import Service
+    from tests.gradebook_school import GradebookSchool
 
 T = TypeVar("T")
 PACKAGE = WEB / "outbox"
@@ -83,6 +85,26 @@ PAGE = """<!doctype html><meta charset="utf-8"><title>outbox</title>
   await window.opened;
   window.isReady = true;
 </script>"""
+
+
+def rescue_file(school: GradebookSchool, edits: int = 3, **changes: Any) -> dict[str, Any]:
+    """What the outbox of the teacher would write."""
+    all_edits = [
+        {
+            "edit_id": str(uuid4()),
+            "kind": "comment",
+            "item": 0,
+            "student": student,
+            "base": None,
+            "value": {"text": f"rescued {student}"},
+            "entered_at": "2026-11-06T14:03:21.120Z",
+            "state": "queued",
+        }
+        for student in school.students[:edits]
+    ]
+    sections = [{"section": school.section, "edits": all_edits}]
+    file = {"format": "inkfast-rescue", "version": 1, "user": str(school.teacher), "made_at": "2026-11-06T15:00:00Z"}
+    return {**file, "sections": sections, **changes}
 
 
 def build_package() -> bytes:

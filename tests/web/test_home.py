@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import re
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ from playwright.async_api import expect
 from tests.browsing import ask_axe
 from tests.school import PASSWORD
 from tests.web.laptop import press_sign_in, type_down, until_page, wait_for_worker
+from tests.web.outbox_page import rescue_file
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -154,6 +156,28 @@ async def test_who_signs_out_and_closes_the_window_at_once_leaves_no_names_here(
         await page.goto("/app/")
     await expect(page.get_by_text("2 changes of Elena Ruiz are kept on this computer")).to_be_visible()
     assert await page.evaluate(NOT_KEPT, kept)
+
+
+async def test_without_a_disk_nobody_is_told_that_their_work_stays(
+    open_page: OpenPage, school: GradebookSchool
+) -> None:
+    page = await open_page()
+    await page.context.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+    await page.context.route("**/edits", lambda route: route.abort())
+    await page.reload()
+    await expect(page.get_by_role("listitem")).to_have_count(2)
+    await page.get_by_text("Work in a file").click()
+    text = json.dumps(rescue_file(school, 2)).encode()
+    await page.get_by_label("Open such a file…").set_input_files(
+        {"name": "not-sent.json", "mimeType": "application/json", "buffer": text}
+    )
+    await expect(page.locator(".status")).to_contain_text("2 changes are nowhere else")
+    await page.get_by_role("button", name="Sign out").click()
+    dialog = page.get_by_role("dialog", name="2 changes are not sent yet")
+    await expect(dialog).to_contain_text("This browser could not store them: if you sign out, they are gone.")
+    await dialog.get_by_role("button", name="Sign out anyway").click()
+    await expect(page.get_by_label("User name")).to_be_visible()
+    await expect(page.get_by_text("are kept on this computer")).to_have_count(0)
 
 
 async def test_an_answer_that_comes_after_signing_out_brings_no_names_back(

@@ -6,12 +6,12 @@ import asyncio
 import json
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
-from uuid import uuid4
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.conftest import SECRET_KEY
+from tests.web.outbox_page import rescue_file
 from tests.web.roll_page import eventually
 from tests.world import fetch
 
@@ -20,26 +20,6 @@ if TYPE_CHECKING:
     from tests.gradebook_school import GradebookSchool
 
 ROOT = Path(__file__).parents[2]
-
-
-def rescue_file(school: GradebookSchool, edits: int = 3, **changes: Any) -> dict[str, Any]:
-    """What the outbox of the teacher would write."""
-    all_edits = [
-        {
-            "edit_id": str(uuid4()),
-            "kind": "comment",
-            "item": 0,
-            "student": student,
-            "base": None,
-            "value": {"text": f"rescued {student}"},
-            "entered_at": "2026-11-06T14:03:21.120Z",
-            "state": "queued",
-        }
-        for student in school.students[:edits]
-    ]
-    sections = [{"section": school.section, "edits": all_edits}]
-    file = {"format": "inkfast-rescue", "version": 1, "user": str(school.teacher), "made_at": "2026-11-06T15:00:00Z"}
-    return {**file, "sections": sections, **changes}
 
 
 async def import_file(service: Service, path: Path, *options: str) -> tuple[int, str, str]:

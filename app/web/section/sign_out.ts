@@ -23,8 +23,9 @@ export async function unsentChanges(): Promise<number> {
  */
 export async function signOut(): Promise<boolean> {
   const who = person.value;
-  const n = await unsentChanges();
   const { outbox, snapshots } = await openPageStore();
+  const unsent = await unsentChanges();
+  const n = outbox.status().storage === "memory" ? 0 : unsent; // what is nowhere but in this page goes with it
   await outbox.close();
   if (who !== null) noteLeftWork({ user_id: who.user_id, name: who.name, n });
   const isKnown = endSession(); // the other tabs hear of it before the disk is cleared

@@ -80,17 +80,18 @@ const LOOKS: Readonly<Partial<Record<StatusState, readonly [Tone, mark: string]>
 /** `trouble` is null until it is here: then what it would say is still to come, and the sentence says that. */
 export function describe(facts: StatusFacts, words: SharedWords, trouble: typeof import("./trouble.tsx") | null): StatusSentence {
   const state = stateOf(facts);
-  const unsent = facts.all.queued + facts.all.sending + facts.all.storing;
+  const { queued, sending, storing } = facts.all;
+  const kept = queued + sending;
   const [tone, mark] = LOOKS[state] ?? ["ok", "settled"];
-  const calm = calmSentence(state, facts, unsent, words);
+  const calm = calmSentence(state, facts, kept, words);
   const isRare = facts.maintenanceUntil !== null || (facts.recordsAreAway && !facts.isFromDisk);
   return {
     state,
     tone,
     mark,
-    text: calm ?? trouble?.sentenceOf(state, facts, unsent, words) ?? words.say("status.trouble"),
+    text: calm ?? trouble?.sentenceOf(state, facts, kept, words) ?? words.say("status.trouble"),
     note: (isRare && trouble?.noteOf(facts, words)) || noteOf(state, facts, words),
-    unsent,
+    unsent: kept + storing,
     isComing: trouble === null && (isRare || calm === undefined),
     offer: trouble?.offerOf(state, facts) ?? null,
   };

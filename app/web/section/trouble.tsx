@@ -27,8 +27,18 @@ function countsOf(state: StatusState, { all, here }: StatusFacts): { readonly n:
   return n > 0 ? { n, isHere: true } : { n: count(all), isHere: here === undefined };
 }
 
-/** The sentence for a state of trouble, in these words, which have learnt those of trouble; undefined for any other. */
-export function sentenceOf(state: StatusState, facts: StatusFacts, n: number, shared: SharedWords): string | undefined {
+/**
+ * The sentence for a state of trouble, in these words, which have learnt those of trouble; undefined for any other. `kept` changes
+ * are on this computer; those that are still being stored are not counted among them, for a page that is closed now loses them.
+ */
+export function sentenceOf(state: StatusState, facts: StatusFacts, kept: number, shared: SharedWords): string | undefined {
+  const { storing, storage } = facts.all;
+  if (storage === "memory") return mainSentenceOf(state, facts, kept + storing, shared);
+  const text = mainSentenceOf(state, facts, kept, shared);
+  return text && storing > 0 ? `${text} ${(shared as TroubleWords).say("status.storing_too", { n: storing })}` : text;
+}
+
+function mainSentenceOf(state: StatusState, facts: StatusFacts, n: number, shared: SharedWords): string | undefined {
   const words = shared as TroubleWords;
   const { all, now } = facts;
   const since = (moment: number | null): string => spanOf("since", moment ?? now, now, words);

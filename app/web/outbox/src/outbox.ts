@@ -66,7 +66,7 @@ export function openOutbox(options: OutboxOptions): Outbox {
     void disk.look();
   }
   const page: Record<string, (event: Event) => void> = {
-    beforeunload: (event) => kept().every(disk.isStored) || event.preventDefault(),
+    beforeunload: (event) => status()[disk.isMemory() ? "oldestUnsent" : "storing"] && event.preventDefault(),
     pagehide: drain.leave,
     visibilitychange: () => (document.hidden ? drain.leave() : comeBack()),
     online: comeBack,

@@ -280,6 +280,23 @@ test("leaving with something that is not on disk asks first", async () => {
   assert.equal(asked, 1);
 });
 
+test("leaving without a disk asks first, until the server holds all", async () => {
+  const tab = world.open(server.fetch);
+  let asked = 0;
+  const leave = () => world.say("beforeunload", { preventDefault: () => asked++ });
+  tab.isDiskGone = true;
+  tab.terminate();
+  server.mode = "lost";
+  void tab.outbox.put(1, [score(1, "1")]);
+  await world.pass(21_000);
+  leave();
+  assert.deepEqual([asked, tab.outbox.status().storage, tab.outbox.status().queued], [1, "memory", 1]);
+  server.mode = "ok";
+  await world.pass(120_000);
+  leave();
+  assert.deepEqual([asked, tab.outbox.status().storage, tab.outbox.status().drafted], [1, "memory", 1]);
+});
+
 test("an event never drops anything: the outbox asks, and hears what was refused", async () => {
   server.isLateBad = () => true;
   server.nextSaveMs = 60_000;

@@ -3,6 +3,7 @@ import type { VNode } from "preact";
 import { useState } from "preact/hooks";
 import { downloadRescue } from "../../section/download.ts";
 import { outboxOfPage } from "../../section/outbox.ts";
+import { outboxStatus } from "../../section/outbox_status.ts";
 import { signOut, unsentChanges } from "../../section/sign_out.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import { isSigningOut } from "./leaving.tsx";
@@ -21,6 +22,7 @@ async function leave(): Promise<void> {
 
 export function SignOutButton({ words, name }: { readonly words: HomeWords; readonly name: string }): VNode {
   const [left, setLeft] = useState(0);
+  const isNowhere = outboxStatus.value?.storage === "memory";
   const onClick = async (): Promise<void> => {
     (await outboxOfPage()).flush();
     const n = await unsentChanges();
@@ -34,7 +36,7 @@ export function SignOutButton({ words, name }: { readonly words: HomeWords; read
       </button>
       {left > 0 && (
         <Dialog title={words.say("home.sign_out.title", { n: left })} closeLabel={words.say("dialog.cancel")} onClose={() => setLeft(0)}>
-          <p>{words.say("home.sign_out.left", { n: left, name })}</p>
+          <p>{words.say(isNowhere ? "home.sign_out.lost" : "home.sign_out.left", { n: left, name })}</p>
           <p class="choices">
             <button type="button" class="button" data-first onClick={() => void outboxOfPage().then(downloadRescue)}>
               {words.say("rescue.download")}

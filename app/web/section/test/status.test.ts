@@ -42,6 +42,24 @@ test("nothing is called saved before the server has said so", async () => {
   }
 });
 
+test("what is still being stored is not said to be on this computer", async () => {
+  const more = "8 changes are still being stored: keep this page open.";
+  const all: Partial<OutboxStatus> = { queued: 290, sending: 2, storing: 8, oldestUnsent: NOW };
+  const since = NOW - 61 * 60_000;
+  assert.equal((await said({ ...all, offlineSince: NOW })).text, `Offline since 2:41 pm. 292 changes are on this computer. You can go on. ${more}`);
+  assert.equal((await said({ ...all, offlineSince: NOW })).unsent, 300);
+  const states = [{ offlineSince: NOW }, { oldestUnsent: since }, { signInRequired: true }, { stuck: { status: 422, code: "malformed_request" } }];
+  for (const state of states) {
+    const { text } = await said({ ...all, ...state });
+    assert.match(text, /292 changes /);
+    assert.ok(text.endsWith(more), text);
+  }
+  assert.match((await said({ storing: 8, offlineSince: NOW })).text, /kept on this computer\. 8 changes are still being stored/);
+  assert.match((await said({ ...all, storing: 1, conflicts: 1 }, {}, "es")).text, /1 cambio aún se está guardando: deje abierta esta página\.$/);
+  // Where there is no disk, all of them are nowhere else.
+  assert.match((await said({ ...all, storage: "memory" })).text, /: 300 changes are nowhere else\.$/);
+});
+
 test("the worst state wins", async () => {
   const all: Partial<OutboxStatus> = { queued: 2, drafted: 3, lastAcknowledged: NOW, oldestUnsent: NOW };
   const worse: [Partial<OutboxStatus>, string][] = [
