@@ -152,14 +152,14 @@ export function openDrain(
 
   /**
    * The page may be gone in a moment: say everything that is unrecorded now, from memory, as a client of its own that only
-   * does this, since numbers are given on disk and that takes time. From the oldest unrecorded edit on, as nothing of this
+   * does this, since numbers are given on disk and that takes time: what was typed last may never get there. From the oldest unrecorded edit on, as nothing of this
    * client is known to be held and a gap would go unnoticed. An edit is known by its id alone, so all of it may come again.
    */
   function leave(): void {
     let bytesMax = BYTES_MAX; // of all such requests in flight; what is too much is refused by the browser
     for (const of of all()) {
       const { section } = of;
-      const rows = fit(openOf(disk.view(), section).filter(disk.isStored), EDITS_MAX, bytesMax);
+      const rows = fit(openOf(disk.view(), section), EDITS_MAX, bytesMax);
       const isNews = rows.some((row) => row.n > of.left && row.state === "queued");
       const edits = rows.map((row, i) => wire(row, i + 1));
       if (!isNews || of.signInRequired || of.stuck || of.isClosed) continue;

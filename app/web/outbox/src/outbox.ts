@@ -66,7 +66,8 @@ export function openOutbox(options: OutboxOptions): Outbox {
     void disk.look();
   }
   const page: Record<string, (event: Event) => void> = {
-    beforeunload: (event) => status()[disk.isMemory() ? "oldestUnsent" : "storing"] && event.preventDefault(),
+    // Chrome before 119 looks at nothing else.
+    beforeunload: (event) => status()[disk.isMemory() ? "oldestUnsent" : "storing"] && ((event as BeforeUnloadEvent).returnValue = name),
     pagehide: drain.leave,
     visibilitychange: () => (document.hidden ? drain.leave() : comeBack()),
     online: comeBack,

@@ -159,6 +159,21 @@ test("rule 3: hiding the page sends at once, from memory, as a client that only 
   assert.deepEqual(lastSent().map(({ seq }) => seq), [1, 2, 3]);
 });
 
+test("rule 3: what is typed last is sent too, though it is not on disk yet; and is the same edit when it gets there", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  const last = tab.outbox.put(1, [score(1, "12"), score(2, "2")]);
+  world.look("hidden");
+  assert.deepEqual([server.requests[0]!.keepalive, scores(lastSent())], [true, ["12", "2"]]);
+  await world.settle();
+  assert.deepEqual((await last).map(({ edit_id }) => edit_id), lastSent().map(({ edit_id }) => edit_id));
+  assert.equal(tab.outbox.status().drafted, 2);
+  await world.pass(11_000);
+  server.flush();
+  await world.pass(11_000);
+  assert.deepEqual([server.records.size, tab.outbox.kept(1)], [2, []]);
+});
+
 test("rule 3: without keepalive the beacon carries it, as JSON", async () => {
   const sent: Blob[] = [];
   const tab = await opened();

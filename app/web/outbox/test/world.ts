@@ -70,8 +70,11 @@ export class World {
   }
 
   /** Say an event of the window or the document. */
-  say(name: string, event: object = {}): void {
-    for (const listener of [...(this.listeners.get(name) ?? [])]) listener({ type: name, ...event });
+  /** Returns the event as the listeners have left it. */
+  say(name: string, event: object = {}): Record<string, unknown> {
+    const said = { type: name, ...event };
+    for (const listener of [...(this.listeners.get(name) ?? [])]) listener(said);
+    return said;
   }
 
   look(visibility: "visible" | "hidden"): void {
