@@ -256,6 +256,26 @@ async def test_a_page_of_somebody_else_says_whose_it_is(open_page: OpenPage, sch
     await expect(third.get_by_role("heading", level=1)).to_have_text("Sections of Elena Ruiz")
 
 
+async def test_a_page_that_is_covered_stays_so_whatever_the_server_says(
+    open_page: OpenPage, school: GradebookSchool
+) -> None:
+    page = await open_page(f"/app/sections/{school.section}")
+    await expect(page.get_by_role("grid")).to_be_visible()
+    other = await page.context.new_page()
+    await other.goto("/app/")
+    await other.get_by_role("button", name="Sign out").click()
+    await expect(other.get_by_label("User name")).to_be_visible()
+    await expect(page.locator(".veil-full")).to_be_visible()
+    async with page.expect_response(
+        lambda answer: answer.status == 401 and answer.url.endswith("/api/v1/session"), timeout=60_000
+    ):
+        # As when somebody comes back to this tab: it asks for news.
+        await page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await page.evaluate("fetch('/api/v1/session')")  # what that answer changes is done
+    await expect(page.locator(".veil-full")).to_be_visible()
+    await expect(page.get_by_text("You can go on")).to_have_count(0)
+
+
 async def test_what_is_not_sent_stays_for_the_one_who_typed_it(
     open_page: OpenPage, school: GradebookSchool, service: Service, recorded: Recorded
 ) -> None:

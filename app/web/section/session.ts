@@ -158,7 +158,9 @@ function again(wait_ms: number): void {
 
 function need(why: SignInReason): void {
   clearTimeout(timer);
-  signInNeeded.value = why;
+  // Where somebody has signed out, or somebody else has signed in, the server's answer that nobody is says no more; and what is
+  // covered stays covered.
+  if (why !== "ended" || signInNeeded.value === null) signInNeeded.value = why;
 }
 
 /** Somebody is signed in. If it is not whom this page works for, the page is not theirs. */
