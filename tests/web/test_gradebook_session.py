@@ -241,3 +241,24 @@ async def test_paper_has_everybody_in_words_and_says_what_is_not_sent(
     await page.emulate_media(media="screen")
     await page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     await expect(paper).to_have_count(0)
+
+
+async def test_a_comment_is_taken_back_in_its_turn(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    grades = await open_grades(open_page, service, school)
+    cell = (school.columns[4], school.students[6])
+    await grades.enter("Flores, Luis", "Quiz 2", "11")
+    await grades.go("Flores, Luis", "Quiz 2")
+    await grades.page.keyboard.press("Control+m")
+    await grades.page.keyboard.type("Come and see me.")
+    await grades.page.keyboard.press("Escape")
+    await expect(grades.input).to_be_focused()
+    await grades.is_recorded({cell: {"text": "Come and see me."}}, COMMENT)
+    await grades.page.keyboard.press("Control+z")
+    await expect(grades.notice).to_contain_text("1 cell is as it was before.")
+    await grades.is_recorded({cell: {"text": ""}}, COMMENT)
+    await grades.expect_shown("Flores, Luis", "Quiz 2", "11")
+    await grades.page.keyboard.press("Control+y")
+    await grades.is_recorded({cell: {"text": "Come and see me."}}, COMMENT)
+    assert (await grades.recorded())[cell] == {"score": "11"}

@@ -155,7 +155,7 @@ async def test_an_unreadable_text_stays_in_its_cell_until_it_is_mended(page: Pag
     assert await page.locator(".grid-says").is_visible()
     await keys(page, "F2", "Backspace", "Enter")
     assert await text(page, 0, 0) == "17"
-    assert await page.evaluate("bench.grid.refusals") == 0
+    assert await page.evaluate("bench.grid.entry.refusals") == 0
 
 
 async def test_escape_gives_up_an_unreadable_text(page: Page) -> None:
@@ -163,7 +163,7 @@ async def test_escape_gives_up_an_unreadable_text(page: Page) -> None:
     await keys(page, "Enter", "ArrowUp", "Escape")
     assert await value(page) == "0"
     assert await shown(page, 0, 0) == "0"
-    assert await page.evaluate("bench.grid.refusals") == 0
+    assert await page.evaluate("bench.grid.entry.refusals") == 0
 
 
 async def test_a_colleagues_value_never_replaces_what_is_being_typed(page: Page) -> None:
@@ -196,14 +196,28 @@ async def test_what_is_typed_follows_its_student_through_a_sort(page: Page) -> N
     assert await page.evaluate("[bench.model.texts[0][0], bench.model.texts[49][0]]") == ["9", "43"]
 
 
-async def test_what_is_typed_waits_for_a_student_who_is_filtered_away(page: Page) -> None:
+async def test_what_is_typed_for_a_student_who_is_filtered_away_is_entered_and_no_more(page: Page) -> None:
     await stop_clock(page)
+    before = await page.evaluate("bench.model.texts")
     await keys(page, "9")
     await page.evaluate("bench.model.reorder([5, 6, 7])")
-    assert await page.evaluate("bench.model.texts.map((row) => row[0]).indexOf('9')") == -1
+    await keys(page, "8", "Enter")  # are for nobody
+    before[0][0] = "9"
+    assert await page.evaluate("bench.model.texts") == before
     await page.evaluate("bench.model.reorder([0, 5, 6, 7])")
     assert await shown(page, 0, 0) == "9"
-    assert await page.evaluate("bench.grid.refusals") == 1
+    await keys(page, "Control+z")
+    assert await page.evaluate("bench.model.texts") == before
+
+
+async def test_what_cannot_be_read_waits_for_a_student_who_is_filtered_away(page: Page) -> None:
+    await stop_clock(page)
+    await keys(page, "9", "x")
+    await page.evaluate("bench.model.reorder([5, 6, 7])")
+    assert [event["sentence"] for event in await events(page, "refused")] == ["This column takes numbers; 9x is none."]
+    await page.evaluate("bench.model.reorder([0, 5, 6, 7])")
+    assert await shown(page, 0, 0) == "9x"
+    assert await page.evaluate("bench.grid.entry.refusals") == 1
 
 
 async def test_copy_and_paste_between_cells_by_the_keyboard(page: Page) -> None:

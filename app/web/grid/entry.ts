@@ -123,15 +123,15 @@ export class Entry {
     clearTimeout(this.#timer);
     const { row, column, input } = this;
     const text = input.value;
-    const now = whereIs(this.#model, this.key);
-    if (!this.isDirty || now.row < 0) {
-      // The row has gone while somebody typed in it: the text waits for its return.
-      if (this.isDirty) this.#refusals.set(nameOf(this.key), { text, sentence: "", seen: this.#seen, isTold: true });
+    if (!this.isDirty) {
       if (isLeft) this.#tellRefusal(row, column);
       return;
     }
+    const now = whereIs(this.#model, this.key);
     this.#held = text;
-    const [verdict] = this.#enter({ ...now, text, ...(this.#seen === undefined ? {} : { seen: this.#seen }) });
+    const entry = { ...now, text, ...(this.#seen === undefined ? {} : { seen: this.#seen }) };
+    // The cell may have gone while somebody typed in it: the text is its own all the same, without a step that could be taken back.
+    const [verdict] = now.row < 0 ? this.#model.enter([{ ...entry, key: this.key }]) : this.#enter(entry);
     if (verdict && !verdict.isTaken) {
       this.#refusals.set(nameOf(this.key), { text, sentence: verdict.sentence, seen: this.#seen, isTold: false });
       this.#tellRefusal(now.row, now.column, isLeft);
@@ -140,7 +140,7 @@ export class Entry {
       this.#hasEntered = true;
       // Who types on in the cell has seen what was entered just now, and nothing that comes later.
       this.#seen = isLeft ? undefined : this.#model.seen?.(now.row, now.column);
-      if (verdict?.warning) this.#tell({ kind: "warned", ...now, sentence: verdict.warning });
+      if (verdict?.warning && now.row >= 0) this.#tell({ kind: "warned", ...now, sentence: verdict.warning });
     }
     this.#redraw(now.row, now.column);
     if (isLeft) this.mode = "ready";

@@ -7,7 +7,7 @@ import { onKey } from "./keys.ts";
 import { type GridCell, type GridEntry, type GridEvent, type GridModel, type GridVerdict, type GridWords, type Range, keyOf, whereIs } from "./model.ts";
 import { type On, listenToPointer } from "./pointer.ts";
 import { GridTable, dress, element, saysOf } from "./table.ts";
-import { UndoStack } from "./undo.ts";
+import { type OtherStep, UndoStack } from "./undo.ts";
 
 const ROW_PX = 30;
 const TOUCH_ROW_PX = 44;
@@ -79,11 +79,6 @@ export class Grid {
 
   get isRange(): boolean {
     return this.#end.row !== this.entry.row || this.#end.column !== this.entry.column;
-  }
-
-  /** How many texts stay in their cells because they could not be read. */
-  get refusals(): number {
-    return this.entry.refusals;
   }
 
   /** The corner of the range that Shift and the arrows move. */
@@ -169,6 +164,13 @@ export class Grid {
     this.entry.commit(true);
   }
 
+  /** The same, before the page is gone; true where it was typed just now, or where a text cannot be entered and goes with the page. */
+  leave(): boolean {
+    const isLate = this.entry.isDirty;
+    this.commit();
+    return isLate || this.entry.refusals > 0;
+  }
+
   /** Enter texts as one step for undo. */
   enter(entries: readonly GridEntry[]): readonly GridVerdict[] {
     if (!entries.length) return [];
@@ -179,6 +181,11 @@ export class Grid {
       this.#redrawCell(row, column);
     });
     return verdicts;
+  }
+
+  /** Something was done beside the cells, and is the first to be taken back. */
+  remember(step: OtherStep): void {
+    this.#undo.add(step);
   }
 
   has(what: "undo" | "redo"): boolean {
@@ -327,12 +334,15 @@ export class Grid {
       this.#drawRange();
       return this.#redrawCell(row, column);
     }
+    const isTaken = row < 0 && entry.isDirty;
     if (row < 0) entry.commit(true);
     const nearest = (index: number, old: number, last: number) => (index >= 0 ? index : Math.max(0, Math.min(old, last)));
     this.#arrive(
       nearest(model.rowOf(entry.key.rowKey), entry.row, this.lastRow),
       nearest(model.columnOf(entry.key.columnKey), entry.column, this.lastColumn),
     );
+    // The cell has gone from under somebody who types: the next keys are not for the one beside it.
+    if (isTaken) entry.input.blur();
     if (document.activeElement === entry.input) entry.input.select();
   }
 

@@ -77,6 +77,8 @@ export interface GridEntry {
   readonly text: string;
   /** What `GridModel.seen` said when the typing began; missing where nothing was typed over a while (paste, fill, undo). */
   readonly seen?: unknown;
+  /** The cell, where it is not shown any more (`row` or `column` is -1): it went while somebody typed in it. */
+  readonly key?: CellKey;
 }
 
 /** `warning`: it is taken, and the person should look twice (above the maximum of a column with extra credit). */

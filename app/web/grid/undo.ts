@@ -2,7 +2,9 @@
 import { type CellKey, type GridEntry, type GridModel, type GridVerdict, keyOf, whereIs } from "./model.ts";
 
 interface Change extends CellKey { readonly before: string; readonly after: string }
-type Step = readonly Change[];
+/** What was done beside the cells. `turn` does the contrary, and returns the step back; null where that would undo somebody else's. */
+export interface OtherStep { turn(): OtherStep | null }
+type Step = readonly Change[] | OtherStep;
 
 const STEPS_MAX = 200;
 
@@ -28,17 +30,21 @@ export class UndoStack {
       entries,
       entries.map(({ row, column }) => ({ ...keyOf(model, row, column), before: model.text(row, column) })),
     );
-    const { undo, redo } = this.#steps;
-    const last = joins ? undo.pop() : undefined;
+    const { undo } = this.#steps;
+    const last = (joins ? undo.pop() : undefined) as readonly Change[] | undefined; // joined is only what has just been entered
     if (last?.length && step.length) step[0] = { ...(step[0] as Change), before: (last[0] as Change).before };
     else if (last) undo.push(last);
     const changed = step.filter(({ before, after }) => before !== after);
-    if (changed.length) {
-      undo.push(changed);
-      redo.length = 0;
-      if (undo.length > STEPS_MAX) undo.shift();
-    }
+    if (changed.length) this.add(changed);
     return verdicts;
+  }
+
+  /** This was done last. */
+  add(step: Step): void {
+    const { undo, redo } = this.#steps;
+    undo.push(step);
+    redo.length = 0;
+    if (undo.length > STEPS_MAX) undo.shift();
   }
 
   has(what: "undo" | "redo"): boolean {
@@ -49,12 +55,18 @@ export class UndoStack {
   turn(what: "undo" | "redo"): (Undone & { readonly first?: CellKey }) | undefined {
     const step = this.#steps[what].pop();
     if (!step) return undefined;
+    const other = this.#steps[what === "undo" ? "redo" : "undo"];
+    if ("turn" in step) {
+      const back = step.turn();
+      if (back) other.push(back);
+      return { cells: back ? 1 : 0, hidden: 0, left: back ? 0 : 1 };
+    }
     const model = this.#model;
     const shown = step.map((change) => ({ ...whereIs(model, change), change })).filter(({ row }) => row >= 0);
     const own = shown.filter(({ row, column, change }) => model.text(row, column) === change.after);
     const entries = own.map(({ row, column, change }) => ({ row, column, text: change.before }));
     const back = this.#enter(entries, own.map(({ change }) => ({ ...change, before: change.after }))).step;
-    if (back.length) this.#steps[what === "undo" ? "redo" : "undo"].push(back);
+    if (back.length) other.push(back);
     const hidden = step.length - shown.length;
     return { cells: back.length, hidden, left: shown.length - back.length, ...(back[0] ? { first: back[0] } : {}) };
   }

@@ -3,7 +3,7 @@ import type { Outbox } from "@inkfast/outbox";
 import { rescue } from "@inkfast/outbox/rescue";
 // Whoever can download has the status line already: the build cuts no piece off for this.
 import "./status_line.tsx";
-import type { LineItem, SectionView, ShownCell, Student } from "./types.ts";
+import type { LineItem, Place, SectionView, ShownCell, Student } from "./types.ts";
 
 /** Put a file into the person's downloads. */
 export function download(name: string, type: string, text: string): void {
@@ -27,8 +27,8 @@ export interface CsvWords {
   readonly student: string;
   readonly identifier: string;
   readonly outOf: (max: string) => string;
-  /** What a cell says: its score with its flags, as the page shows it. */
-  readonly cell: (value: unknown, column: LineItem) => string;
+  /** What a cell says: its score with its flags, as the page shows it; and in words, where that is not what stands in the records. */
+  readonly cell: (value: unknown, place: Place) => string;
   readonly comment: string;
 }
 
@@ -49,8 +49,8 @@ export function csvOf(view: SectionView, words: CsvWords): string {
     `${student.family_name}, ${student.given_name}`,
     student.identifier ?? "",
     ...columns.map((column) => {
-      const { edit_id, value } = scoreOf(column, student);
-      return edit_id === null ? "" : words.cell(value, column);
+      const { edit_id, value, place } = scoreOf(column, student);
+      return edit_id === null ? "" : words.cell(value, place);
     }),
     ...commented.map((column) => commentOf(column, student)),
   ]);

@@ -43,13 +43,16 @@ async function open(): Promise<PageStore> {
   });
   outboxStatus.value = outbox.status();
   // Where the form was needed, it closes when somebody has signed in: then what waits is sent.
-  // Where it was ended on purpose, nothing more is sent from here: whoever signs in then gets a fresh page.
+  // Where it was ended on purpose, nothing more is sent from here: whoever signs in then gets a fresh page. But what is nowhere but
+  // in this page would go with it, so there the same person may sign in again and go on.
   let wasNeeded = false;
   let isClosed = false;
   afterChange(() => {
     const why = signInNeeded.value;
     if (wasNeeded && why === null) isClosed ? location.reload() : outbox.signedIn();
-    if (!isClosed && (why === "other_person" || why === "signed_out")) {
+    const { storage, oldestUnsent } = outbox.status();
+    const isNowhere = storage === "memory" && oldestUnsent !== null;
+    if (!isClosed && (why === "other_person" || (why === "signed_out" && !isNowhere))) {
       isClosed = true;
       void outbox.close();
     }

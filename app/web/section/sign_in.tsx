@@ -45,7 +45,7 @@ function Overlay({ why, words, onLater }: OverlayProps): VNode {
   const name = person.value?.name ?? "";
   const other = otherPerson.value;
   const status = outboxStatus.value;
-  const n = status === null ? 0 : status.queued + status.sending;
+  const n = status === null || status.storage === "memory" ? 0 : status.queued + status.sending;
   // What somebody else may not read is not behind the form, but gone from the screen.
   const isCovered = why === "signed_out" || why === "other_person";
   const onKeyDown = (event: KeyboardEvent): void => {

@@ -114,7 +114,7 @@ export function stateOf({ all, here, now, signIn, unreachableSince }: StatusFact
   if (all.sending > 0) return "sending";
   if (all.queued > 0) return "queued";
   if (all.drafted > 0) return "drafted";
-  return all.lastRecorded !== null || all.lastAcknowledged !== null ? "recorded" : "nothing";
+  return all.lastRecorded !== null ? "recorded" : "nothing";
 }
 
 function timeOf(moment: number, now: number, words: SharedWords): string {
@@ -128,7 +128,7 @@ function calmSentence(state: StatusState, { all, now }: StatusFacts, n: number, 
     case "drafted":
       return words.say("status.drafted", { n: all.drafted, at: words.at(all.lastAcknowledged ?? now, now) });
     case "recorded":
-      return words.say("status.recorded", { time: timeOf(all.lastRecorded ?? all.lastAcknowledged ?? now, now, words) });
+      return words.say("status.recorded", { time: timeOf(all.lastRecorded ?? now, now, words) });
     case "storing":
     case "sending":
     case "queued":

@@ -64,9 +64,10 @@ function mainSentenceOf(state: StatusState, facts: StatusFacts, n: number, share
 }
 
 /** What goes on at the district. */
-export function noteOf({ now, asOf, maintenanceUntil, isFromDisk, recordsAreAway }: StatusFacts, shared: SharedWords): string | null {
+export function noteOf({ all, now, asOf, maintenanceUntil, isFromDisk, recordsAreAway }: StatusFacts, shared: SharedWords): string | null {
   const words = shared as TroubleWords;
-  if (maintenanceUntil !== null && maintenanceUntil > now) return words.say("status.maintenance", { until: spanOf("until", maintenanceUntil, now, words) });
+  const isKept = all.storage !== "memory";
+  if (isKept && maintenanceUntil !== null && maintenanceUntil > now) return words.say("status.maintenance", { until: spanOf("until", maintenanceUntil, now, words) });
   return recordsAreAway && !isFromDisk && asOf !== null ? words.say("status.records_away", { at: words.at(asOf, now) }) : null;
 }
 

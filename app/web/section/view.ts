@@ -45,6 +45,8 @@ export class SectionOfPage implements SectionView {
   readonly #around: Surroundings;
   readonly #standing = new StandingCells();
   #kept: Map<string, KeptEdit[]> = new Map();
+  /** The outbox has no disk: what it keeps is nowhere but in this page. */
+  #isNowhere = false;
   #columns: readonly LineItem[] | undefined;
   #elsewhere: readonly OpenConflict[] | undefined;
   /** Conflicts that an edit of mine has decided, and the snapshot still lists. */
@@ -185,6 +187,7 @@ export class SectionOfPage implements SectionView {
   #readKept(): void {
     this.#kept = new Map();
     this.#elsewhere = undefined;
+    this.#isNowhere = this.#around.outbox.status(this.id).storage === "memory";
     for (const edit of this.#around.outbox.kept(this.id)) {
       const key = keyOf(edit);
       const others = this.#kept.get(key);
@@ -226,7 +229,7 @@ export class SectionOfPage implements SectionView {
     return {
       standing: this.#standing.get(key),
       kept,
-      isStoring: kept.length > 0 && this.#around.outbox.isStoring(this.id, name),
+      isStoring: kept.length > 0 && (this.#isNowhere || this.#around.outbox.isStoring(this.id, name)),
       isFromDisk: this.isFromDisk,
       elsewhere: kept.length > 0 ? undefined : this.#openElsewhere().find((c) => keyOf(c) === key && c.author_id === this.#around.me.user_id),
       me: this.#around.me.user_id,

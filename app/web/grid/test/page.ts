@@ -54,8 +54,11 @@ export class PlainModel implements GridModel {
     this.entered++;
     const verdicts = entries.map((entry) => this.judge(entry));
     const taken = entries.filter((_, i) => verdicts[i]?.isTaken);
-    for (const { row, column, text } of taken) (this.texts[this.order[row] as number] as string[])[column] = text;
-    this.#listener(taken);
+    for (const { row, column, text, key } of taken) {
+      const [inRow, inColumn] = key ? [key.rowKey, key.columnKey].map((name) => Number(name.slice(1))) : [this.order[row], column];
+      (this.texts[inRow as number] as string[])[inColumn as number] = text;
+    }
+    this.#listener(taken.filter(({ key }) => !key));
     return verdicts;
   }
 

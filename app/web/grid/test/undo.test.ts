@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { GridEntry, GridModel } from "../model.ts";
-import { UndoStack } from "../undo.ts";
+import { type OtherStep, UndoStack } from "../undo.ts";
 
 /** One column of texts; `x` is refused, and a text with a star is read without it. */
 function modelOf(texts: string[]) {
@@ -94,4 +94,31 @@ test("at most two hundred steps are kept", () => {
   for (let i = 1; i <= 250; i++) stack.enter([entry(0, String(i))]);
   while (stack.turn("undo")) assert.ok(state.calls < 600);
   assert.deepEqual(state.texts, ["50"]);
+});
+
+test("what was done beside the cells is taken back in its turn, and done again; or left alone where somebody else has changed it", () => {
+  const { state, model } = modelOf(["1"]);
+  const stack = new UndoStack(model);
+  let comment = "new";
+  const step = (before: string, after: string): OtherStep => ({
+    turn() {
+      if (comment !== after) return null;
+      comment = before;
+      return step(after, before);
+    },
+  });
+  stack.enter([entry(0, "7")]);
+  stack.add(step("old", "new"));
+  stack.enter([entry(0, "78")], true); // on in the same cell: a step of its own now
+  assert.equal(stack.turn("undo")?.cells, 1);
+  assert.deepEqual([state.texts[0], comment], ["7", "new"]);
+  assert.deepEqual(stack.turn("undo"), { cells: 1, left: 0, hidden: 0 });
+  assert.deepEqual([state.texts[0], comment], ["7", "old"]);
+  assert.equal(stack.turn("redo")?.cells, 1);
+  assert.equal(comment, "new");
+  comment = "theirs";
+  assert.deepEqual(stack.turn("undo"), { cells: 0, left: 1, hidden: 0 });
+  assert.equal(comment, "theirs");
+  assert.equal(stack.turn("undo")?.cells, 1);
+  assert.equal(state.texts[0], "1");
 });

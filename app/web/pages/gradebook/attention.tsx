@@ -11,7 +11,8 @@ import { dayOf, nameOf, reasonOf, sidesOf, spoken, whereOf } from "./told.ts";
 /** Decide a conflict: one's own value, or the one that stands. */
 async function settle(desk: BesideDesk, { edit_id, cell, value, head, typedBy }: Concern, choice: "mine" | "theirs"): Promise<void> {
   desk.grid?.commit();
-  if (typedBy === "here") await desk.outbox.settle(edit_id, choice);
+  // Against what was shown; where another tab has decided it meanwhile, there is nothing left to do.
+  if (typedBy === "here") await desk.outbox.settle(edit_id, choice, head ?? undefined).catch(() => {});
   else await desk.view.enter([{ ...cell, value: choice === "mine" ? value : head?.value, resolves: [edit_id] }]);
   desk.grid?.focus();
 }

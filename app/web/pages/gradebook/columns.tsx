@@ -70,6 +70,8 @@ export function ColumnForm({ desk, item }: { readonly desk: BesideDesk; readonly
   const [isChecked, setChecked] = useState(false);
   const ids = view.reservedIds();
   const id = item?.line_item_id ?? ids[0];
+  // What was seen when the form opened, and not what a colleague has entered since.
+  const [seen] = useState(() => view.cell({ kind: "line_item", item: id ?? 0, student: 0 }).edit_id);
   const faults = isChecked ? faultsOf(typed) : {};
   const onSubmit = (event: Event): void => {
     event.preventDefault();
@@ -81,7 +83,7 @@ export function ColumnForm({ desk, item }: { readonly desk: BesideDesk; readonly
       return;
     }
     const value = definitionFrom(typed, item?.position ?? nextPosition(view.lineItems));
-    void view.enter([{ kind: "line_item", item: id, student: 0, value }]).catch(desk.model.onFailure);
+    void view.enter([{ kind: "line_item", item: id, student: 0, value, base: seen }]).catch(desk.model.onFailure);
     const student = desk.active.value?.student.student_id ?? 0;
     if (item === null && !typed.isHidden) desk.done(() => desk.goTo({ kind: "score", item: id, student }));
     else desk.close();

@@ -1,6 +1,9 @@
 /** A comment on one score, kept as it is typed, like a score. */
+import type { CellName } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import type { OtherStep } from "../../grid/undo.ts";
+import { onLeaving } from "../../section/leaving.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import type { BesideDesk } from "./beside.ts";
 import type { ActiveCell } from "./desk.ts";
@@ -10,6 +13,17 @@ import { spoken } from "./told.ts";
 const CHARACTERS_MAX = 2_000;
 const PAUSE_MS = 400;
 
+/** A comment was `before` and is `after` now, as a step that can be taken back. */
+function stepOf(desk: BesideDesk, cell: CellName, before: string, after: string): OtherStep {
+  return {
+    turn() {
+      if (commentOf(desk.view.cell(cell).value) !== after) return null;
+      desk.view.enter([{ ...cell, value: { text: before } }]).catch(desk.model.onFailure);
+      return stepOf(desk, cell, after, before);
+    },
+  };
+}
+
 /** Enter a text, at most once for each pause; `finish` enters what is left at once. */
 function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { first: string; typed: (text: string) => void; finish: () => void; isKept: boolean } {
   const { view } = desk;
@@ -17,13 +31,21 @@ function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { first: s
   const [isKept, setKept] = useState(false);
   // From the first drawing on, and not from an effect after it: the first letters may come before the effect.
   const [opened] = useState(() => view.cell(cell));
-  const state = useRef({ text: commentOf(opened.value), entered: commentOf(opened.value), isFirst: true, timer: 0 });
+  const first = commentOf(opened.value);
+  const state = useRef({ first, text: first, entered: first, isFirst: true, isTooLong: false, timer: 0 });
   useLayoutEffect(() => {
-    const leave = (): void => enter();
-    window.addEventListener("pagehide", leave);
-    return () => {
-      window.removeEventListener("pagehide", leave);
+    const stop = onLeaving(() => {
+      const { text, entered, isTooLong } = state.current;
       enter();
+      return text !== entered || isTooLong;
+    });
+    document.addEventListener("visibilitychange", enter);
+    return () => {
+      stop();
+      document.removeEventListener("visibilitychange", enter);
+      enter();
+      const { first, entered } = state.current;
+      if (entered !== first) desk.grid?.remember(stepOf(desk, cell, first, entered));
     };
   }, []);
   const enter = (): void => {
@@ -36,18 +58,19 @@ function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { first: s
     const base = now.isFirst ? { base: opened.edit_id } : {};
     now.isFirst = false;
     // What was typed while the disk was busy is not there with it.
-    view.enter([{ ...cell, value: { text }, ...base }]).then(() => setKept(now.text === text), desk.model.onFailure);
+    view.enter([{ ...cell, value: { text }, ...base }]).then(() => setKept(now.text === text && desk.outbox.status().storage !== "memory"), desk.model.onFailure);
   };
   const typed = (text: string): void => {
     const now = state.current;
     clearTimeout(now.timer);
     setKept(false);
     const plain = text.replace(/\r\n?/g, "\n").replace(/\0/g, "");
-    if ([...plain].length > CHARACTERS_MAX) return;
+    now.isTooLong = [...plain].length > CHARACTERS_MAX;
+    if (now.isTooLong) return;
     now.text = plain;
     now.timer = window.setTimeout(enter, PAUSE_MS);
   };
-  return { first: commentOf(opened.value), typed, finish: enter, isKept };
+  return { first, typed, finish: enter, isKept };
 }
 
 export function Comment({ desk, item, student }: ActiveCell & { readonly desk: BesideDesk }): VNode {

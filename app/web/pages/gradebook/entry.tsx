@@ -1,4 +1,5 @@
 /** Open the gradebook of the section that the address names. */
+import { onLeaving } from "../../section/leaving.ts";
 import { openSectionPage } from "../../section/section_page.tsx";
 import { StatusLine } from "../../section/status_line.tsx";
 import { Desk } from "./desk.ts";
@@ -14,6 +15,7 @@ void openSectionPage("gradebook", WORDS, (view, outbox, words) => {
   const title = `${words.say("gradebook.title")} · ${view.facts.title}`;
   if (matchMedia(PHONE).matches) beginWithOneColumn(desk);
   readyToPrint(desk);
+  onLeaving(() => desk.grid?.leave() ?? false);
   // The pictures count every score there is: the first one is typed before.
   setTimeout(() => desk.model.drawPictures());
   return () => (

@@ -78,7 +78,8 @@ function Entry({ desk, active, kind, line }: EntryProps): VNode {
   const value = inWords(kind, line.value, words);
   const { author_id, author_name } = line;
   const name = author_id === person.value?.user_id ? words.say("history.you") : nameOf(author_name ? { author_id, author_name } : { author_id }, desk);
-  const shown = view.cell(cell).value;
+  const { value: shown, kept, place } = view.cell(cell);
+  const isStoring = place === "storing" && line.edit_id === kept?.edit_id;
   const isShown = kind === "score" ? isSame(line.value, shown) : JSON.stringify(line.value) === JSON.stringify(shown);
   const restore = (button: Element): void => {
     // The button goes away with this, and the focus would be nowhere.
@@ -98,7 +99,7 @@ function Entry({ desk, active, kind, line }: EntryProps): VNode {
         {line.stands && <span class="badge" data-tone="ok">{words.say("history.stands")}</span>}
       </div>
       <p>
-        {name} · {words.say(`history.state.${stateKey(line)}`)}
+        {name} · {isStoring ? words.say("place.storing") : words.say(`history.state.${stateKey(line)}`)}
       </p>
       <p class="quiet">{times.join(" · ")}</p>
       {line.code && <p class="wrong">{reasonOf({ code: line.code, params: { min: active.item.result_value_min, max: active.item.result_value_max } }, words)}</p>}

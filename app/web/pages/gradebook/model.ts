@@ -1,5 +1,5 @@
 /** What the grid shows: a section's students and columns as they are arranged now, and the scores in their words. */
-import type { ColumnHead, GridCell, GridEntry, GridModel, GridVerdict, Mark } from "../../grid/model.ts";
+import type { CellKey, ColumnHead, GridCell, GridEntry, GridModel, GridVerdict, Mark } from "../../grid/model.ts";
 import type { LineItem, Place, SectionView, ShownCell, Student } from "../../section/types.ts";
 import { arrangedColumns, byName, nameOf, numberOf, PLAIN, spokenName, type Arrangement } from "./arrangement.ts";
 import type { arrangedRows } from "./arranging.ts";
@@ -166,8 +166,8 @@ export class GradebookModel implements GridModel {
     return at === undefined ? null : this.#ask(at.item.line_item_id, at.student.student_id).edit_id;
   }
 
-  judge({ row, column, text }: GridEntry): GridVerdict {
-    const at = this.#at(row, column);
+  judge({ row, column, text, key }: GridEntry): GridVerdict {
+    const at = this.#at(row, column, key);
     if (at === undefined) return { isTaken: false, sentence: this.words.say("entry.nowhere") };
     const found = this.#reader.read(text, at.item);
     if ("sentence" in found) return { isTaken: false, sentence: found.sentence };
@@ -178,7 +178,7 @@ export class GradebookModel implements GridModel {
   enter(entries: readonly GridEntry[]): readonly GridVerdict[] {
     const changes: Parameters<SectionView["enter"]>[0][number][] = [];
     const verdicts = entries.map((entry): GridVerdict => {
-      const at = this.#at(entry.row, entry.column);
+      const at = this.#at(entry.row, entry.column, entry.key);
       const found = at && this.#reader.read(entry.text, at.item);
       if (at === undefined || found === undefined || "sentence" in found) return this.judge(entry);
       const [item, student] = [at.item.line_item_id, at.student.student_id];
@@ -226,9 +226,9 @@ export class GradebookModel implements GridModel {
     });
   }
 
-  #at(row: number, column: number): { readonly student: Student; readonly item: LineItem } | undefined {
-    const student = this.#students[row];
-    const item = this.#items[column];
+  #at(row: number, column: number, key?: CellKey): { readonly student: Student; readonly item: LineItem } | undefined {
+    const student = key ? this.view.students.find((one) => `${one.student_id}` === key.rowKey) : this.#students[row];
+    const item = key ? this.view.lineItems.find((one) => `${one.line_item_id}` === key.columnKey) : this.#items[column];
     return student && item ? { student, item } : undefined;
   }
 

@@ -40,7 +40,11 @@ function downloadFile({ words, view, grid }: BesideDesk): void {
     student: words.say("student"),
     identifier: words.say("student.identifier"),
     outOf: (max) => words.say("column.out_of", { max }),
-    cell: (value) => (isEmpty(value) ? "" : inWords("score", value, words)),
+    cell: (value, place) => {
+      const text = isEmpty(value) ? "" : inWords("score", value, words);
+      // What is on its way is a number like any other; what is not in the records, or not alone, says so.
+      return /con|rej|qua/.test(place) ? `${text} (${words.say(`place.${place as "conflict"}`)})` : text;
+    },
     comment: words.say("tool.comment"),
   });
 }

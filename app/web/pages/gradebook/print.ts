@@ -58,6 +58,7 @@ export function layPaper(desk: Desk): HTMLElement {
     words.say("print.made", { at: words.at(serverNow(), 0) }),
     words.say("print.students", { n: model.rows() }),
     unsent ? words.say("print.unsent", { n: unsent }) : words.say("print.all_sent"),
+    ...(view.isFromDisk ? [words.say("status.from_disk", { at: words.at(view.asOf, 0) })] : []),
   ];
   add(paper, "p", lead.join(" · "));
   const columns = model.columns();
@@ -66,13 +67,16 @@ export function layPaper(desk: Desk): HTMLElement {
 }
 
 export function printSection(desk: Desk): void {
-  desk.grid?.commit();
+  desk.grid?.commit(); // its sentence, where it cannot be entered, comes before the paper
   layPaper(desk);
   window.print();
 }
 
 /** Whatever asks for paper, the browser's own menu too, finds it laid. */
 export function readyToPrint(desk: Desk): void {
-  window.addEventListener("beforeprint", () => layPaper(desk));
+  window.addEventListener("beforeprint", () => {
+    desk.grid?.commit();
+    layPaper(desk);
+  });
   window.addEventListener("afterprint", () => document.getElementById("paper")?.remove());
 }

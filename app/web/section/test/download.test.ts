@@ -31,8 +31,10 @@ test("the gradebook is a table with a mark for Unicode, students who left only w
     cell: (name: CellName) =>
       cell({ "score/7/1": { score: "17.5" }, "score/7/3": { score: "2" }, "comment/7/1": { text: "=good" } }[keyOf(name)] ?? null),
   } as unknown as SectionView;
+  const places: unknown[] = [];
   const text = csvOf(view, {
-    student: "Student", identifier: "Id", comment: "comment", outOf: (max) => `out of ${max}`, cell: (value) => (value as { score: string }).score,
+    student: "Student", identifier: "Id", comment: "comment", outOf: (max) => `out of ${max}`, cell: (value, place) => (places.push(place), (value as { score: string }).score),
   });
+  assert.deepEqual(places, ["queued", "queued"]);
   assert.equal(text, "\ufeffStudent,Id,'=Quiz (out of 20),'=Quiz: comment\r\n\"García, Ana\",11,17.5,'=good\r\n\"Left, Ana\",13,2,\r\n");
 });

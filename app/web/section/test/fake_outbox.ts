@@ -1,9 +1,11 @@
 /** An outbox without a disk or a network, for tests: the test says what the server answers. */
-import type { CellName, Change, EditState, Head, KeptEdit, Outbox, OutboxEvents } from "@inkfast/outbox";
+import type { CellName, Change, EditState, Head, KeptEdit, Outbox, OutboxEvents, OutboxStatus } from "@inkfast/outbox";
 
 type Listeners = { [K in keyof OutboxEvents]: Set<(detail: OutboxEvents[K]) => void> };
 
 export class FakeOutbox implements Pick<Outbox, "put" | "kept" | "newest" | "isStoring" | "open" | "on"> {
+  /** Where it keeps what is put. */
+  storage: OutboxStatus["storage"] = "persistent";
   edits: KeptEdit[] = [];
   storing: Set<string> = new Set();
   private made = 0;
@@ -40,6 +42,10 @@ export class FakeOutbox implements Pick<Outbox, "put" | "kept" | "newest" | "isS
 
   isStoring(section: number, cell: CellName): boolean {
     return this.storing.has(this.newest(section, cell)?.edit_id ?? "");
+  }
+
+  status(): Pick<OutboxStatus, "storage"> {
+    return { storage: this.storage };
   }
 
   async open(): Promise<void> {}

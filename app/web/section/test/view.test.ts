@@ -80,6 +80,15 @@ test("what is typed is shown at once, as being stored, then as on this computer"
   assert.ok(told.every((cells) => cells?.length === 1));
 });
 
+test("without a disk nothing is shown as on this computer", async () => {
+  const { view, outbox } = open(snapshotOf([{ ...CELL, edit_id: "a", value: { score: "9" } }]));
+  outbox.storage = "memory";
+  const [edit] = await view.enter([{ ...CELL, value: { score: "10" } }]);
+  assert.equal(view.cell(CELL).place, "storing");
+  outbox.answer(edit!.edit_id, "drafted", { cell_version: 2 });
+  assert.equal(view.cell(CELL).place, "settled");
+});
+
 test("an edit that is recorded and leaves the outbox stands, before any snapshot has said so", async () => {
   const { view, outbox } = open(snapshotOf([{ ...CELL, edit_id: "a", value: { score: "9" } }]));
   const [edit] = await view.enter([{ ...CELL, value: { score: "10" } }]);

@@ -96,6 +96,19 @@ test("what was seen when typing began is the base, not what a colleague entered 
   assert.equal(view.entered.length, 2);
 });
 
+test("a cell that has gone while somebody typed in it is entered all the same, and no other", () => {
+  const { view, model } = opened();
+  model.arrange({ find: "Ana" });
+  const gone = { row: -1, column: -1, key: { rowKey: "1", columnKey: "9" } };
+  assert.deepEqual(model.enter([{ ...gone, text: "4", seen: null }]), [{ isTaken: true }]);
+  assert.deepEqual(view.entered, [{ kind: "score", item: 9, student: 1, value: { score: "4" }, base: null }]);
+  const [verdict] = model.enter([{ ...gone, text: "four" }]);
+  assert.equal(verdict!.isTaken, false);
+  const [nowhere] = model.enter([{ ...gone, key: { rowKey: "99", columnKey: "9" }, text: "4" }]);
+  assert.deepEqual(nowhere, { isTaken: false, sentence: "This cell is not shown any more." });
+  assert.equal(view.entered.length, 1);
+});
+
 test("typing moves nobody: an order by score stays until it is asked for again", () => {
   const { view, model } = opened();
   [1, 2, 3].forEach((who) => view.hold(score(7, who), { score: String(20 - who) }));
