@@ -75,6 +75,7 @@ async def test_a_text_that_cannot_be_entered_is_asked_about(
 ) -> None:
     grades = await open_grades(open_page, service, school)
     await grades.enter(ANA, QUIZ, "17x")
+    await expect(grades.status).to_contain_text("1 text could not be read: it stands in its cell, and is nowhere else.")
     assert await _leave(grades, staying=True) == "beforeunload"
     await grades.expect_shown(ANA, QUIZ, "17x")
     await grades.enter(ANA, QUIZ, "17")

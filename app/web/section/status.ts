@@ -41,6 +41,8 @@ export interface StatusFacts {
   readonly recordsAreAway: boolean;
   /** Until when maintenance goes on; null for none. */
   readonly maintenanceUntil: number | null;
+  /** How many texts stay in their cells because they could not be read: they are in this page alone. */
+  readonly unread: number;
 }
 
 export interface StatusSentence {
@@ -84,7 +86,7 @@ export function describe(facts: StatusFacts, words: SharedWords, trouble: typeof
   const kept = queued + sending;
   const [tone, mark] = LOOKS[state] ?? ["ok", "settled"];
   const calm = calmSentence(state, facts, kept, words);
-  const isRare = facts.maintenanceUntil !== null || (facts.recordsAreAway && !facts.isFromDisk);
+  const isRare = facts.unread > 0 || facts.maintenanceUntil !== null || (facts.recordsAreAway && !facts.isFromDisk);
   return {
     state,
     tone,

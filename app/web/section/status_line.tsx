@@ -19,6 +19,8 @@ interface LineProps {
   readonly view?: SectionView;
   /** On such a page: how old the list of them is. */
   readonly shown?: Pick<SectionView, "asOf" | "isFromDisk" | "recordsAreAway"> | undefined;
+  /** How many texts of this page could not be read. */
+  readonly unread?: number;
   /** Go to the first entry that waits for a person; the button is there only with it. */
   readonly onGo?: () => void;
   /** The title of the page without what is not sent. */
@@ -100,7 +102,7 @@ export class StatusLine extends Component<LineProps> {
   }
 
   #describe(all: OutboxStatus): StatusSentence {
-    const { words, view, shown = view } = this.props;
+    const { words, view, shown = view, unread = 0 } = this.props;
     const facts = {
       all: this.#isStoring(all) ? all : { ...all, storing: 0 },
       here: view && this.#outbox?.status(view.id),
@@ -111,6 +113,7 @@ export class StatusLine extends Component<LineProps> {
       isFromDisk: shown?.isFromDisk ?? false,
       recordsAreAway: shown?.recordsAreAway ?? false,
       maintenanceUntil: maintenanceUntil.value,
+      unread,
     };
     return describe(facts, words, trouble);
   }

@@ -63,9 +63,10 @@ function mainSentenceOf(state: StatusState, facts: StatusFacts, n: number, share
   }
 }
 
-/** What goes on at the district. */
-export function noteOf({ all, now, asOf, maintenanceUntil, isFromDisk, recordsAreAway }: StatusFacts, shared: SharedWords): string | null {
+/** What is in this page alone, or goes on at the district. */
+export function noteOf({ all, unread, now, asOf, maintenanceUntil, isFromDisk, recordsAreAway }: StatusFacts, shared: SharedWords): string | null {
   const words = shared as TroubleWords;
+  if (unread > 0) return words.say("status.unread", { n: unread });
   const isKept = all.storage !== "memory";
   if (isKept && maintenanceUntil !== null && maintenanceUntil > now) return words.say("status.maintenance", { until: spanOf("until", maintenanceUntil, now, words) });
   return recordsAreAway && !isFromDisk && asOf !== null ? words.say("status.records_away", { at: words.at(asOf, now) }) : null;

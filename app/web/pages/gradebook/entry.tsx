@@ -20,7 +20,7 @@ void openSectionPage("gradebook", WORDS, (view, outbox, words) => {
   setTimeout(() => desk.model.drawPictures());
   return () => (
     <GradebookPage desk={desk}>
-      <StatusLine words={words} view={view} onGo={() => (desk.aside.value = "attention")} title={title} />
+      <StatusLine words={words} view={view} unread={desk.grid?.entry.refusals ?? 0} onGo={() => (desk.aside.value = "attention")} title={title} />
     </GradebookPage>
   );
 });

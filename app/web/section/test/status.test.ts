@@ -17,7 +17,7 @@ async function said(all: Partial<OutboxStatus>, more: Partial<StatusFacts> = {},
   const words = (await withArea(await loadWords(HOME, language), TROUBLE)).inZone("America/Los_Angeles");
   const facts: StatusFacts = {
     all: { ...CALM, ...all }, here: undefined, now: NOW, signIn: null, unreachableSince: null, asOf: null, isFromDisk: false,
-    recordsAreAway: false, maintenanceUntil: null, ...more,
+    recordsAreAway: false, maintenanceUntil: null, unread: 0, ...more,
   };
   const found = describe(facts, words, isHere ? trouble : null);
   return { ...found, text: found.text.replace(/\u00a0/g, " "), note: found.note?.replace(/\u00a0/g, " ") ?? null };
@@ -102,6 +102,13 @@ test("what is shown and is not of now says so", async () => {
   assert.match((await said({}, { asOf, recordsAreAway: true })).note ?? "", /shown as they stood at 11:41 am/);
   assert.match((await said({}, { maintenanceUntil: NOW + 36e5 })).note ?? "", /^Maintenance until 3:41 pm/);
   assert.equal((await said({}, { maintenanceUntil: NOW - 36e5 })).note, null);
+});
+
+test("a text that could not be read is not among what is in the records", async () => {
+  const { state, note, isComing } = await said({ lastRecorded: NOW }, { unread: 1 });
+  assert.deepEqual([state, note, isComing], ["recorded", "1 text could not be read: it stands in its cell, and is nowhere else.", false]);
+  assert.equal((await said({ lastRecorded: NOW }, { unread: 2 }, "es")).note, "2 textos no se pudieron leer: están en sus celdas y en ningún otro lugar.");
+  assert.equal((await said({ lastRecorded: NOW }, { unread: 1 }, "en", false)).isComing, true);
 });
 
 test("the title says what is not sent", async () => {
