@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import re
 from typing import TYPE_CHECKING
@@ -14,6 +15,8 @@ from tests.web.roll_page import PRESENT, ROLL_TAKEN, eventually, open_roll
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
+    from playwright.async_api import Dialog
+
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
@@ -135,6 +138,71 @@ async def test_tardy_with_a_time_and_a_note(open_page: OpenPage, service: Servic
     await roll.page.keyboard.press("Control+z")
     await roll.expect_mark(NAMES[3], "present", is_default=True)
     await roll.is_recorded({NAMES[3]: {"category": None}})
+
+
+@SMALL
+async def test_a_note_is_kept_as_it_is_typed(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
+    roll = await open_roll(open_page, service, school)
+    row = roll.row(NAMES[1])
+    await roll.radio(NAMES[1], "present").focus()
+    await roll.page.keyboard.press("n")
+    await expect(roll.page.get_by_role("dialog")).to_be_visible()
+    await roll.page.keyboard.press("Tab")
+    for words in ("called home", ", no answer"):
+        await roll.page.keyboard.type(words)
+        # Nothing else is done: no key that leaves the field, no click.
+        await expect(row).to_contain_text(words)
+    await roll.is_recorded({NAMES[1]: {"category": None, "note": "called home, no answer"}})
+    await roll.page.reload()
+    await roll.ready()
+    await expect(row).to_contain_text("called home, no answer")
+
+
+TYPE_AND_GO = """textarea => {
+    window.addEventListener("beforeunload", ({ returnValue }) => (window.returned = returnValue));
+    textarea.value = "called home";
+    textarea.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    location.reload();
+}"""
+
+
+@SMALL
+async def test_who_leaves_in_the_midst_of_a_note_is_asked(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school)
+    asked: asyncio.Queue[str] = asyncio.Queue()
+
+    async def stay(dialog: Dialog) -> None:
+        await dialog.dismiss()
+        await asked.put(dialog.type)
+
+    roll.page.on("dialog", stay)
+    await roll.row(NAMES[1]).get_by_role("button", name="More").click()
+    await roll.page.get_by_label("Note").evaluate(TYPE_AND_GO)
+    assert await asyncio.wait_for(asked.get(), 60) == "beforeunload"
+    assert await roll.page.evaluate("window.returned") == "x"
+    await expect(roll.row(NAMES[1])).to_contain_text("called home")
+    await roll.is_recorded({NAMES[1]: {"category": None, "note": "called home"}})
+
+
+@SMALL
+async def test_what_was_typed_for_a_day_is_kept_on_that_day(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school)
+    dialog = roll.page.get_by_role("dialog")
+    day = _weekday_before(await roll.today())
+    await roll.page.get_by_role("button", name="Earlier:").click()
+    await expect(roll.page).to_have_url(re.compile(f"day={day}$"))
+    await roll.row(NAMES[1]).get_by_role("button", name="More").click()
+    await dialog.get_by_label("Note").fill("called home")
+    await roll.page.go_back()
+    await expect(roll.page.locator(".day")).to_contain_text("Today, ")
+    await expect(dialog).to_have_count(0)
+    await expect(roll.row(NAMES[1])).not_to_contain_text("called home")
+    await roll.is_recorded({NAMES[1]: {"category": None, "note": "called home"}}, day=day)
+    assert await roll.recorded() == {}
 
 
 @SMALL

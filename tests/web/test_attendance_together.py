@@ -80,6 +80,28 @@ async def _values(roll: RollPage, name: str) -> list[str]:
 
 
 @SMALL
+async def test_a_co_teacher_s_mark_that_came_while_a_note_was_typed_is_not_overwritten(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    mine = await open_roll(open_page, service, school)
+    theirs = await open_roll(open_page, service, school, as_user=school.co_teacher_name)
+    row, dialog = mine.row(NAMES[0]), mine.page.get_by_role("dialog")
+    await row.get_by_role("button", name="More").click()
+    await expect(dialog).to_be_visible()
+    await theirs.mark(NAMES[0], "excused_absence")
+    await theirs.is_recorded({NAMES[0]: EXCUSED})
+    await expect(row).to_contain_text("by Sam Okafor")
+    await dialog.get_by_label("Note").fill("bus was late")
+    await dialog.get_by_role("button", name="Done").click()
+    card = row.get_by_role("group")
+    await expect(card).to_contain_text("Sam Okafor entered Excused at")
+    await expect(card).to_contain_text("You entered No mark, bus was late at")
+    await card.get_by_role("button", name="Use theirs: Excused").click()
+    await expect(card).to_have_count(0)
+    await mine.is_recorded({NAMES[0]: EXCUSED})
+
+
+@SMALL
 async def test_what_was_not_accepted_comes_back(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
     roll = await open_roll(open_page, service, school)
 

@@ -1,10 +1,12 @@
-/** Everything that can be said about one student on one day. What is changed here is entered at once; closing loses nothing. */
+/** Everything that can be said about one student on one day. What is changed here is entered as it is typed; closing loses nothing. */
 import type { VNode } from "preact";
-import { useRef } from "preact/hooks";
+import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { outboxStatus } from "../../section/outbox_status.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import "./entry.tsx";
-import { CATEGORIES, type Category, type Row } from "./roll.ts";
+import { CATEGORIES, type Row } from "./roll.ts";
 import type { BesideWords, RollCall } from "./roll_call.ts";
+import { type TypedDetails, typedDetails } from "./typed_details.ts";
 
 const NOTE_CHARACTERS_MAX = 500;
 
@@ -14,47 +16,60 @@ interface DetailsFormProps {
   readonly words: BesideWords;
 }
 
+/** Whatever takes the form or the page away, what is typed is entered before; whoever leaves in the midst of it is asked. */
+function useLeaving(typed: TypedDetails): void {
+  useLayoutEffect(() => {
+    const leave = (event: Event): void => {
+      if (event.type === "beforeunload" && typed.isOpen()) {
+        event.preventDefault();
+        (event as BeforeUnloadEvent).returnValue = "x"; // Chrome before 119 asks for this one only
+      }
+      typed.enter();
+    };
+    const events = ["beforeunload", "pagehide", "visibilitychange"];
+    for (const event of events) window.addEventListener(event, leave);
+    return () => {
+      for (const event of events) window.removeEventListener(event, leave);
+      typed.enter();
+    };
+  }, []);
+}
+
 export function DetailsForm({ row, call, words }: DetailsFormProps): VNode {
+  const [typed] = useState(() => typedDetails(call, row));
+  useLeaving(typed);
   const time = useRef<HTMLInputElement>(null);
   const note = useRef<HTMLTextAreaElement>(null);
-  const hasTime = row.category === "tardy" || row.category === "partial";
-  const id = row.student.student_id;
-  const keep = (category?: Category): void => {
-    const typed = time.current;
+  const { category = null, arrival_time, note: text } = typed.mark();
+  const chosen = category ?? "present";
+  const hasTime = chosen === "tardy" || chosen === "partial";
+  const read = (): void => {
+    const field = time.current;
     // A time that is only half typed is none yet, and takes nothing away.
-    call.edit(id, (note.current?.value ?? "").trim(), typed === null || typed.validity.badInput ? undefined : typed.value, category);
+    typed.type(note.current!.value, field === null || field.validity.badInput ? undefined : field.value);
   };
-  const close = (): void => {
-    keep();
-    call.opened.value = null;
-  };
+  const fields = { class: "field", onInput: read, onBlur: typed.enter };
   return (
-    <Dialog title={words.say("details.title", { name: call.nameOf(row) })} closeLabel={words.say("details.done")} onClose={close}>
+    <Dialog title={words.say("details.title", { name: call.nameOf(row) })} closeLabel={words.say("details.done")} onClose={() => (call.opened.value = null)}>
       <div class="all-marks" role="radiogroup" aria-label={words.say("details.mark")}>
-        {CATEGORIES.map((category) => (
-          <label key={category} class="one-mark">
-            <input
-              type="radio"
-              name="details-mark"
-              checked={row.category === category}
-              data-first={row.category === category && !hasTime ? "" : undefined}
-              onClick={() => keep(category)}
-            />
-            {words.say(`category.${category}`)}
+        {CATEGORIES.map((one) => (
+          <label key={one} class="one-mark">
+            <input type="radio" name="details-mark" checked={one === chosen} data-first={one === chosen && !hasTime ? "" : undefined} onClick={() => typed.choose(one)} />
+            {words.say(`category.${one}`)}
           </label>
         ))}
       </div>
       {hasTime && (
         <label class="labelled">
           {words.say("details.arrival")}
-          <input ref={time} data-first type="time" class="field" defaultValue={row.mark.arrival_time ?? ""} onBlur={() => keep()} />
+          <input ref={time} data-first type="time" defaultValue={arrival_time ?? ""} {...fields} />
         </label>
       )}
       <label class="labelled">
         {words.say("details.note")}
-        <textarea ref={note} class="field" rows={3} maxLength={NOTE_CHARACTERS_MAX} defaultValue={row.mark.note ?? ""} onBlur={() => keep()} />
+        <textarea ref={note} rows={3} maxLength={NOTE_CHARACTERS_MAX} defaultValue={text ?? ""} {...fields} />
       </label>
-      <p class="hint">{words.say("details.kept")}</p>
+      {outboxStatus.value?.storage !== "memory" && <p class="hint">{words.say("details.kept")}</p>}
     </Dialog>
   );
 }

@@ -56,7 +56,7 @@ function Opened({ call }: { readonly call: RollCall }): VNode | null {
   const opened = call.opened.value;
   if (opened === "seats") return <Seats.Part call={call} />;
   const row = call.roll.value.rows.find(({ student }) => student.student_id === opened);
-  return row === undefined ? null : <Details.Part key={opened} row={row} call={call} />;
+  return row === undefined ? null : <Details.Part key={`${call.day.value} ${opened}`} row={row} call={call} />;
 }
 
 /** Ctrl+Z takes the last step back, except where it takes back typing. */

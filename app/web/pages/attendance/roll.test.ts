@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { type SectionView, type ShownCell, type Student, keyOf } from "../../section/types.ts";
 import { dayOf, dayToShow, isDay, itemOf, nextWeekday, weekAround } from "./day.ts";
 import { moved } from "./moved.ts";
-import { type RollChange, choose, edit, normal, readMark, readRoll, take } from "./roll.ts";
+import { type RollChange, choose, readMark, readRoll, take } from "./roll.ts";
 import { bySeat, byName } from "./seating.ts";
 import { stepOf, takeBack } from "./steps.ts";
 import { readWeek } from "./week.ts";
@@ -132,14 +132,6 @@ test("a mark that was not accepted can be entered again as it is, and is counted
   const [row] = roll.rows;
   assert.ok(row);
   assert.deepEqual(choose(row, "tardy", ITEM, undefined)?.value, { category: "tardy" });
-  assert.deepEqual(edit(row, normal("tardy", "", ""), ITEM)?.value, { category: "tardy" });
-});
-
-test("a time and a note are an edit only where they differ", () => {
-  const [row] = readRoll(new Cells().mark(1, { category: "tardy", arrival_time: "08:07" }), CLASS, DAY).rows;
-  assert.ok(row);
-  assert.equal(edit(row, normal("tardy", "08:07", ""), ITEM), undefined);
-  assert.deepEqual(edit(row, normal("tardy", "08:09", "bus"), ITEM)?.value, { category: "tardy", arrival_time: "08:09", note: "bus" });
 });
 
 test("what is not understood is no mark", () => {
@@ -179,6 +171,13 @@ test("the week has Monday to Friday, and a day of the weekend only when there is
   assert.equal(week.rows[0]?.marks[0]?.category, "tardy");
   assert.equal(week.rows[1]?.marks[5]?.category, "present");
   assert.equal(readWeek(cells, CLASS, "2026-10-28", DAY).days.length, 5);
+});
+
+test("in the week no day is taken by an entry that was refused", () => {
+  for (const [place, isTaken] of [["settled", true], ["queued", true], ["rejected", false], ["quarantined", false]] as const) {
+    const cells = new Cells().enter([{ kind: "roll_taken", item: ITEM, student: 0, value: { taken: true } }], { place });
+    assert.equal(readWeek(cells, CLASS, DAY, DAY).days.find(({ day }) => day === DAY)?.isTaken, isTaken, place);
+  }
 });
 
 test("days: what is none, and what has not come yet, is today", () => {

@@ -88,12 +88,12 @@ export function readRoll(view: Pick<SectionView, "cell">, students: readonly Stu
     counts: countsOf(rows),
     unmarked: rows.filter(({ student, isDefault }) => isDefault && student.is_active).length,
     changesSince: rows.filter((row) => row.isChangedSince).length,
-    refused: rows.filter(({ cell }) => cell.place === "rejected" || cell.place === "quarantined"),
+    refused: rows.filter(({ cell }) => !isKept(cell)),
   };
 }
 
-function isTaken(value: unknown): boolean {
-  return typeof value === "object" && value !== null && (value as { taken?: unknown }).taken === true;
+export function isTaken(value: unknown): boolean {
+  return (value as { taken?: unknown } | null)?.taken === true;
 }
 
 function isLater(cell: ShownCell, taken: ShownCell): boolean {
@@ -119,14 +119,8 @@ export function choose(row: Row, category: Category, item: number, now: string |
   return changeOf(row, normal(category, arrived, row.mark.note ?? ""), item);
 }
 
-/** What a whole mark, with time and note, changes; undefined if it stands already. */
-export function edit(row: Row, mark: Mark, item: number): RollChange | undefined {
-  const isSame = JSON.stringify(normal(row.mark.category, row.mark.arrival_time ?? "", row.mark.note ?? "")) === JSON.stringify(mark);
-  return isSame && isKept(row.cell) ? undefined : changeOf(row, mark, item);
-}
-
 /** Not refused: a refused mark can be entered again as it is. */
-function isKept({ place }: ShownCell): boolean {
+export function isKept({ place }: ShownCell): boolean {
   return place !== "rejected" && place !== "quarantined";
 }
 

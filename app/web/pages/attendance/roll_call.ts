@@ -5,7 +5,7 @@ import type { SectionView, Student } from "../../section/types.ts";
 import { changed, derived, watched } from "../../section/watched.ts";
 import type { Key, Words } from "../../words/words.ts";
 import { dayToShow } from "./day.ts";
-import { type Category, type Mark, type Roll, type RollChange, type Row, choose, edit, normal, readMark, readRoll, take } from "./roll.ts";
+import { type Category, type Mark, type Roll, type RollChange, type Row, choose, readMark, readRoll, take } from "./roll.ts";
 import { type Order, bySeat, byName, keepOrder, keepSeats, keptOrder, keptSeats } from "./seating.ts";
 import { type Step, isSame, stepOf, takeBack, withStep } from "./steps.ts";
 
@@ -63,11 +63,13 @@ export class RollCall {
     this.lookAgain();
   }
 
-  /** What the address asks for. */
+  /** What the address asks for. What is open belongs to what was shown, and closes with it. */
   show(query: URLSearchParams): void {
+    const before = this.href(this.day.value, this.shown.value);
     this.day.value = dayToShow(query.get("day"), this.view.facts.today);
     this.shown.value = query.get("view") === "week" ? "week" : "roll";
     this.notice.value = null;
+    if (before !== this.href(this.day.value, this.shown.value)) this.opened.value = null;
   }
 
   /** The address of a day, in the roll or in the week. */
@@ -94,17 +96,6 @@ export class RollCall {
     if (row && change) void this.enter([change], this.saysMark(row, readMark(change.value)));
   }
 
-  /** What the form for time and note holds, with another category or the same. A time that is undefined stays as it is. */
-  edit(student: number, note: string, arrival_time?: string, category?: Category): void {
-    const row = this.rowOf(student);
-    if (row === undefined) return;
-    const { mark } = row;
-    const now = category === "tardy" ? this.now() : undefined;
-    const wanted = normal(category ?? mark.category, arrival_time ?? mark.arrival_time ?? now ?? "", note);
-    const change = edit(row, wanted, this.roll.value.item);
-    if (change !== undefined) void this.enter([change], this.saysMark(row, wanted));
-  }
-
   /** "The roll is taken." Not while a mark was refused: then it would say more than is true. */
   takeRoll(): void {
     const roll = this.roll.value;
@@ -129,11 +120,11 @@ export class RollCall {
     if (changes.length > 0) await this.keep(changes);
   }
 
-  /** Decide between two values. */
+  /** Decide between two values, as they were shown. Where that is decided by now, what is shown is looked at again. */
   async settle({ cell, mine, head }: Conflict, choice: "mine" | "theirs"): Promise<void> {
-    if (isKept(mine)) return this.outbox.settle(mine.edit_id, choice);
+    if (isKept(mine)) return this.outbox.settle(mine.edit_id, choice, head).catch(changed);
     const value = choice === "mine" ? mine.value : (head?.value ?? { category: null });
-    await this.keep([{ ...cell, value, resolves: [mine.edit_id] }]);
+    await this.keep([{ ...cell, value, base: head?.edit_id ?? null, resolves: [mine.edit_id] }]);
   }
 
   /** One's own conflict about a student of this day, or about the roll itself (student 0). */
@@ -185,22 +176,25 @@ export class RollCall {
     return author_name ?? this.view.authorName(author_id) ?? this.words.say("choice.somebody");
   }
 
-  private saysMark(row: Row, mark: Mark): string {
+  /** What has been done, where this was entered. */
+  saysMark(row: Row, mark: Mark): string {
     return this.words.say("step.mark", { name: this.nameOf(row), mark: this.saysValue(mark) });
   }
 
-  private async enter(changes: readonly RollChange[], says: string): Promise<void> {
+  /** Enter this as one step, or as more of the last one; it is spoken of where it is the shown day's. Returns what is kept. */
+  enter(changes: readonly RollChange[], says: string, isMore?: boolean): Promise<readonly KeptEdit[]> {
     const step = stepOf(this.view, changes, says);
-    this.steps = withStep(this.steps, step);
-    this.notice.value = { says, step };
-    await this.keep(changes);
+    this.steps = withStep(this.steps, step, isMore);
+    if (changes[0]?.item === this.roll.value.item) this.notice.value = { says, step };
+    return this.keep(changes);
   }
 
-  private async keep(changes: readonly RollChange[]): Promise<void> {
+  private async keep(changes: readonly RollChange[]): Promise<readonly KeptEdit[]> {
     try {
-      await this.view.enter(changes);
+      return await this.view.enter(changes);
     } catch {
       this.notice.value = { says: this.words.say("step.not_kept"), tone: "bad" };
+      return [];
     }
   }
 

@@ -20,8 +20,12 @@ export function stepOf(view: Pick<SectionView, "cell">, changes: readonly RollCh
   return { changes: seen, says, student: single?.student ?? 0 };
 }
 
-export function withStep(steps: readonly Step[], step: Step): readonly Step[] {
-  return [...steps, step].slice(-STEPS_MAX);
+/** `isMore`: where the last step was the same student's mark, it goes on with that, and both are taken back at once. */
+export function withStep(steps: readonly Step[], step: Step, isMore = false): readonly Step[] {
+  const last = steps[steps.length - 1];
+  const [was, now] = [last?.changes[0], step.changes[0]];
+  if (!isMore || !was || !now || was.item !== now.item || last?.student !== step.student) return [...steps, step].slice(-STEPS_MAX);
+  return [...steps.slice(0, -1), { ...step, changes: [{ ...now, before: was.before }] }];
 }
 
 /**

@@ -1,7 +1,7 @@
 /** The week at a glance: who had which mark on which day. Nothing is changed here. */
 import type { SectionView, Student } from "../../section/types.ts";
 import { itemOf, weekAround, weekdayOf } from "./day.ts";
-import { readMark, type Mark } from "./roll.ts";
+import { type Mark, isKept, isTaken, readMark } from "./roll.ts";
 
 export interface WeekDay {
   readonly day: string;
@@ -29,7 +29,7 @@ export function readWeek(view: Pick<SectionView, "cell">, students: readonly Stu
       return mark.category === null ? null : mark;
     });
   const columns = weekAround(day)
-    .map((on) => ({ on, marks: marksOf(on), isTaken: isTaken(view, on) }))
+    .map((on) => ({ on, marks: marksOf(on), isTaken: wasTaken(view, on) }))
     .filter(({ on, marks, isTaken: taken }) => weekdayOf(on) < 6 || on === day || taken || marks.some((mark) => mark !== null));
   const rows = students
     .map((student, at) => ({ student, marks: columns.map(({ marks }) => marks[at] ?? null) }))
@@ -37,7 +37,8 @@ export function readWeek(view: Pick<SectionView, "cell">, students: readonly Stu
   return { days: columns.map(({ on, isTaken: taken }) => ({ day: on, isTaken: taken, isFuture: on > today })), rows };
 }
 
-function isTaken(view: Pick<SectionView, "cell">, day: string): boolean {
-  const { value } = view.cell({ kind: "roll_taken", item: itemOf(day), student: 0 });
-  return (value as { taken?: unknown } | null)?.taken === true;
+/** An entry that was refused says nothing of the roll. */
+function wasTaken(view: Pick<SectionView, "cell">, day: string): boolean {
+  const cell = view.cell({ kind: "roll_taken", item: itemOf(day), student: 0 });
+  return isTaken(cell.value) && isKept(cell);
 }
