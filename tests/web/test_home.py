@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+from functools import partial
 from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
@@ -13,6 +14,7 @@ from tests.browsing import ask_axe
 from tests.school import PASSWORD
 from tests.web.laptop import press_sign_in, type_down, until_page, wait_for_worker
 from tests.web.outbox_page import rescue_file
+from tests.web.roll_page import RollPage, eventually
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -201,6 +203,40 @@ async def test_an_answer_that_comes_after_signing_out_brings_no_names_back(
     await route.fulfill(response=answer)
     await expect(other.get_by_role("grid")).to_be_visible()
     assert await other.evaluate(NOT_KEPT, kept)
+
+
+async def test_a_roll_that_was_taken_back_or_is_yesterday_s_is_not_said_to_be_taken(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/compatibility")
+    await page.clock.install()
+    await page.goto(f"/app/sections/{school.section}/attendance")
+    roll = await RollPage(page, service, school).ready()
+    home = await page.context.new_page()
+    await home.clock.install()
+    await home.goto("/app/")
+    card = home.get_by_role("listitem").filter(has_text="12 students")
+    await expect(card).to_contain_text("Roll not taken yet today")
+
+    async def says_when_looked_at(text: str) -> bool:
+        async with home.expect_response("**/api/v1/sections"):
+            await home.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        return text in await card.inner_text()
+
+    await roll.page.get_by_role("button", name="Roll taken").click()
+    await expect(roll.state).to_contain_text("You took the roll")
+    await eventually(partial(says_when_looked_at, "Roll taken today"), wanted=True)
+    await roll.page.get_by_role("button", name="Undo").click()
+    await expect(roll.state).to_contain_text("Roll not yet taken")
+    await eventually(partial(says_when_looked_at, "Roll not taken yet today"), wanted=True)
+
+    # Over night nobody comes back, and no answer tells the time.
+    await roll.page.get_by_role("button", name="Roll taken").click()
+    await expect(roll.state).to_contain_text("You took the roll")
+    await eventually(partial(says_when_looked_at, "Roll taken today"), wanted=True)
+    await page.context.set_offline(offline=True)
+    await home.clock.fast_forward(24 * 3_600_000)
+    await expect(card.locator(".badges")).not_to_contain_text("taken")
 
 
 HOLD_THE_DISK = """user => new Promise((resolve) => {

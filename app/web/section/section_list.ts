@@ -1,9 +1,13 @@
 /** The list of one's sections: from the disk at once, then from the network. */
+import type { KeptEdit } from "@inkfast/outbox";
 import { watched } from "./watched.ts";
 import { openPageStore } from "./outbox.ts";
+import { serverNow } from "./server_clock.ts";
 import { ask, askAgainMs } from "./session.ts";
-import type { KeptList, Snapshots } from "./snapshots.ts";
-import { type ListedSection, type Snapshot, keyOf } from "./types.ts";
+import { showCell } from "./shown_cell.ts";
+import type { KeptList } from "./snapshots.ts";
+import { StandingCells } from "./standing.ts";
+import { type Learnt, type ListedSection, type Snapshot, keyOf } from "./types.ts";
 
 export interface SectionList {
   readonly sections: readonly ListedSection[];
@@ -67,31 +71,34 @@ export async function keptSection(section: number): Promise<Snapshot | undefined
 
 /**
  * Whether the roll of today was taken, as far as this computer knows; null if it has not seen the section today. A colleague may
- * have taken it since.
+ * have taken it since, or taken it back.
  */
 export async function isRollTaken(section: number): Promise<boolean | null> {
   const { outbox, snapshots } = await openPageStore();
   await outbox.open(section);
-  const day = await seenToday(snapshots, section);
-  if (day === null) return null;
-  const isOfToday = (kind: string, item: number): boolean => kind === "roll_taken" && Math.floor(item / 100) === day.item;
-  return (
-    day.isTaken(isOfToday) || outbox.kept(section).some(({ kind, item, state }) => isOfToday(kind, item) && state !== "rejected" && state !== "quarantined")
-  );
-}
-
-async function seenToday(
-  snapshots: Snapshots,
-  section: number,
-): Promise<{ readonly item: number; readonly isTaken: (is: (kind: string, item: number) => boolean) => boolean } | null> {
   const { kept, learnt } = await snapshots.read(section);
   if (kept === undefined) return null;
-  const { section: facts, cells } = JSON.parse(kept.text) as Snapshot;
-  const zoned = new Intl.DateTimeFormat("en-CA", { timeZone: facts.time_zone, year: "numeric", month: "2-digit", day: "2-digit" });
-  if (zoned.format(Date.now()) !== facts.today) return null;
-  const names = new Set([...cells.kind.map((kind, i) => keyOf({ kind, item: cells.item[i]!, student: 0 })), ...learnt.map(keyOf)]);
-  return {
-    item: Number(facts.today.replace(/-/g, "")),
-    isTaken: (is) => [...names].some((key) => is(key.split("/")[0]!, Number(key.split("/")[1]))),
-  };
+  const snapshot = JSON.parse(kept.text) as Snapshot;
+  const { time_zone, today } = snapshot.section;
+  const zoned = new Intl.DateTimeFormat("en-CA", { timeZone: time_zone, year: "numeric", month: "2-digit", day: "2-digit" });
+  return zoned.format(serverNow()) === today ? isTakenToday(snapshot, learnt, outbox.kept(section)) : null;
+}
+
+/** What says so is the newest entry: one's own, unless it was refused or lost against another one; else what stands. */
+export function isTakenToday(snapshot: Snapshot, learnt: readonly Learnt[], kept: readonly KeptEdit[]): boolean {
+  const key = keyOf({ kind: "roll_taken", item: Number(snapshot.section.today.replace(/-/g, "")) * 100, student: 0 });
+  const standing = new StandingCells();
+  standing.replace(snapshot, 0);
+  standing.learn([...learnt].sort((a, b) => a.at - b.at));
+  const cell = showCell({
+    standing: standing.get(key),
+    kept: kept.filter((edit) => keyOf(edit) === key && edit.state !== "rejected" && edit.state !== "quarantined"),
+    isStoring: false,
+    isFromDisk: true,
+    elsewhere: undefined,
+    me: 0,
+    nameOf: () => null,
+  });
+  const value = cell.place === "conflict" ? cell.head?.value : cell.value;
+  return (value as { taken?: unknown } | null | undefined)?.taken === true;
 }

@@ -3,7 +3,8 @@ import type { OutboxStatus } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import { useEffect, useState } from "preact/hooks";
 import { outboxOfPage } from "../../section/outbox.ts";
-import { isRollTaken } from "../../section/section_list.ts";
+import { isRollTaken, sectionList } from "../../section/section_list.ts";
+import { serverNow } from "../../section/server_clock.ts";
 import type { ListedSection } from "../../section/types.ts";
 import type { HomeWords } from "./page.tsx";
 
@@ -17,13 +18,16 @@ interface CardProps {
 export function SectionCard({ section, words, status }: CardProps): VNode {
   const [own, setOwn] = useState<OutboxStatus | null>(null);
   const [isTaken, setTaken] = useState<boolean | null>(null);
+  // A page that was left open over night is of another day now; and the list is read again whenever somebody comes back to it.
+  const list = sectionList.value;
+  const { day: today } = words.read(serverNow());
   const { section_id, course_title, title, periods, class_code, org_name, students } = section;
   useEffect(() => {
     void outboxOfPage().then((outbox) => setOwn(outbox.status(section_id)));
   }, [status, section_id]);
   useEffect(() => {
     void isRollTaken(section_id).then(setTaken, () => setTaken(null));
-  }, [section_id]);
+  }, [list, today, section_id]);
   const facts = [org_name, class_code, words.say("home.students", { n: students })].filter((fact) => fact !== null);
   return (
     <li class="card section">
