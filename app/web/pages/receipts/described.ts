@@ -10,16 +10,21 @@ export function whatOf({ edits }: Acknowledgement, words: ReceiptWords): string 
   const outcomes = [...new Set(edits.map(({ outcome }) => outcome))];
   const sentences = outcomes.map((outcome) => {
     const those = edits.filter((edit) => edit.outcome === outcome);
-    const kinds = [...new Set(those.map(({ kind }) => kind))];
+    const kinds = [...new Set(those.map(kindOf))];
     const counted = kinds.map((kind) => {
       const key = `receipts.kind.${kind}`;
-      const n = those.filter((edit) => edit.kind === kind).length;
+      const n = those.filter((edit) => kindOf(edit) === kind).length;
       return words.has(key) ? words.say(key, { n }) : `${n} ${kind}`;
     });
     const said = `receipts.outcome.${outcome}`;
     return `${counted.join(", ")}: ${words.has(said) ? words.say(said) : outcome}`;
   });
   return sentences.join(". ");
+}
+
+/** As it is counted and told: a roll that was taken back is none that was taken. */
+function kindOf({ kind, value }: Edit): string {
+  return kind === "roll_taken" && (value as { taken?: unknown } | null)?.taken !== true ? "roll_not_taken" : kind;
 }
 
 /** "García, Ana · Quiz 3: 17.5" */
@@ -39,9 +44,11 @@ function columnOf({ kind, item }: Edit, section: Snapshot | undefined, words: Re
   return section?.line_items.find(({ line_item_id }) => line_item_id === item)?.title ?? `#${item}`;
 }
 
-function valueOf({ kind, value }: Edit, words: ReceiptWords): string {
+function valueOf(edit: Edit, words: ReceiptWords): string {
+  const { value } = edit;
+  const kind = kindOf(edit);
   const { score, status, text, title, category, arrival_time } = (value ?? {}) as Readonly<Record<string, unknown>>;
-  if (kind === "roll_taken") return words.say("receipts.kind.roll_taken", { n: 1 });
+  if (kind === "roll_taken" || kind === "roll_not_taken") return words.say(`receipts.kind.${kind}`, { n: 1 });
   if (kind === "attendance") {
     const key = `category.${typeof category === "string" ? category : "none"}`;
     const said = words.has(key) ? words.say(key) : String(category);
