@@ -158,6 +158,27 @@ async def test_a_note_is_kept_as_it_is_typed(open_page: OpenPage, service: Servi
     await expect(row).to_contain_text("called home, no answer")
 
 
+# What is asked for at once is drawn before any timer runs.
+TYPE_AND_HIDE = """async (textarea, { type, text }) => {
+    textarea.value = text;
+    textarea.dispatchEvent(new InputEvent("input", { bubbles: true }));
+    document.dispatchEvent(new Event(type, { bubbles: true }));
+    for (let turns = 0; turns < 100; turns += 1) await undefined;
+    return document.querySelector("#content").textContent.includes(text);
+}"""
+
+
+@SMALL
+async def test_what_is_typed_is_entered_before_the_page_is_gone(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school)
+    await roll.row(NAMES[1]).get_by_role("button", name="More").click()
+    note = roll.page.get_by_role("dialog").get_by_label("Note")
+    for number, event in enumerate(("visibilitychange", "pagehide")):
+        assert await note.evaluate(TYPE_AND_HIDE, {"type": event, "text": f"note {number}"}), event
+
+
 TYPE_AND_GO = """textarea => {
     window.addEventListener("beforeunload", ({ returnValue }) => (window.returned = returnValue));
     textarea.value = "called home";
@@ -179,7 +200,7 @@ async def test_who_leaves_in_the_midst_of_a_note_is_asked(
 
     roll.page.on("dialog", stay)
     await roll.row(NAMES[1]).get_by_role("button", name="More").click()
-    await roll.page.get_by_label("Note").evaluate(TYPE_AND_GO)
+    await roll.page.get_by_role("dialog").get_by_label("Note").evaluate(TYPE_AND_GO)
     assert await asyncio.wait_for(asked.get(), 60) == "beforeunload"
     assert await roll.page.evaluate("window.returned") == "x"
     await expect(roll.row(NAMES[1])).to_contain_text("called home")
