@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 from playwright.async_api import expect
 
 from tests.plain_school import TIME_ZONE
-from tests.web.roll_page import PRESENT, ROLL_TAKEN, eventually, open_roll
+from tests.web.roll_page import PRESENT, ROLL_TAKEN, RollPage, eventually, open_roll
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
@@ -224,6 +224,23 @@ async def test_what_was_typed_for_a_day_is_kept_on_that_day(
     await expect(roll.row(NAMES[1])).not_to_contain_text("called home")
     await roll.is_recorded({NAMES[1]: {"category": None, "note": "called home"}}, day=day)
     assert await roll.recorded() == {}
+
+
+@SMALL
+async def test_without_a_disk_the_roll_is_not_said_to_be_on_this_computer(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/compatibility")
+    await page.context.add_init_script("Object.defineProperty(window, 'indexedDB', { value: undefined })")
+    await page.context.route("**/edits", lambda route: route.abort())
+    await page.goto(f"/app/sections/{school.section}/attendance")
+    roll = await RollPage(page, service, school).ready()
+    await roll.mark(NAMES[1], "unexcused_absence")
+    await roll.page.get_by_role("button", name="Roll taken").click()
+    await expect(page.locator(".status")).to_contain_text("6 changes are nowhere else")
+    await expect(roll.state).to_contain_text("being stored")
+    await expect(roll.row(NAMES[1])).to_have_attribute("data-mark", "storing")
+    await expect(page.locator("main")).not_to_contain_text("on this computer, not yet at the district")
 
 
 @SMALL

@@ -13,7 +13,7 @@ async function settle(desk: BesideDesk, { edit_id, cell, value, head, typedBy }:
   desk.grid?.commit();
   // Against what was shown; where another tab has decided it meanwhile, there is nothing left to do.
   if (typedBy === "here") await desk.outbox.settle(edit_id, choice, head ?? undefined).catch(() => {});
-  else await desk.view.enter([{ ...cell, value: choice === "mine" ? value : head?.value, resolves: [edit_id] }]);
+  else await desk.view.enter([{ ...cell, value: choice === "mine" ? value : head?.value, resolves: [edit_id], ...(head ? { base: head.edit_id } : {}) }]);
   desk.grid?.focus();
 }
 
