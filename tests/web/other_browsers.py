@@ -8,6 +8,7 @@ pages are kept beside those of Chromium.
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import random
 import subprocess
@@ -15,6 +16,7 @@ import sys
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -27,7 +29,7 @@ from tests.web.outbox_page import PAGE, build_package, token_of
 from tests.web.roll_page import ATTENDANCE, PRESENT, ROLL_TAKEN, eventually
 from tests.web.rounds import FAULTS, KILL_S_MAX, compare
 from tests.web.sizes import sized
-from tests.web.webdriver import BROWSERS, CONTROL, DOWN, ENTER, HOME, SHIFT, Firefox, OtherBrowser
+from tests.web.webdriver import BROWSERS, CONTROL, DOWN, ENTER, HOME, SHIFT, Firefox, OtherBrowser, WebKit
 from tests.world import Tab, fetch
 
 if TYPE_CHECKING:
@@ -48,13 +50,46 @@ LISTEN = """() => {
 }"""
 HAS_WORKER = """async () => "serviceWorker" in navigator
     && !!(await navigator.serviceWorker.ready).active && navigator.serviceWorker.controller !== null"""
+FINDINGS = """() => Object.fromEntries([...document.querySelectorAll("[data-ability]")]
+    .map(({ dataset }) => [dataset.ability, dataset.verdict]))"""
+# What each browser finds of itself. A driven WebKit keeps all of it in memory, which a page cannot know.
+CAN = {
+    "disk": "yes",
+    "strict": "yes",
+    "offline": "yes",
+    "tabs": "yes",
+    "leaving": "yes",
+    "clock": "yes",
+    "private": "unknown",
+}
+ABILITIES = {
+    Firefox: {**CAN, "lasting": "partly", "space": "yes"},
+    WebKit: {**CAN, "lasting": "unknown", "space": "unknown"},
+}
+# The bare outbox, on an address of the service that has no policy against scripts.
+MODULE = PAGE.partition('<script type="module">')[2].partition("</script>")[0]
+START_OUTBOX = """(text, outbox) => {
+    const address = URL.createObjectURL(new Blob([outbox], { type: "text/javascript" }));
+    window.told = [];
+    const module = Object.assign(document.createElement("script"), { type: "module" });
+    module.textContent = text.replace("/outbox/outbox.min.js", address)
+        .replace("console.debug(JSON.stringify(edit))", "window.told.push(edit)");
+    document.head.append(module);
+}"""
+LOOK = "() => window.isReady === true && window.outbox.status().storage !== 'memory' && window.look()"
+TYPE = "(cells, prefix) => void window.type(cells, prefix)"
+TAKE = "() => window.told.splice(0)"
+ALL_SETTLED = """() => {
+    window.outbox.flush();
+    const { storage, storing, queued, sending, drafted } = window.outbox.status();
+    return storage !== "memory" && storing + queued + sending + drafted === 0;
+}"""
 SEND = "() => void window.dispatchEvent(new Event('online'))"
 
 
 @pytest.fixture(params=BROWSERS)
 async def window(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[OtherBrowser]:
     """A window of each browser."""
-    tmp_path.chmod(0o700)
     async with BROWSERS[request.param](tmp_path) as window:
         yield window
 
@@ -102,7 +137,7 @@ class Teacher:
         await self.window.until_said(".top .status", words)
 
     async def until_recorded(self, *scores: str, column: int = 0) -> None:
-        """Wait until PostgreSQL has these in a column, from the first student on, and no others; and the page says it."""
+        """Wait until PostgreSQL has these in a column, from the first student on, and the page says so."""
         await self.window.run(SEND)
         await eventually(lambda: self.scores(column), [*scores])
         await self.until_status(EVERYTHING)
@@ -256,12 +291,13 @@ async def test_without_the_service_a_page_opens_and_what_is_typed_waits_and_arri
 
 
 @ONE
-async def test_after_a_loss_of_power_the_page_opens_without_the_service(teacher: Teacher, window: OtherBrowser) -> None:
+async def test_after_a_loss_of_power_the_page_opens_without_the_service(teacher: Teacher, window: Firefox) -> None:
     await teacher.open_gradebook()
     await window.until(HAS_WORKER)
     teacher.service.stop()
     await teacher.score("6", "1", "2")
     await teacher.until_status("3 changes are on this computer")
+    await window.until_remembered("inkfast.signed_in")
     await window.kill()
     await window.start()
     await teacher.open_gradebook()
@@ -276,9 +312,75 @@ async def test_after_a_loss_of_power_the_page_opens_without_the_service(teacher:
 async def test_what_the_browser_can_do_is_said(teacher: Teacher, window: OtherBrowser) -> None:
     await teacher.open("/app/compatibility", "[data-verdict]")
     await window.until(HAS_WORKER)
-    await teacher.open("/app/compatibility", "[data-ability=clock][data-verdict]")
-    found = await window.run(
-        "() => Object.fromEntries([...document.querySelectorAll('[data-ability]')].map(({ dataset }) => [dataset.ability, dataset.verdict]))"
-    )
+    await teacher.open("/app/compatibility", "main")
+    await window.until("() => document.querySelectorAll('[data-verdict]').length === 9")
+    assert await window.run(FINDINGS) == ABILITIES[type(window)]
     await teacher.shoot("compatibility")
-    sys.stdout.write(f"{type(window).__name__} {window.version}: {found}\n")
+
+
+@asynccontextmanager
+async def _outbox(disk: Path, proxy: ChaosProxy, school: GradebookSchool, token: str) -> AsyncIterator[Firefox]:
+    """Open the bare outbox, with what is on the disk; Firefox is killed at the end."""
+    async with Firefox(disk) as window:
+        mine = {"user": school.teacher, "token": token, "section": school.section, "name": "inkfast"}
+        await window.go(f"http://127.0.0.1:{proxy.port}/livez#{urlencode(mine)}")
+        await window.run(START_OUTBOX, MODULE, (await asyncio.to_thread(build_package)).decode())
+        await window.until(LOOK)
+        yield window
+
+
+async def test_kills_of_firefox_lose_nothing_that_was_on_this_computer(
+    service: Service, school: GradebookSchool, tmp_path: Path
+) -> None:
+    """Somebody types, and every process of Firefox is killed at a random moment: as in rounds.py, on one outbox."""
+    rounds = int(environment().get("INKFAST_ROUNDS", "3"))
+    chance = random.Random(rounds)
+    token = await token_of(service, school.teacher_name)
+    cells = [[item, student] for item in school.columns for student in school.students]
+    told: list[dict[str, Any]] = []
+    proxy = ChaosProxy(("127.0.0.1", service.port))
+    await proxy.start()
+    try:
+        for number in range(rounds):
+            before = len(told)
+            async with _outbox(tmp_path, proxy, school, token) as window:
+                await proxy.set(chance.choice(FAULTS))
+                await window.run(TYPE, cells, f"r{number}")
+                while len(told) == before:
+                    told += await window.run(TAKE)
+                await asyncio.sleep(chance.random() * KILL_S_MAX)  # the moment is the experiment
+                told += await window.run(TAKE)
+            await proxy.set(NO_FAULT)
+        async with _outbox(tmp_path, proxy, school, token) as window:
+            await window.until(ALL_SETTLED)
+    finally:
+        await proxy.close()
+    report = await compare(told, school, service.settings, rounds)
+    sys.stdout.write(f"{report}\n")
+    assert report.is_whole, report
+    assert report.recorded > rounds, "too little was typed to say anything"
+
+
+def main() -> int:
+    """Run it by hand, with servers of its own."""
+    parser = argparse.ArgumentParser(
+        prog="python -m tests.web.other_browsers",
+        description="A teacher's work in Debian's Firefox and WebKit, against a service of its own.",
+    )
+    parser.add_argument("browsers", nargs="*", metavar="browser", help=f"of {', '.join(BROWSERS)}; both unless told")
+    parser.add_argument("--rounds", type=int, default=3, help="how often Firefox is killed while somebody types")
+    wanted = parser.parse_args()
+    chosen = wanted.browsers or list(BROWSERS)
+    if unknown := set(chosen) - set(BROWSERS):
+        parser.error(f"no such browser: {', '.join(unknown)}")
+    packages = {program: package for one in chosen for program, package in BROWSERS[one].packages.items()}
+    if missing := [package for program, package in packages.items() if not Path(program).exists()]:
+        sys.stderr.write(f"not installed: apt-get install --no-install-recommends {' '.join(missing)}\n")
+        return 2
+    given = {**environment(), "INKFAST_ROUNDS": str(wanted.rounds)}
+    test = [sys.executable, "-m", "pytest", "-vvs", "-k", " or ".join(chosen), "tests/web/other_browsers.py"]
+    return subprocess.run(test, env=given, check=False).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -37,7 +37,8 @@ ELEMENT: Final = "element-6066-11e4-a52e-4f735466cecf"  # how the standard names
 ENTER, CONTROL, HOME, DOWN, SHIFT = "\ue007", "\ue009", "\ue011", "\ue015", "\ue008"
 # A script is done when its last argument is called; what a function comes to, good or bad, is handed to it.
 PROMISE: Final = """const done = arguments[arguments.length - 1];
-Promise.resolve().then(() => (%s)(...arguments)).then((value) => done({ value }), (error) => done({ error: `${error}` }));"""
+(async (...given) => (%s)(...given))(...arguments)
+    .then((value) => done({ value }), (error) => done({ error: `${error}` }));"""
 
 
 class DriverError(Exception):
@@ -171,7 +172,7 @@ class Firefox(OtherBrowser):
     """Debian's Firefox, without a screen. Its profile is on the disk, and outlives it."""
 
     PROGRAM: Final = "/usr/bin/firefox-esr"
-    packages = {PROGRAM: "firefox-esr"}
+    packages: ClassVar = {PROGRAM: "firefox-esr"}
     _NOBODY: Final = 9  # a port where nobody listens: whatever is not on loopback goes there
     _PREFERENCES: Final = {
         "network.proxy.type": 1,
@@ -199,6 +200,15 @@ class Firefox(OtherBrowser):
         self.version = session["capabilities"]["browserVersion"]
         await self._command("SetTimeouts", {"script": round(COMMAND_S_MAX * 1_000)})
 
+    async def until_remembered(self, name: str) -> None:
+        """Wait until localStorage has this on the disk: Firefox takes seconds for that, unlike for IndexedDB."""
+        deadline = time.monotonic() + UNTIL_S_MAX
+        while not any(
+            name.encode() in file.read_bytes() for file in self.disk.glob("profile/storage/default/*/ls/data*")
+        ):
+            assert time.monotonic() < deadline, f"not on the disk: {name}"
+            await asyncio.sleep(POLLING_S)
+
     async def _command(self, name: str, parameters: dict[str, Any]) -> Any:
         number = next(self._ids)
         text = json.dumps([0, number, f"WebDriver:{name}", parameters])
@@ -225,11 +235,14 @@ class WebKit(OtherBrowser):
     """Debian's WebKitGTK in the smallest browser there is, on a screen that nobody sees.
 
     A window that is driven keeps everything in memory, as a private one does: MiniBrowser has no option against it.
+    A page that is left is not kept for going back: WebKitGTK 2.50.6 keeps it with the transactions that it has open in
+    IndexedDB, and every other page that wants to write to that database waits for them.
     """
 
+    MINI_BROWSER: Final = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser"
     SCREEN: Final = "/usr/bin/Xvfb"
     DRIVER: Final = "/usr/bin/WebKitWebDriver"
-    packages = {DRIVER: "webkit2gtk-driver", SCREEN: "xvfb"}
+    packages: ClassVar = {DRIVER: "webkit2gtk-driver", SCREEN: "xvfb"}
     _ROUTES: Final = {
         "Navigate": ("POST", "url"),
         "ExecuteAsyncScript": ("POST", "execute/async"),
@@ -252,7 +265,9 @@ class WebKit(OtherBrowser):
         await self._spawn(self.DRIVER, f"--port={port}", f"--host={LOOPBACK}", DISPLAY=display, **more)
         self._http = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", timeout=COMMAND_S_MAX, trust_env=False)
         await _until_answered(lambda: self._http.get("/status"))
-        session = await self._ask("POST", "/session", {"capabilities": {}})
+        options = {"binary": self.MINI_BROWSER, "args": ["--automation", "--enable-page-cache=false"]}
+        wanted = {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}}
+        session = await self._ask("POST", "/session", wanted)
         self.version = session["capabilities"]["browserVersion"]
         self._session = f"/session/{session['sessionId']}"
         await self._command("SetTimeouts", {"script": round(COMMAND_S_MAX * 1_000)})
