@@ -179,6 +179,8 @@ class Firefox(OtherBrowser):
         **dict.fromkeys(("network.proxy.http", "network.proxy.ssl"), LOOPBACK),
         **dict.fromkeys(("network.proxy.http_port", "network.proxy.ssl_port"), _NOBODY),
         "network.proxy.allow_hijacking_localhost": False,
+        "network.dns.disabled": True,  # nor is anybody asked for a name
+        "network.connectivity-service.enabled": False,  # which asks all the same
         "datareporting.policy.dataSubmissionEnabled": False,
         "browser.sessionstore.resume_from_crash": False,
         "toolkit.startup.max_resumed_crashes": -1,  # after a kill it starts as ever
