@@ -215,8 +215,8 @@ class Engine:
 
     def add_teacher(self, number: int, after_s: float) -> None:
         """Let one arrive after so many seconds."""
-        self._sent.add(number)
         grant = self.grants.of(number)
+        self._sent.add(number)
         due = time.monotonic() + after_s
         if self.wanted.profile.work == STREAMING:
             stream = self._streams[number] = Stream(self, grant)
@@ -290,8 +290,11 @@ class Engine:
         if int(now + self.ledger.offset_s) != self._second_at:
             self.close_second(now)
 
-    def close_second(self, now: float) -> None:
-        """Hand the figures of the second that is over to whoever collects them."""
+    def close_second(self, now: float, *, is_last: bool = False) -> None:
+        """Hand the figures of the second that is over to whoever collects them.
+
+        `is_last`: this process has come to its end; who reads no such second knows that the process was cut off.
+        """
         cpu_s, second = time.process_time(), self.second
         second.gauges = {
             "cpu": round(cpu_s - self._cpu_s, 3),
@@ -314,6 +317,8 @@ class Engine:
         plain = second.as_plain(at, self.wanted.process)
         if self.refusal is not None:
             plain["refusal"] = self.refusal
+        if is_last:
+            plain["is_last"] = True
         self._second_over(plain)
 
     def stop(self) -> None:
@@ -328,7 +333,7 @@ class Engine:
         self.second.counts["dropped"] += self.wheel.overdue(min(now - TICK_S * 4, self._typing_until))
         self.ledger.end(unrecorded=self.unrecorded, unacknowledged=self.unacknowledged)
         self.ledger.close()
-        self.close_second(now)
+        self.close_second(now, is_last=True)
         for stream in self._streams.values():
             stream.leave()
         self.pool.close()

@@ -14,21 +14,22 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from app.errors import InkfastError
 from app.model.grants import GRANT_HOURS_MAX
-from app.settings import Settings
+from app.settings import Settings, SettingsError
 from loadtests.rehearsal.profiles import PROFILES, STREAMING
-from ops.installation import DEFAULT_DATA_DIR, data_dir_option, settings_environment
+from ops.installation import data_dir_option, settings_environment
 from ops.processes import ServerError
-from ops.rehearse.faults import FAULTS, FaultAt, parse_fault, seconds_of
 from ops.rehearse.junit import junit_of
+from ops.rehearse.options import GRANTS_FILE, OPTIONS, SCHOOL_MAX
 from ops.rehearse.overload import sentences_of
 from ops.rehearse.prepare import COLUMNS, SECTIONS_EACH, School, forget_school, prepare_school
 from ops.rehearse.progress import Progress
 from ops.rehearse.report import html_of
 from ops.rehearse.run import Outcome, Wanted, rehearse_at, write_files
-from ops.rehearse.slo import OBJECTIVES, read_slo
+from ops.rehearse.slo import read_slo
 from ops.rehearse.stand import embedded, existing
-from ops.rehearse.verdict import EXIT_OF, LAG_MS_P99_MAX
+from ops.rehearse.verdict import EXIT_OF, INVALID
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -37,12 +38,11 @@ if TYPE_CHECKING:
     from loadtests.rehearsal.profiles import Profile
     from ops.rehearse.stand import Target
 
-SEED = 20141104
-GRANTS_FILE = "rehearsal-grants.jsonl"
+ASKED_WRONGLY = 2
 GRANT_HOURS = 72.0
 STREAMS_PER_PROCESS = 13_000  # descriptors are limited to 20,000 on many machines
 SOURCES = tuple(f"127.0.0.{n}" for n in range(2, 6))
-WRITE_WORDS = "--write-outside-rehearsal-sections"
+OF_A_RUN = ("run.json", "report.html", "figures.jsonl", "ledgers/*")
 
 
 class Profiles(click.Group):
@@ -66,88 +66,8 @@ def rehearse() -> None:
     inkfast rehearse prepare --teachers 2080                a school for rehearsals in the installation here
     inkfast rehearse deadline-evening --host http://127.0.0.1:8000
 
-    Exit status 0: pass. 1: fail. 2: it was asked for wrongly. 3: invalid, nothing was shown.
+    Exit status 0: pass. 1: fail. 2: it was asked for wrongly. 3: invalid, nothing was shown, or it came to no end.
     """  # noqa: D301 -- \b is click's mark for "do not wrap"
-
-
-class Duration(click.ParamType[float]):
-    """A duration as Locust writes it."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return it in seconds."""
-        if isinstance(value, float):
-            return value
-        try:
-            return seconds_of(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class Fault(click.ParamType[FaultAt]):
-    """A fault and its moment."""
-
-    name = "name@t"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> FaultAt:
-        """Return it as it is meant."""
-        try:
-            return parse_fault(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-OPTIONS = (
-    click.Option(["--teachers"], type=click.IntRange(1), help="At most at once.  [default: as the profile says]"),
-    click.Option(["--scale"], type=click.FloatRange(0, min_open=True), default=1.0, help="Of the profile's teachers."),
-    click.Option(["--duration"], type=Duration(), help="Of typing: 90s, 10m.  [default: as the profile says]"),
-    click.Option(["--seed"], type=int, default=SEED, show_default=True, help="Of what is typed, when, and of faults."),
-    click.Option(
-        ["--fault", "faults"],
-        type=Fault(),
-        multiple=True,
-        help=f"NAME@T or NAME@T+LENGTH, as in stop-postgres@4m+2m, on an installation of its own: {', '.join(FAULTS)}.",
-    ),
-    click.Option(
-        ["--slo"],
-        type=click.Path(dir_okay=False, path_type=Path),
-        help=f"TOML with a table [slo]: {', '.join(OBJECTIVES)}.  [default: the design's]",
-    ),
-    click.Option(
-        ["--out"], type=click.Path(file_okay=False, path_type=Path), help="[default: rehearsals/PROFILE-TIME]"
-    ),
-    click.Option(["--host"], help="An installation that is there.  [default: one of its own, thrown away afterwards]"),
-    click.Option(
-        ["--grants"], type=click.Path(dir_okay=False, path_type=Path), help=f"[default: {GRANTS_FILE} in --data-dir]"
-    ),
-    click.Option(["--api-processes"], type=click.IntRange(1, 15), default=2, show_default=True, help="Of its own."),
-    click.Option(["--processes"], type=click.IntRange(1), help="Of the generator.  [default: as many as are needed]"),
-    click.Option(["--drain"], type=Duration(), default="2m", help="For all to be recorded at the end. [default: 2m]"),
-    click.Option(
-        ["--dir", "folder"],
-        type=click.Path(exists=True, file_okay=False, path_type=Path),
-        help="Where its own servers keep their files: the disk that is measured.  [default: /tmp]",
-    ),
-    click.Option(
-        ["--data-dir"],
-        type=click.Path(file_okay=False, path_type=Path),
-        default=DEFAULT_DATA_DIR,
-        show_default=True,
-        help="With --host: where `inkfast up` keeps its data.",
-    ),
-    click.Option(
-        ["--late-ms-max"],
-        type=click.FloatRange(1),
-        default=LAG_MS_P99_MAX,
-        show_default=True,
-        help="A generator that is later (1 timer in 100) makes the run invalid.",
-    ),
-    click.Option(["--quiet"], is_flag=True, help="No progress."),
-    click.Option(
-        [WRITE_WORDS, "may_write_anywhere"], is_flag=True, help="Type into real sections, if the grants have them."
-    ),
-)
 
 
 def _add(profile: Profile) -> None:
@@ -155,7 +75,7 @@ def _add(profile: Profile) -> None:
     def run(_: click.Context, /, **options: Any) -> None:
         _run(profile, options)
 
-    size = f"{profile.teachers:,} teachers, {profile.duration_s / 60:g} minutes"
+    size = f"{profile.teachers:,} teachers, {profile.duration_s / 60:.3g} minutes"
     command = click.Command(
         profile.name,
         callback=run,
@@ -170,32 +90,90 @@ for _profile in PROFILES.values():
     _add(_profile)
 
 
+class AskedWronglyError(click.ClickException):
+    """Nothing was started."""
+
+    exit_code = ASKED_WRONGLY
+
+
+class NoVerdictError(click.ClickException):
+    """It came to no end. Never status 1: that is a verdict."""
+
+    exit_code = EXIT_OF[INVALID]
+
+    def format_message(self) -> str:
+        """Say so first."""
+        return f"no verdict: {self.message}"
+
+
+@contextlib.contextmanager
+def _ends_as(kind: type[click.ClickException]) -> Iterator[None]:
+    """Say in one sentence what stopped it."""
+    try:
+        yield
+    except (ServerError, SettingsError, InkfastError, OSError) as error:
+        raise kind(str(error) or type(error).__name__) from error
+    except KeyboardInterrupt:
+        raise NoVerdictError("it was interrupted, and what it had started is stopped") from None
+
+
 def _run(profile: Profile, options: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, _leave)
     if importlib.util.find_spec("locust") is None:
-        raise ServerError("Locust is needed: pip install --require-hashes -r requirements/dev.lock")
-    if options["slo"] is not None:
-        read_slo(options["slo"])  # complain before the run, not after it
-    if options["host"] and options["faults"]:
-        raise click.UsageError("--fault breaks only an installation of the rehearsal's own, never one that is there")
-    wanted = _wanted(profile, options)
-    wanted.out.mkdir(parents=True, exist_ok=True)
-    if any(wanted.out.glob("ledgers/*")) or (wanted.out / "figures.jsonl").exists():
-        raise ServerError(f"{wanted.out} holds another run: name another folder")
+        raise AskedWronglyError("Locust is needed: pip install --require-hashes -r requirements/dev.lock")
+    with _ends_as(AskedWronglyError):
+        wanted = _wanted(profile, options)
+        existing_one = existing(options["host"], options["data_dir"], _say) if options["host"] is not None else None
+        _begin_folder(wanted.out)
     title = f"{profile.title}: {wanted.teachers:,} teachers, {wanted.duration_s:g} s"
-    with _target(wanted, options) as target, Progress(title, wanted.duration_s, quiet=options["quiet"]) as progress:
-        outcome = rehearse_at(target, wanted, progress.look, _say)
-    _finish(outcome, wanted)
+    with _ends_as(NoVerdictError):
+        with (
+            contextlib.nullcontext(existing_one) if existing_one else _embedded(wanted, options) as target,
+            Progress(title, wanted.duration_s, quiet=options["quiet"]) as progress,
+        ):
+            outcome = rehearse_at(target, wanted, progress.look, _say)
+        _finish(outcome, wanted)
+
+
+def _check(profile: Profile, options: dict[str, Any]) -> None:
+    """Refuse what contradicts itself, before anything starts: an option that is not heeded would mislead."""
+    if options["host"] is not None and options["faults"]:
+        raise click.UsageError("--fault breaks only an installation of the rehearsal's own, never one that is there")
+    if options["host"] is not None and options["folder"]:
+        raise click.UsageError(
+            "--dir is for an installation of the rehearsal's own, and --host names one that is there"
+        )
+    if options["grants"] and options["host"] is None:
+        raise click.UsageError("--grants is for an installation that is there (--host); another makes its own")
+    if options["teachers"] and options["scale"]:
+        raise click.UsageError("--teachers and --scale both say how many: one of them")
+    duration_s = options["duration"] or profile.duration_s
+    for fault in options["faults"]:
+        if fault.at_s >= duration_s:
+            raise click.UsageError(f"{fault.name}@{fault.at_s:g}s: the typing ends after {duration_s:g} s")
+
+
+def _begin_folder(out: Path) -> None:
+    out.mkdir(parents=True, exist_ok=True)
+    if any(any(out.glob(pattern)) for pattern in OF_A_RUN):
+        raise ServerError(f"{out} holds another run: name another folder")
+    (out / "logs").mkdir(exist_ok=True)
 
 
 def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
-    teachers = options["teachers"] or max(1, round(profile.teachers * options["scale"]))
+    _check(profile, options)
+    teachers = options["teachers"] or max(1, round(profile.teachers * (options["scale"] or 1.0)))
+    if teachers > SCHOOL_MAX:
+        raise click.UsageError(f"--scale {options['scale']:g}: more than {SCHOOL_MAX:,} teachers")
     is_streaming = profile.work == STREAMING
+    processes = options["processes"] or (-(-teachers // STREAMS_PER_PROCESS) if is_streaming else 1)
+    if processes > teachers:
+        raise click.UsageError(f"--processes {processes}: there are only {teachers:,} teachers")
     started = dt.datetime.now(dt.UTC).astimezone().strftime("%Y%m%d-%H%M%S")
     # Absolute: the generator runs in a folder of its own choice.
     out = (options["out"] or Path("rehearsals") / f"{profile.name}-{started}").absolute()
     grants = (options["grants"] or options["data_dir"] / GRANTS_FILE).absolute()
-    if not options["host"]:
+    if options["host"] is None:
         grants = out / "grants.jsonl"
     elif not grants.is_file():
         raise ServerError(f"no grants in {grants}: `inkfast rehearse prepare` writes them")
@@ -206,10 +184,10 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
         duration_s=options["duration"] or profile.duration_s,
         seed=options["seed"],
         faults=options["faults"],
-        slo=options["slo"],
+        slo=read_slo(options["slo"]) if options["slo"] is not None else None,
         out=out,
         grants=grants,
-        processes=options["processes"] or (-(-teachers // STREAMS_PER_PROCESS) if is_streaming else 1),
+        processes=processes,
         sources=SOURCES if is_streaming else (),
         drain_s=options["drain"],
         may_write_anywhere=options["may_write_anywhere"],
@@ -219,10 +197,7 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
 
 
 @contextlib.contextmanager
-def _target(wanted: Wanted, options: dict[str, Any]) -> Iterator[Target]:
-    if options["host"]:
-        yield existing(options["host"], options["data_dir"], _say)
-        return
+def _embedded(wanted: Wanted, options: dict[str, Any]) -> Iterator[Target]:
     _say("starting an installation for the rehearsal …")
     window_ms = PROFILES[wanted.profile].save_window_ms
     settings = {"INKFAST_SAVE_WINDOW_MS": str(window_ms)} if window_ms else None
@@ -249,7 +224,7 @@ def _finish(outcome: Outcome, wanted: Wanted) -> None:
 
 
 @rehearse.command("prepare")
-@click.option("--teachers", type=click.IntRange(1), default=2_080, show_default=True)
+@click.option("--teachers", type=click.IntRange(1, SCHOOL_MAX), default=2_080, show_default=True)
 @click.option(
     "--sections", type=click.IntRange(1, 50), default=SECTIONS_EACH, show_default=True, help="Of each teacher."
 )

@@ -23,7 +23,22 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 UNLIKE = 2
+NEEDED: dict[str, type] = {
+    "verdict": str,
+    "reasons": list,
+    "faults": list,
+    "audit": dict,
+    "began_at": str,
+    "command": str,
+}
 NOISE_WITHOUT_REPEATS = 0.10  # of a single pair: two runs of one thing differ by so much on a shared machine
+# Of these one is one too many: they have no noise, and the worst of the repeats counts.
+LOSSES: tuple[tuple[str, tuple[str, ...]], ...] = (
+    ("lost", ("audit", "lost")),
+    ("stored twice", ("audit", "duplicated")),
+    ("out of order", ("audit", "out_of_order")),
+    ("otherwise than typed or told", ("audit", "mismatch")),
+)
 # (name, path in run.json, whether more is better)
 FIGURES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("edits saved a second", ("edits_per_s", "drafted"), True),
@@ -39,8 +54,7 @@ FIGURES: tuple[tuple[str, tuple[str, ...], bool], ...] = (
     ("journal, CPU-s for 1,000 edits", ("cost", "journal", "cpu_s_per_1000_edits"), False),
     ("flusher, CPU-s for 1,000 edits", ("cost", "flusher", "cpu_s_per_1000_edits"), False),
     ("PostgreSQL, CPU-s for 1,000 edits", ("cost", "PostgreSQL", "cpu_s_per_1000_edits"), False),
-    ("lost", ("audit", "lost"), False),
-    ("stored twice", ("audit", "duplicated"), False),
+    *((name, path, False) for name, path in LOSSES),
 )
 ALIKE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("format", ("format",)),
@@ -75,14 +89,20 @@ def read_run(path: Path) -> dict[str, Any]:
     """Return run.json of a folder or a file; ServerError where there is none, or none that can be compared."""
     file = path / "run.json" if path.is_dir() else path
     try:
-        run = json.loads(file.read_text())
-    except (OSError, ValueError) as error:
+        run = json.loads(file.read_text(), parse_constant=_refuse)
+    except (OSError, ValueError, RecursionError) as error:
         raise ServerError(f"{file}: {error}") from error
     if not isinstance(run, dict) or run.get("format") != FORMAT:
         raise ServerError(f"{file} is no run of format {FORMAT}")
+    if missing := [name for name, kind in NEEDED.items() if not isinstance(run.get(name), kind)]:
+        raise ServerError(f"{file} is damaged: {', '.join(missing)}")
     if run["verdict"] == INVALID:
         raise ServerError(f"{file}: an invalid run has shown nothing ({'; '.join(run['reasons'])})")
     return run
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no figure")
 
 
 def unlike(runs: Sequence[dict[str, Any]]) -> list[str]:
@@ -92,10 +112,16 @@ def unlike(runs: Sequence[dict[str, Any]]) -> list[str]:
         values = list(dict.fromkeys(str(_at(run, path)) for run in runs))
         if len(values) > 1:
             found.append(f"{name}: {' against '.join(values)}")
-    kinds = list(dict.fromkeys(" ".join(fault["name"] for fault in run["faults"]) or "none" for run in runs))
+    kinds = list(dict.fromkeys(" ".join(map(_fault, run["faults"])) or "none" for run in runs))
     if len(kinds) > 1:
         found.append(f"faults: {' against '.join(kinds)}")
+    if len({(run["began_at"], run["command"], json.dumps(run["audit"])) for run in runs}) < len(runs):
+        found.append("one of them is there twice: that is no repeat")
     return found
+
+
+def _fault(mark: Any) -> str:
+    return str(mark.get("name")) if isinstance(mark, dict) else str(mark)
 
 
 def differences(runs: Sequence[dict[str, Any]]) -> list[Difference]:
@@ -103,14 +129,26 @@ def differences(runs: Sequence[dict[str, Any]]) -> list[Difference]:
     found = []
     for name, path, is_better_higher in FIGURES:
         values = [_at(run, path) for run in runs]
-        if any(not isinstance(value, int | float) for value in values):
+        if not all(map(_is_figure, values)):
             continue
         first, others = float(values[0]), [float(value) for value in values[1:]]
-        middle = median(others)
+        is_loss = (name, path) in LOSSES
+        middle = max(others) if is_loss else median(others)
         unit = abs(first) or abs(middle) or 1.0
         noise = (max(others) - min(others)) / unit if len(others) > 1 else NOISE_WITHOUT_REPEATS
+        noise = 0.0 if is_loss else noise
         found.append(Difference(name, first, middle, (middle - first) / unit, noise, is_better_higher))
     return found
+
+
+def not_compared(runs: Sequence[dict[str, Any]]) -> list[str]:
+    """Return the figures that some of the runs have and others do not: one that never drained has no time for it."""
+    have = {name: [_is_figure(_at(run, path)) for run in runs] for name, path, _ in FIGURES}
+    return [name for name, found in have.items() if any(found) and not all(found)]
+
+
+def _is_figure(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _at(run: dict[str, Any], path: tuple[str, ...]) -> Any:
@@ -129,11 +167,15 @@ def compare(runs: tuple[Path, ...], json_path: Path | None) -> None:
     """Compare run A with B, or with the median of B, C, …, which then say how much repeats differ.
 
     Each is a folder of `inkfast rehearse`, or its run.json. With only B a difference of up to 10 % is called noise.
-    Exit status 1 where something is worse beyond the noise, 2 where the runs are not alike.
+    Exit status 1 where something is worse beyond the noise, 2 where the runs are not alike, or cannot be read.
     """
     if len(runs) < 2:
         raise click.UsageError("two runs at least")
-    read = [read_run(path) for path in runs]
+    try:
+        read = [read_run(path) for path in runs]
+    except ServerError as error:
+        click.echo(f"these cannot be compared: {error}", err=True)
+        sys.exit(UNLIKE)
     why = unlike(read)
     if why:
         click.echo("these runs are not alike: " + "; ".join(why), err=True)
@@ -141,6 +183,8 @@ def compare(runs: tuple[Path, ...], json_path: Path | None) -> None:
     found = differences(read)
     for line in lines_of(found, len(read) - 1):
         click.echo(line)
+    if missing := not_compared(read):
+        click.echo(f"not compared, as not every run has them: {', '.join(missing)}")
     if json_path is not None:
         json_path.write_text(json.dumps([one._asdict() | {"word": one.word} for one in found], indent=2) + "\n")
     sys.exit(1 if any(one.word == "WORSE" for one in found) else 0)

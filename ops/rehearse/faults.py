@@ -98,6 +98,24 @@ def parse_fault(text: str) -> FaultAt:
     return FaultAt(name, seconds_of(at), seconds_of(hold) if longer else HOLD_S[name])
 
 
+def not_under_load(faults: Sequence[FaultAt], marks: Sequence[FaultMark], began: float, duration_s: float) -> list[str]:
+    """Say which faults the load never met: a run without them is not the one that was asked for.
+
+    They are made one after the other, so that a long one may leave the next no time. `began`: seconds since 1970.
+    """
+    found = []
+    for at, fault in enumerate(sorted(faults, key=_moment)):
+        if at >= len(marks):
+            found.append(f"{fault.name}@{fault.at_s:g}s was never made")
+        elif marks[at].began >= began + duration_s:
+            found.append(f"{fault.name}@{fault.at_s:g}s came after the typing: the fault before it took so long")
+    return found
+
+
+def _moment(fault: FaultAt) -> float:
+    return fault.at_s
+
+
 class Breaker(threading.Thread):
     """Makes the faults when their time has come, one after the other; `marks` says what happened.
 
@@ -109,7 +127,7 @@ class Breaker(threading.Thread):
     ) -> None:
         super().__init__(name="faults", daemon=True)
         self._installation = installation
-        self._faults = sorted(faults, key=lambda fault: fault.at_s)
+        self._faults = sorted(faults, key=_moment)
         self._folder = folder
         self._grants = grants
         self._rng = random.Random(seed)  # noqa: S311 -- which of two processes is killed

@@ -54,7 +54,6 @@ def measured(series: Series, rows: Sequence[Row], sampler: Sampler, teachers: in
     whole = series.whole
     counts, requests = whole.counts, whole.histograms["request"]
     failed = sum(count for name, count in whole.errors.items() if not name.startswith("gave up"))
-    last = rows[-1] if rows else {}
     offered = counts["offered"]
     return {
         "teachers_sent": int(max((row["teachers_wanted"] for row in rows), default=0)),
@@ -65,7 +64,7 @@ def measured(series: Series, rows: Sequence[Row], sampler: Sampler, teachers: in
             "recorded": counts["recorded"],
             "refused": counts["refused_edits"],
             "never_acknowledged": counts["never_acknowledged"],
-            "unrecorded": int(last.get("unrecorded", 0)),
+            "unrecorded": series.unrecorded,
         },
         "edits_per_s": {
             "offered": round(offered / duration_s, 1),
@@ -84,7 +83,7 @@ def measured(series: Series, rows: Sequence[Row], sampler: Sampler, teachers: in
         "journal_depth_max": _most(rows, "journal_depth"),
         "next_save_ms_max": _most(rows, "next_save_ms"),
         "streams_open_max": int(_most(rows, "streams") or 0),
-        "drain_s": _drain_s(rows, duration_s),
+        "drain_s": _drain_s(series, rows, duration_s),
         "generator": _generator(series, rows, teachers),
         "cost": _cost(sampler, counts["drafted"]),
     }
@@ -94,9 +93,9 @@ def _most(rows: Sequence[Row], name: str) -> float | None:
     return max((row[name] for row in rows if name in row), default=None)
 
 
-def _drain_s(rows: Sequence[Row], duration_s: float) -> float | None:
+def _drain_s(series: Series, rows: Sequence[Row], duration_s: float) -> float | None:
     """Return how long after the last typing everything was known to be recorded; None: it never was."""
-    if not rows or rows[-1].get("unrecorded", 1):
+    if not rows or series.unrecorded:
         return None
     after = [row["at"] for row in rows if row.get("unrecorded", 0)]
     return max(0.0, round(max(after, default=0) + 1 - duration_s, 1))
@@ -114,6 +113,7 @@ def _generator(series: Series, rows: Sequence[Row], teachers: int) -> dict[str, 
         "cpu": round(sum(seconds) / max(1, len(seconds)), 3),
         "cpu_max": max(seconds, default=0.0),
         "processes": len(cpu_of),
+        "ended": len(series.ended),
         "sockets": int(series.sockets_most),
         "teachers_per_socket": round(teachers / series.sockets_most, 1) if series.sockets_most else None,
         "socket_wait_ms_max": _most(rows, "socket_wait_ms"),

@@ -32,7 +32,9 @@ class Series:
         self.cpu_of: dict[int, list[float]] = {}
         self.refusals: list[str] = []
         self.sockets_most = 0.0
+        self.ended: set[int] = set()  # processes that have said their last word
         self._sockets_of: dict[int, float] = {}
+        self._unrecorded_of: dict[int, float] = {}
 
     def read(self) -> int:
         """Take what has been written since; return how many seconds of processes that were."""
@@ -57,8 +59,16 @@ class Series:
         self.cpu_of.setdefault(process, []).append(plain["gauges"]["cpu"])
         self._sockets_of[process] = max(self._sockets_of.get(process, 0), plain["gauges"]["sockets"])
         self.sockets_most = sum(self._sockets_of.values())
+        self._unrecorded_of[process] = plain["gauges"]["unrecorded"]
+        if plain.get("is_last"):
+            self.ended.add(process)
         if "refusal" in plain:
             self.refusals.append(plain["refusal"])
+
+    @property
+    def unrecorded(self) -> int:
+        """Edits that are not recorded as far as the last word of each process goes; they end in different seconds."""
+        return int(sum(self._unrecorded_of.values()))
 
     @property
     def first(self) -> int | None:

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 DRAFTED_BEYOND_WINDOW_MS = 2_000
+LIMIT_MAX = 1e12
 
 
 class Objective(NamedTuple):
@@ -148,7 +149,9 @@ def read_slo(path: Path) -> dict[str, float]:
     for name, limit in limits.items():
         if name not in OBJECTIVES:
             raise SloError(f"{path}: no such objective: {name} (there are: {', '.join(OBJECTIVES)})")
-        if isinstance(limit, bool) or not isinstance(limit, int | float) or limit < 0:
+        is_number = isinstance(limit, int | float) and not isinstance(limit, bool)
+        # Against `nan` and `inf` nothing is ever missed, or everything.
+        if not is_number or not 0 <= limit <= LIMIT_MAX:
             raise SloError(f"{path}: {name}: {limit!r} is no limit")
     return {name: float(limit) for name, limit in limits.items()}
 

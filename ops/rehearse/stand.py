@@ -110,10 +110,14 @@ def existing(url: str, data_dir: Path, say: Callable[[str], None]) -> Target:
 
 def check_is_ours(url: str) -> None:
     """Return if an Inkfast answers there, which says so on its public page; ServerError otherwise."""
-    parts = urlsplit(url if "://" in url else f"http://{url}")
-    if parts.scheme != "http" or not parts.hostname:
-        raise ServerError(f"{url}: an http:// address is needed (rehearse behind the proxy that ends TLS)")
-    connection = http.client.HTTPConnection(parts.hostname, parts.port or 80, timeout=ASK_S_MAX)
+    try:
+        parts = urlsplit(url if "://" in url else f"http://{url}")
+        host, port = parts.hostname, parts.port or 80
+    except ValueError as error:
+        raise ServerError(f"{url} is no address: {error}") from error
+    if parts.scheme != "http" or not host:
+        raise ServerError(f"{url!r}: an http:// address is needed (rehearse behind the proxy that ends TLS)")
+    connection = http.client.HTTPConnection(host, port, timeout=ASK_S_MAX)
     try:
         connection.request("GET", "/statusz")
         answer = connection.getresponse()

@@ -49,6 +49,8 @@ def generator_limits(run: Mapping[str, Any], cpu_of: Mapping[int, Sequence[float
     wanted = run["processes"]["generator"]
     if len(cpu_of) < wanted:
         found.append(f"only {len(cpu_of)} of {wanted} generator processes have reported")
+    elif generator["ended"] < wanted:
+        found.append(f"only {generator['ended']} of {wanted} generator processes came to their end")
     for process, seconds in sorted(cpu_of.items()):
         busy = sum(cpu > CPU_MAX for cpu in seconds)
         if busy > max(1, CPU_SHARE_MAX * len(seconds)):  # one alone is the start
@@ -73,6 +75,11 @@ def decide(run: Mapping[str, Any], judged: Sequence[Judged], broken: Sequence[st
     why_not = [*broken, *run["generator"]["reasons"]]
     if not audit["audited"]:
         why_not.append(f"it could not be audited: {audit['why_not']}")
+    elif audit["acknowledged"] < run["edits"]["drafted"]:
+        known, counted = audit["acknowledged"], run["edits"]["drafted"]
+        why_not.append(
+            f"the ledgers know of {known:,} acknowledged edits only, and the generator has counted {counted:,}"
+        )
     if not run["edits"]["offered"] and not run["streams_open_max"]:
         why_not.append("nothing was typed")
     if why_not:

@@ -140,7 +140,7 @@ def test_a_rehearsal_passes_and_leaves_everything_that_an_operator_wants(place: 
 def test_the_same_folder_is_not_used_twice(place: Place, tmp_path: Path) -> None:
     (tmp_path / "figures.jsonl").touch()
     status, said = place.rehearse(tmp_path, *place.here())
-    assert status == 1
+    assert status == 2
     assert "holds another run" in said
 
 
@@ -227,11 +227,11 @@ def test_a_host_that_is_not_ours_is_left_alone(place: Place, tmp_path: Path) -> 
         other = f"http://127.0.0.1:{server.server_port}"
         status, said = place.rehearse(tmp_path / "out", "--host", other, "--grants", place.grants)
         server.shutdown()
-    assert status == 1
+    assert status == 2
     assert "is not an Inkfast service" in said
     assert not (tmp_path / "out" / "ledgers").exists()
     status, said = place.rehearse(tmp_path / "out", "--host", "https://127.0.0.1", "--grants", place.grants)
-    assert (status, "http:// address" in said) == (1, True)
+    assert (status, "http:// address" in said) == (2, True)
 
 
 def test_preparing_again_keeps_the_school_and_changes_the_password(place: Place, tmp_path: Path) -> None:

@@ -1,0 +1,80 @@
+"""What is asked of `inkfast rehearse` wrongly is said before anything starts, never with the status of a verdict."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+from click.testing import CliRunner
+
+from ops.processes import ServerError
+from ops.rehearse import command
+from ops.rehearse.command import rehearse
+from ops.rehearse.stand import check_is_ours
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["everyone"], "no such profile: everyone"),
+        (["smoke", "--fault", "meteor@5s"], "no such fault: meteor"),
+        (["smoke", "--fault", "kill-api"], "when?"),
+        (["smoke", "--fault", "kill-api@soon"], "no duration"),
+        (["smoke", "--duration", "5 parsecs"], "no duration"),
+        (["smoke", "--duration", ""], "no duration"),
+        (["smoke", "--duration", "0"], "from 1s to 48h"),
+        (["smoke", "--duration", "99999999h"], "from 1s to 48h"),
+        (["smoke", "--teachers", "0"], "1<=x<="),
+        (["smoke", "--teachers", "1000000000"], "1<=x<="),
+        (["smoke", "--scale", "nan"], "no number"),
+        (["smoke", "--scale", "inf"], "no number"),
+        (["smoke", "--scale", "1e300"], "more than 1,000,000 teachers"),
+        (["smoke", "--scale", "2", "--teachers", "3"], "one of them"),
+        (["smoke", "--late-ms-max", "nan"], "no number"),
+        (["smoke", "--processes", "30"], "only 20 teachers"),
+        (["smoke", "--seed", "-1"], "0<=x<="),
+        (["smoke", "--out", ""], "no name"),
+        (["smoke", "--out", "/proc/nowhere"], "No such file"),
+        (["smoke", "--slo", "/proc/nowhere"], "No such file"),
+        (["smoke", "--fault", "kill-api@20s"], "the typing ends after 20 s"),
+        (["smoke", "--grants", "/dev/null"], "--host"),
+        (["smoke", "--host", "", "--grants", "/dev/null"], "no grants in /dev/null"),
+        (["smoke", "--host", "http://127.0.0.1:1", "--dir", "/"], "--dir"),
+        (["smoke", "--host", "http://127.0.0.1:1", "--fault", "kill-api@5s"], "never one that is there"),
+    ],
+)
+def test_what_is_asked_for_wrongly_is_said_before_anything_starts(arguments: list[str], words: str) -> None:
+    done = CliRunner().invoke(rehearse, arguments)
+    assert done.exit_code == 2
+    assert words in done.output
+
+
+def test_a_folder_that_holds_a_run_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "run.json").write_text("{}")  # as where only the results of a run were kept
+    done = CliRunner().invoke(rehearse, ["smoke", "--out", str(tmp_path)])
+    assert (done.exit_code, "holds another run" in done.output) == (2, True)
+    assert [path.name for path in tmp_path.iterdir()] == ["run.json"]
+
+
+@pytest.mark.parametrize("url", ["", "nonsense:xx", "http://[::1", "https://127.0.0.1", "file:///etc/passwd"])
+def test_what_is_no_address_is_said_to_be_none(url: str) -> None:
+    with pytest.raises(ServerError, match="address"):
+        check_is_ours(url)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(ServerError("it did not start"), "it did not start"), (OSError(28, "No space left"), "No space")],
+)
+def test_what_stops_a_run_is_no_verdict(
+    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def stopped(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(command, "_embedded", stopped)
+    done = CliRunner().invoke(rehearse, ["smoke", "--out", str(tmp_path / "out")])
+    assert (done.exit_code, "no verdict: " in done.output, words in done.output) == (3, True, True)
