@@ -176,8 +176,8 @@ async def audit_stores(
         for path in ledgers:
             say(f"reading {path}")
             await loader.load(path)
-        if loader.cut:
-            say(f"{loader.cut} ledger(s) end in the middle of a line: that line is left out")
+        if loader.unended:
+            say(f"{loader.unended} ledger(s) have no end: of what their clients did after that nothing is known")
         reader = JournalReader(DraftStore(topology), connection)
         waiting = await reader.wait_at_rest(wait_s)
         say("reading the journal")

@@ -10,15 +10,23 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.settings import Settings
+from app.errors import InkfastError
+from app.settings import Settings, SettingsError
 from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, Report, Verdict, audit_stores
 from ops.installation import data_dir_option, settings_environment
+from ops.processes import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REST_S_MAX = 30.0
 _WORDS = {LOST: "lost", TWICE: "stored twice", DISORDER: "out of order", MISMATCH: "wrong"}
+
+
+class NotAuditedError(click.ClickException):
+    """Nobody has looked. Never status 1, which says that something was found."""
+
+    exit_code = 3
 
 
 @click.command()
@@ -40,10 +48,14 @@ def audit(ledgers: tuple[Path, ...], data_dir: Path, json_path: Path | None, wai
     LEDGER is what clients wrote down (docs/ledger.md); of several, all are read. Without one, only what needs none is
     checked: that the stored history is whole, and agrees with the current values, the clients' positions and the
     journal.
-    Reads only; may run while the service does. Exit status 1 on any loss, duplicate, gap or mismatch.
+    Reads only; may run while the service does. Exit status 1 on any loss, duplicate, gap or mismatch; 3 where nobody
+    has looked, as a ledger cannot be read or a store not reached.
     """
-    settings = Settings.from_env(settings_environment(data_dir))
-    report = asyncio.run(audit_stores(settings, ledgers, wait_s, lambda text: click.echo(text, err=True)))
+    try:
+        settings = Settings.from_env(settings_environment(data_dir))
+        report = asyncio.run(audit_stores(settings, ledgers, wait_s, lambda text: click.echo(text, err=True)))
+    except (ServerError, SettingsError, InkfastError) as error:
+        raise NotAuditedError(str(error)) from error
     for line in lines_of(report):
         click.echo(line)
     if json_path is not None:
@@ -74,7 +86,10 @@ def _all_is_well(report: Report) -> str:
     acknowledged = report.counts["acknowledged"]
     if acknowledged:
         return f"all is well: {acknowledged} acknowledged edits, none lost, none twice, none out of order"
-    return f"all is well: {report.counts['edits_in_history']} edits, their cells and the journal agree"
+    agreed = f"{report.counts['edits_in_history']} edits, their cells and the journal agree"
+    if any(verdict.checked for verdict in report.verdicts if verdict.name == "I1"):
+        return f"nothing of what the ledgers hold was acknowledged; {agreed}"
+    return f"all is well: {agreed}"
 
 
 def as_json(report: Report, ledgers: Sequence[Path]) -> dict[str, Any]:

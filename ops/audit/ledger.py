@@ -7,6 +7,8 @@ import json
 from collections import defaultdict
 from typing import TYPE_CHECKING, Any
 
+import asyncpg
+
 from app.model.kinds import KIND_OF_NAME, ValueRejectedError, as_sent, canonical, parse_value
 from ops.audit.compact import CompactReader
 from ops.processes import ServerError
@@ -22,7 +24,7 @@ ROWS_PER_COPY = 10_000
 
 
 class LedgerError(ServerError):
-    """The file is no ledger, or a line in its middle cannot be read."""
+    """The file is no ledger, or a line of it cannot be read."""
 
 
 class LedgerLoader:
@@ -33,34 +35,53 @@ class LedgerLoader:
         self._rows: defaultdict[str, list[tuple[Any, ...]]] = defaultdict(list)
         self._compact = CompactReader(self._rows)
         self._reads = 0
+        self._last = ""
         self.lines = 0
-        self.cut = 0
+        self.unended = 0  # ledgers without their last line: what their clients wrote after it is not known
 
     async def load(self, path: Path) -> None:
-        """Copy one file. A last line without its end was cut off by a crash and is left out; all others are whole."""
+        """Copy one file. A last line without its end was cut off by a crash and is left out; all others are whole.
+
+        One that does not begin as a ledger is refused: against an empty one everything would be well.
+        """
         self._compact.begin()
+        self._last = ""
+        number, lines_before = 0, self.lines
         with path.open("rb") as file:
             for number, line in enumerate(file, start=1):
                 if not line.endswith(b"\n"):
-                    self.cut += 1
+                    self._last = ""
                     break
                 try:
-                    if line.startswith(b"["):
-                        self._compact.take(line)
-                    else:
-                        self._take(json.loads(line))
-                except (ValueError, KeyError, TypeError) as error:
+                    self._take_line(number, line)
+                except (ValueError, KeyError, TypeError, RecursionError) as error:
                     raise LedgerError(f"{path}, line {number}: {type(error).__name__} {error}") from None
                 self.lines += 1
-                for table, rows in self._rows.items():
-                    if len(rows) >= ROWS_PER_COPY:
-                        await self._copy(table, rows)
-        for table, rows in self._rows.items():
-            await self._copy(table, rows)
+                if any(len(rows) >= ROWS_PER_COPY for rows in self._rows.values()):
+                    await self._copy(path, number)
+        if self.lines == lines_before:
+            raise LedgerError(f"{path} has not one whole line: that is no ledger")
+        await self._copy(path, number)
+        self.unended += self._last != "end"
 
-    async def _copy(self, table: str, rows: list[tuple[Any, ...]]) -> None:
-        await self._connection.copy_records_to_table(table, records=rows)
-        rows.clear()
+    def _take_line(self, number: int, line: bytes) -> None:
+        if line.startswith(b"[") and number > 1:
+            self._last = ""
+            self._compact.take(line)
+            return
+        event = json.loads(line)
+        if number == 1 and not (isinstance(event, dict) and event.get("event") == "run"):
+            raise ValueError("a ledger begins with the event `run`")
+        self._last = event["event"]
+        self._take(event)
+
+    async def _copy(self, path: Path, number: int) -> None:
+        for table, rows in self._rows.items():
+            try:
+                await self._connection.copy_records_to_table(table, records=rows)
+            except (ValueError, OverflowError, asyncpg.DataError) as error:
+                raise LedgerError(f"{path}, in or before line {number}: {error}") from None
+            rows.clear()
 
     def _take(self, event: dict[str, Any]) -> None:
         match event["event"]:

@@ -5,7 +5,8 @@ WITH highest AS (
   SELECT section_id, client_id, max(seq) AS seq FROM audit_typed GROUP BY section_id, client_id
 ), number_sent AS (
   SELECT s.section_id, s.client_id, n.seq, min(s.t) AS first_sent_at, max(s.t) AS last_sent_at, count(*) AS sends
-  FROM audit_sent AS s CROSS JOIN LATERAL generate_series(s.first_seq, s.last_seq) AS n (seq)
+  FROM audit_sent AS s JOIN highest AS h USING (section_id, client_id)
+  CROSS JOIN LATERAL generate_series(s.first_seq, least(s.last_seq, h.seq)) AS n (seq)
   GROUP BY s.section_id, s.client_id, n.seq
 ), claim AS (
   SELECT a.section_id, a.client_id, a.t,
