@@ -169,7 +169,7 @@ class Engine:
         self.unacknowledged += 1
 
     def arrived(self, number: int) -> None:
-        """Count a teacher who is signed on; once, however often they come back."""
+        """Count a teacher who is in: who can type, or whose stream is open; once, however often they come back."""
         self._there.add(number)
 
     def gave_up(self, why: str) -> None:
@@ -205,9 +205,10 @@ class Engine:
             error = reply.body.decode(errors="replace")
         elif reply.status >= 400:
             error = str(reply.status)
-        if error is None:
+        if error is None or (reply.status == 0 and reply.seconds >= self.wanted.timeout_s):
+            # Who was given up waited for at least so long: left out, a service that hangs would look quick.
             second.requests[name].record(reply.seconds)
-        else:
+        if error is not None:
             second.errors[f"{name}: {error}"] += 1
         self._report(name, reply.seconds * 1000, len(reply.body), error)
 

@@ -37,6 +37,8 @@ class Grants:
             raise GrantsError(f"{path} is empty: `inkfast rehearse prepare` writes it")
         self._path = path
         self._decode = msgspec.json.Decoder(Grant).decode
+        for number in range(len(self._lines)):
+            self.of(number)  # a teacher who cannot be read would only be missed in the middle of the run
 
     def __len__(self) -> int:
         return len(self._lines)

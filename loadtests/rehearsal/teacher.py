@@ -87,7 +87,6 @@ class Teacher:
         self._engine.requested("sign on" if self.with_password else "list sections", reply)
         if reply.status == OK:
             self._retries = 0
-            self._engine.arrived(self.number)
             self._open(now)
         else:
             self._again(reply, self.arrive, now)
@@ -121,6 +120,7 @@ class Teacher:
             self._desk.take(snapshot)
             return
         is_first = self._desk is None
+        engine.arrived(self.number)  # not before: who is signed on and cannot open the section types nothing
         kept = [desk for desk in self.old_desks if desk.outbox.unrecorded and not desk.is_closed]
         # Where the outbox still holds something of this section, it goes on: a new one would not know of it.
         again = next((desk for desk in kept if desk.outbox.section_id == opened), None)

@@ -26,7 +26,7 @@ OFFENDING_MAX = 10
 # One repeatable look at PostgreSQL, with room to sort a million edits.
 SERVER_SETTINGS = {"work_mem": "64MB", "temp_buffers": "64MB", "default_transaction_isolation": "repeatable read"}
 
-LOST, TWICE, DISORDER, MISMATCH = "lost", "duplicated", "out_of_order", "mismatch"
+LOST, TWICE, DISORDER, MISMATCH, WAITING = "lost", "duplicated", "out_of_order", "mismatch", "waiting"
 
 
 class Offence(NamedTuple):
@@ -241,7 +241,7 @@ async def _examine_rest(
             Offence(None, None, f"{waiting} entries{held} did not leave the journal in time: they are held, not lost")
         )
     stale = await _stale(connection, reader)
-    totals = {LOST: len(stale), MISMATCH: int(waiting > 0)}
+    totals = {LOST: len(stale), WAITING: waiting, MISMATCH: 0}
     offending += stale
     for name in ("clean_heads", "journal_positions", "unreadable"):
         total, found = await _violations(connection, name)

@@ -12,7 +12,8 @@ import click
 
 from app.errors import InkfastError
 from app.settings import Settings, SettingsError
-from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, Report, Verdict, audit_stores
+from ops.arguments import NewFile
+from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, WAITING, Report, Verdict, audit_stores
 from ops.installation import data_dir_option, settings_environment
 from ops.processes import ServerError
 
@@ -20,7 +21,13 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 REST_S_MAX = 30.0
-_WORDS = {LOST: "lost", TWICE: "stored twice", DISORDER: "out of order", MISMATCH: "wrong"}
+_WORDS = {
+    LOST: "lost",
+    TWICE: "stored twice",
+    DISORDER: "out of order",
+    MISMATCH: "wrong",
+    WAITING: "still in the journal",
+}
 
 
 class NotAuditedError(click.ClickException):
@@ -34,7 +41,7 @@ class NotAuditedError(click.ClickException):
     "ledgers", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[LEDGER]..."
 )
 @data_dir_option
-@click.option("--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the report here too.")
+@click.option("--json", "json_path", type=NewFile(), help="Write the report here too.")
 @click.option(
     "--wait-s",
     type=click.FloatRange(min=0),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
+from ops.arguments import Finite, Folder, NewFile
 from ops.bench.cost import EDITS_PER_S_MAX, EDITS_PER_TEACHER_AND_S, GROWTHS, TEACHERS, compare_cost, risen_parts
 from ops.bench.cost import RISE_MAX as COST_RISE_MAX
 from ops.bench.cost_side import Load as CostLoad
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 STEADY_EDITS_PER_S = 600.0
+TEACHERS_MAX = 1_000_000
+WRITES_JSON = {"all", "save", "memory", "cost"}
 FLUSHERS = ("flusher", "flusher, 1 lane")
 COPY_RATIO_MIN, MEMORY_BYTES_MAX = 0.5, 320
 
@@ -66,7 +69,7 @@ class TwoNumbers(click.ParamType[tuple[int, int]]):
         if isinstance(value, tuple):
             return value
         few, _, many = value.partition(",")
-        if not (few.isdecimal() and many.isdecimal() and 0 < int(few) <= int(many)):
+        if not (few.isdecimal() and many.isdecimal() and 0 < int(few) <= int(many) <= TEACHERS_MAX):
             self.fail(f"{value} is not two numbers such as 1000,26000", param, ctx)
         return int(few), int(many)
 
@@ -78,7 +81,7 @@ class TwoNumbers(click.ParamType[tuple[int, int]]):
 @click.option(
     "--rounds", type=click.IntRange(1), default=7, show_default=True, help="Rounds; each measures everything."
 )
-@click.option("--seconds", type=click.FloatRange(0.2), default=4.0, show_default=True, help="Of load, for each cell.")
+@click.option("--seconds", type=Finite(0.2), default=4.0, show_default=True, help="Of load, for each cell.")
 @click.option(
     "--connections",
     type=click.IntRange(1, 2000),
@@ -102,9 +105,7 @@ class TwoNumbers(click.ParamType[tuple[int, int]]):
     type=click.Path(exists=True, file_okay=False, path_type=Path),
     help="Where the servers' files go: the disk that is measured.  [default: /tmp]",
 )
-@click.option(
-    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Also write every figure here."
-)
+@click.option("--json", "json_path", type=NewFile(), help="Also write every figure here.")
 @click.option(
     "--before",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
@@ -112,7 +113,7 @@ class TwoNumbers(click.ParamType[tuple[int, int]]):
 )
 @click.option(
     "--rate",
-    type=click.FloatRange(1),
+    type=Finite(1),
     help="For steady and cost: edits a second to each side.  [default: 600; for cost what MANY type, 2,000 at most]",
 )
 @click.option("--teachers", type=TwoNumbers(), default="1000,26000", show_default=True, help="For cost: how many type.")
@@ -129,7 +130,7 @@ class TwoNumbers(click.ParamType[tuple[int, int]]):
     "--in-turn", is_flag=True, help="For cost: one side after the other, where the machine cannot carry both."
 )
 @click.option(
-    "--out", type=click.Path(file_okay=False, path_type=Path), help="For peers: folder for the chart and the figures."
+    "--out", type=Folder(file_okay=False, path_type=Path), help="For peers: folder for the chart and the figures."
 )
 def bench(**options: object) -> None:
     """Measure the save path, the flusher and the journal's memory on this machine, against the plain alternatives.
@@ -149,6 +150,7 @@ def bench(**options: object) -> None:
     if wanted.short:
         wanted = wanted._replace(rounds=1, seconds=0.4, connections=(8,), flush_rows=100, memory_edits=3000, rate=300)
         wanted = wanted._replace(teachers=(16, 48))
+    _check(wanted)
     runs_on = machine()
     click.echo(runs_on)
     if wanted.what == "servers":
@@ -187,9 +189,23 @@ def bench(**options: object) -> None:
         raise BenchError(f"only {len(rounds)} of {wanted.rounds} rounds could be counted")
 
 
-def _steady(wanted: Wanted) -> None:
-    if wanted.before is None:
+def _check(wanted: Wanted) -> None:
+    """Refuse at the beginning what would be found out after an hour."""
+    if wanted.json_path is not None and wanted.what not in WRITES_JSON:
+        raise click.UsageError(f"{wanted.what} writes no --json ({', '.join(sorted(WRITES_JSON))} do; peers has --out)")
+    if wanted.what == "steady" and wanted.before is None:
         raise click.UsageError("steady needs --before: what is it to be compared with?")
+    if wanted.before is not None and not (wanted.before / "app" / "main.py").is_file():
+        raise click.UsageError(f"--before {wanted.before}: that is no checkout of this repository")
+    if wanted.out is not None:
+        try:
+            wanted.out.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise click.UsageError(f"--out {wanted.out}: {error.strerror}") from error
+
+
+def _steady(wanted: Wanted) -> None:
+    assert wanted.before is not None  # noqa: S101 -- looked at in _check
     load = SteadyLoad(wanted.rate or STEADY_EDITS_PER_S, wanted.seconds, wanted.connections[0], _late_share_max(wanted))
     risen = compare_steady(
         wanted.before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo

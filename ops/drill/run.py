@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.errors import InkfastError
-from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, Report, audit_stores
+from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, WAITING, Report, audit_stores
 from ops.audit.command import as_json, lines_of
 from ops.drill.figures import MICROSECONDS, Facts, read_facts
 from ops.drill.installation import HEAL_S_MAX
@@ -127,6 +127,8 @@ def judge(drill: Drill, complaints: Sequence[str], facts: Facts, report: Report,
     found = list(complaints)
     if report.total(MISMATCH):
         found.append(f"the audit found {report.total(MISMATCH)} wrong")
+    if report.total(WAITING):
+        found.append(f"{report.total(WAITING)} entries did not leave the journal in time")
     if not report.holds:
         found += [line.strip() for line in lines_of(report) if not line.startswith(("ok", "-"))][:REPORT_LINES_MAX]
     if facts.unacknowledged:

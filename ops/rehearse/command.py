@@ -17,6 +17,7 @@ import click
 from app.errors import InkfastError
 from app.model.grants import GRANT_HOURS_MAX
 from app.settings import Settings, SettingsError
+from loadtests.rehearsal.grants import Grants, GrantsError
 from loadtests.rehearsal.profiles import PROFILES, STREAMING
 from ops.installation import data_dir_option, settings_environment
 from ops.processes import ServerError
@@ -111,7 +112,7 @@ def _ends_as(kind: type[click.ClickException]) -> Iterator[None]:
     """Say in one sentence what stopped it."""
     try:
         yield
-    except (ServerError, SettingsError, InkfastError, OSError) as error:
+    except (ServerError, SettingsError, InkfastError, GrantsError, OSError) as error:
         raise kind(str(error) or type(error).__name__) from error
     except KeyboardInterrupt:
         raise NoVerdictError("it was interrupted, and what it had started is stopped") from None
@@ -177,6 +178,8 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
         grants = out / "grants.jsonl"
     elif not grants.is_file():
         raise ServerError(f"no grants in {grants}: `inkfast rehearse prepare` writes them")
+    else:
+        Grants(grants)  # complains of a line that is none
     return Wanted(
         profile=profile.name,
         teachers=teachers,

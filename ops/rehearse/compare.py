@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
+from ops.arguments import NewFile
 from ops.processes import ServerError
 from ops.rehearse.figures import FORMAT
 from ops.rehearse.verdict import INVALID
@@ -160,9 +161,7 @@ def _at(run: dict[str, Any], path: tuple[str, ...]) -> Any:
 
 @click.command()
 @click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True, path_type=Path), metavar="A B [C]...")
-@click.option(
-    "--json", "json_path", type=click.Path(dir_okay=False, path_type=Path), help="Write the differences here too."
-)
+@click.option("--json", "json_path", type=NewFile(), help="Write the differences here too.")
 def compare(runs: tuple[Path, ...], json_path: Path | None) -> None:
     """Compare run A with B, or with the median of B, C, …, which then say how much repeats differ.
 

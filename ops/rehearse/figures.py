@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE
+from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ def audit_of(audited: Audited) -> dict[str, Any]:
         "duplicated": report.total(TWICE),
         "out_of_order": report.total(DISORDER),
         "mismatch": report.total(MISMATCH),
+        "waiting": report.total(WAITING),
         "sent": report.counts["sent"],
         "acknowledged": report.counts["acknowledged"],
         "held": report.counts["held"],

@@ -23,7 +23,7 @@ def junit_of(run: Mapping[str, Any]) -> str:
         ("the run is valid", "; ".join(run["reasons"]) if run["verdict"] == INVALID else None),
         ("the run was audited", None if audit["audited"] else audit["why_not"]),
     ]
-    losses = ("lost", "duplicated", "out_of_order", "mismatch")
+    losses = ("lost", "duplicated", "out_of_order", "waiting", "mismatch")
     cases += [(f"edits: {name} 0", _loss(audit, name)) for name in losses]
     unrecorded = run["edits"]["unrecorded"]
     cases.append(("everything is recorded in the end", f"{unrecorded} are not" if unrecorded else None))

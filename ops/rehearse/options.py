@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 from typing import Any
 
 import click
 
+from ops.arguments import Finite, Folder
 from ops.installation import DEFAULT_DATA_DIR
 from ops.rehearse.faults import FAULTS, FaultAt, parse_fault, seconds_of
 from ops.rehearse.slo import OBJECTIVES
@@ -40,27 +40,6 @@ class Duration(click.ParamType[float]):
         if not self._least_s <= seconds <= DURATION_S_MAX:
             self.fail(f"{value}: from {self._least_s:g}s to {DURATION_S_MAX / 3_600:g}h", param, ctx)
         return seconds
-
-
-class Finite(click.FloatRange):
-    """A number that there is: `nan` is in every range, as it is never outside one, and no limit holds against it."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return it, in its range."""
-        number: float = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is no number to go by.", param, ctx)
-        return number
-
-
-class Folder(click.Path):
-    """A folder that has a name: an empty one, of a variable that is not set, would be the folder one stands in."""
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return it as a path."""
-        if value == "":
-            self.fail("it has no name.", param, ctx)
-        return super().convert(value, param, ctx)
 
 
 class Fault(click.ParamType[FaultAt]):

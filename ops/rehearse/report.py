@@ -180,7 +180,7 @@ def _charts(run: Mapping[str, Any], rows: Sequence[Row]) -> list[str]:
         Chart(
             "Teachers and streams",
             "people",
-            [_line("signed on", 1, rows, "teachers"), _line("sent", 6, rows, "teachers_wanted"), *_streams(rows)],
+            [_line("are in", 1, rows, "teachers"), _line("sent", 6, rows, "teachers_wanted"), *_streams(rows)],
         ),
     ]
     return [*(draw(chart, seconds, bands) for chart in charts), _percentiles(run)]

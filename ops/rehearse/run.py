@@ -117,9 +117,10 @@ class Generator:
         return self._process.poll() if self._process is not None else None
 
     def last_words(self) -> str:
-        """Return the last line of its log."""
+        """Return why it refused, if its log says so; else the last line of the log."""
         lines = self._log.read_text(errors="replace").strip().splitlines()
-        return lines[-1] if lines else "it said nothing"
+        refusals = [line for line in lines if line.startswith("refused: ")]
+        return (refusals or lines or ["it said nothing"])[-1]
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None

@@ -69,7 +69,7 @@ def generator_limits(run: Mapping[str, Any], cpu_of: Mapping[int, Sequence[float
 def decide(run: Mapping[str, Any], judged: Sequence[Judged], broken: Sequence[str]) -> Verdict:
     """Return the verdict. `broken`: why the run itself went wrong, such as a generator that ended early."""
     audit = run["audit"]
-    lost = [f"{audit[name]:,} edits {words}" for name, words in _LOSSES.items() if audit.get(name)]
+    lost = [f"{audit[name]:,} {words}" for name, words in _LOSSES.items() if audit.get(name)]
     if lost:
         return Verdict(FAIL, lost)
     why_not = [*broken, *run["generator"]["reasons"]]
@@ -88,7 +88,9 @@ def decide(run: Mapping[str, Any], judged: Sequence[Judged], broken: Sequence[st
     # Under an overload that was asked for, opening gives way to saving: that is what such a run is to show. Where too
     # few get in, less than four times is offered, and the run is invalid (overload.py).
     if "overload" not in run and run["teachers_reached"] < REACHED_MIN * run["teachers_sent"]:
-        failures.insert(0, f"only {run['teachers_reached']:,} of {run['teachers_sent']:,} teachers could sign on")
+        failures.insert(
+            0, f"only {run['teachers_reached']:,} of {run['teachers_sent']:,} teachers could open their section"
+        )
     if (untold := run["edits"]["unrecorded"]) and audit.get("held") == 0 and audit["acknowledged"] == audit["sent"]:
         failures.append(
             f"{untold:,} edits are in the records, and their teachers had not been told so when time was up (--drain)"
@@ -100,8 +102,9 @@ def decide(run: Mapping[str, Any], judged: Sequence[Judged], broken: Sequence[st
 
 
 _LOSSES = {
-    "lost": "lost",
-    "duplicated": "stored twice",
-    "out_of_order": "stored out of order",
-    "mismatch": "stored or told otherwise than they were",
+    "lost": "edits lost",
+    "duplicated": "edits stored twice",
+    "out_of_order": "edits stored out of order",
+    "waiting": "entries did not leave the journal in time: they are held, not lost, and not recorded",
+    "mismatch": "edits stored or told otherwise than they were",
 }

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 from ops.processes import ServerError
 from ops.rehearse import command
 from ops.rehearse.command import rehearse
+from ops.rehearse.run import Generator
 from ops.rehearse.stand import check_is_ours
 
 if TYPE_CHECKING:
@@ -78,3 +79,26 @@ def test_what_stops_a_run_is_no_verdict(
     monkeypatch.setattr(command, "_embedded", stopped)
     done = CliRunner().invoke(rehearse, ["smoke", "--out", str(tmp_path / "out")])
     assert (done.exit_code, "no verdict: " in done.output, words in done.output) == (3, True, True)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("", "is empty"),
+        ('{"user": 1, "token": "t", "sections": [1]}\n{"user": 2, "tok', "line 2"),
+        ('{"user": 1, "token": "t", "sections": []}\n', "line 1: no sections"),
+    ],
+)
+def test_grants_that_are_none_are_named_before_anything_starts(text: str, words: str, tmp_path: Path) -> None:
+    grants = tmp_path / "grants.jsonl"
+    grants.write_text(text)
+    done = CliRunner().invoke(rehearse, ["smoke", "--host", "http://127.0.0.1:1", "--grants", str(grants)])
+    assert (done.exit_code, words in done.output) == (2, True)
+
+
+def test_the_generators_own_reason_is_told_and_not_the_table_below_it(tmp_path: Path) -> None:
+    generator = Generator.__new__(Generator)
+    generator._log = tmp_path / "log"
+    for log, words in (("refused: why\n---|---\n", "refused: why"), ("a\nb\n", "b"), ("", "it said nothing")):
+        generator._log.write_text(log)
+        assert generator.last_words() == words

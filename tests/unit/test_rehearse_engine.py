@@ -16,6 +16,7 @@ from loadtests.rehearsal.figures import Totals
 from loadtests.rehearsal.grants import Grant, Grants
 from loadtests.rehearsal.habits import Habits
 from loadtests.rehearsal.profiles import PROFILES
+from loadtests.rehearsal.sockets import Reply
 from ops.rehearse import faults
 from ops.rehearse.faults import Breaker, FaultAt
 
@@ -44,7 +45,7 @@ class Service:
         self.clients: list[tuple[int, str]] = []
         self.saves = 0
         self.title = "Rehearsal 1, period 1"
-        self.recorded = True
+        self.recorded = self.opens = True
         self.behave: Callable[[int], int | None] = lambda _: None
         self.reads_go_on = threading.Event()
         self.reads_go_on.set()
@@ -76,6 +77,9 @@ def handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             service.reads_go_on.wait(WAIT_S_MAX)
             section = self.path.rsplit("/", 1)[1]
+            if section.isdigit() and not service.opens:
+                self.answer(503, {"code": "overloaded", "params": {}}, {"Retry-After": "0.2"})
+                return
             self.answer(200, service.snapshot(int(section)) if section.isdigit() else {"sections": []})
 
         def do_POST(self) -> None:
@@ -295,3 +299,29 @@ def test_who_comes_back_is_one_teacher_and_what_they_had_typed_is_not_forgotten(
     never = sum(1 for outbox in held for _ in outbox.unacknowledged())
     engine.stop()
     assert stage.totals.counts["never_acknowledged"] == never
+
+
+def test_who_cannot_open_the_section_is_not_in(tmp_path: Path, service: Service, url: str) -> None:
+    stage = Stage(tmp_path, service, url, teachers=2, seconds=600.0)
+    service.opens = False
+    stage.turn_until(
+        lambda: stage.engine.second.errors["open section: 503"] or stage.totals.errors["open section: 503"]
+    )
+    stage.engine.close_second(time.monotonic())
+    assert stage.rows[-1]["gauges"]["teachers"] == 0
+    service.opens = True
+    stage.turn_until(lambda: stage.engine.unacknowledged)
+    stage.engine.close_second(time.monotonic())
+    assert stage.rows[-1]["gauges"]["teachers"] > 0
+    stage.engine.stop()
+    assert [row.get("is_last", False) for row in stage.rows[-2:]] == [False, True]
+
+
+def test_who_was_given_up_counts_with_the_time_they_waited(tmp_path: Path, service: Service, url: str) -> None:
+    stage = Stage(tmp_path, service, url, teachers=1, seconds=600.0)
+    stage.engine.requested("save", Reply(200, b"", b"", 0.01))
+    stage.engine.requested("save", Reply(0, b"", b"no answer", 10.5))
+    stage.engine.requested("save", Reply(0, b"", b"refused", 0.0))
+    assert stage.engine.second.requests["save"].summary()["max"] >= 10_000
+    assert stage.engine.second.requests["save"].count == 2
+    stage.engine.stop()

@@ -214,13 +214,21 @@ def test_junit_has_a_case_for_each_thing_and_fails_what_failed() -> None:
     assert ET.fromstring(junit_of(lost)).get("failures") == "1"  # noqa: S314 -- our own
 
 
+def test_what_the_journal_still_holds_fails_a_run_and_is_called_neither_lost_nor_wrong() -> None:
+    verdict = decide(changed("audit.waiting", 40), [], ["the generator did not end in time"])
+    assert (verdict.name, verdict.reasons[0]) == (
+        "fail",
+        "40 entries did not leave the journal in time: they are held, not lost, and not recorded",
+    )
+
+
 def test_junit_says_nothing_good_of_what_nobody_has_looked_at_and_is_xml_whatever_was_said() -> None:
     run = a_run(audit={"audited": False, "why_not": "\x1b[31maway\x00", "lost": None, "duplicated": None})
     run |= {"verdict": "invalid", "reasons": ["it could not be audited: \x1b[31maway"]}
     suite = ET.fromstring(junit_of(run))  # noqa: S314 -- our own
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
     assert "edits: lost 0" in failed
-    assert suite.get("failures") == str(len(failed)) == "6"
+    assert suite.get("failures") == str(len(failed)) == "7"
 
 
 def test_a_fault_that_the_load_never_met_is_named() -> None:
