@@ -9,6 +9,7 @@ import importlib.util
 import shlex
 import signal
 import sys
+import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -112,10 +113,15 @@ def _ends_as(kind: type[click.ClickException]) -> Iterator[None]:
     """Say in one sentence what stopped it."""
     try:
         yield
+    except click.ClickException:
+        raise
     except (ServerError, SettingsError, InkfastError, GrantsError, OSError) as error:
         raise kind(str(error) or type(error).__name__) from error
     except KeyboardInterrupt:
         raise NoVerdictError("it was interrupted, and what it had started is stopped") from None
+    except Exception as error:
+        traceback.print_exc()  # a mistake in here; Python's own status would be that of a verdict
+        raise NoVerdictError(f"the rehearsal itself failed: {type(error).__name__} {error}") from error
 
 
 def _run(profile: Profile, options: dict[str, Any]) -> None:
@@ -266,4 +272,5 @@ def _say(text: str) -> None:
 
 
 def _leave(_number: int, _frame: FrameType | None) -> None:
+    _say("no verdict: it was told to end, and stops what it has started")
     sys.exit(143)  # by way of every context: generator and servers end

@@ -68,10 +68,15 @@ def test_what_is_no_address_is_said_to_be_none(url: str) -> None:
 
 @pytest.mark.parametrize(
     ("error", "words"),
-    [(ServerError("it did not start"), "it did not start"), (OSError(28, "No space left"), "No space")],
+    [
+        (ServerError("it did not start"), "it did not start"),
+        (OSError(28, "No space left"), "No space"),
+        (KeyError("a mistake"), "the rehearsal itself failed"),
+        (KeyboardInterrupt(), "interrupted"),
+    ],
 )
 def test_what_stops_a_run_is_no_verdict(
-    error: Exception, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    error: BaseException, words: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     def stopped(*_: object) -> None:
         raise error
