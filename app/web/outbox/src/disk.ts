@@ -44,6 +44,8 @@ export function openDisk(
   let isResting = false; // the disk has failed, and is left alone for a while
   let timer: ReturnType<typeof setTimeout>;
   let attempts = 0;
+  let last: IDBTransaction | undefined;
+  let shown: Promise<undefined> | undefined; // the page is again, which the browser keeps for going back
   let patience = PATIENCE_MS;
   let waiting: Job[] = [];
   let group: Job[] = [];
@@ -104,7 +106,7 @@ export function openDisk(
     let there = mirror;
     let isOurs = false;
     db ??= await open();
-    const tx = db.transaction(STORES.map(([store]) => store), "readwrite", { durability: "strict" });
+    const tx = last = db.transaction(STORES.map(([store]) => store), "readwrite", { durability: "strict" });
     const written = new Promise((resolve, reject) => {
       tx.oncomplete = resolve;
       tx.onabort = () => reject(tx.error);
@@ -149,6 +151,7 @@ export function openDisk(
 
   async function keep(): Promise<void> {
     for (let tries = 0; !isResting && tries < DISK_TRIES_MAX; tries++) {
+      shown = await shown;
       const going = commit(++attempts);
       try {
         // Where that takes too long, it goes on; what is thrown here then is nothing.
@@ -164,7 +167,7 @@ export function openDisk(
           break;
         }
         // A transaction that the browser has ended has an error only where it says why.
-        if (/Quota|Abort/.test((error as Error | null)?.name ?? "Abort")) await how.makeRoom?.().catch(() => {});
+        if (!shown && /Quota|Abort/.test((error as Error | null)?.name ?? "Abort")) await how.makeRoom?.().catch(() => {});
       }
     }
     if (!isResting) timer = setTimeout(again, DISK_REST_MS);
@@ -216,6 +219,16 @@ export function openDisk(
     newest: () => (newest ??= newestOf(view())),
     isStored: ({ edit_id }: { edit_id: string }): boolean => mirror.edits.has(edit_id),
     isMemory: () => isMemory,
+    /**
+     * The browser keeps the page for going back. WebKit keeps an open transaction with it, and every page that comes afterwards would
+     * wait for that one: it is given up, and what it was for is done when the page is shown again.
+     */
+    rest(): void {
+      shown = new Promise((resolve) => addEventListener("pageshow", () => resolve(undefined)));
+      try {
+        last!.abort();
+      } catch {} // there is none, or it was done
+    },
     async close(): Promise<void> {
       clearTimeout(timer);
       await running;

@@ -68,7 +68,10 @@ export function openOutbox(options: OutboxOptions): Outbox {
   const page: Record<string, (event: Event) => void> = {
     // Chrome before 119 looks at nothing else.
     beforeunload: (event) => status()[disk.isMemory() ? "oldestUnsent" : "storing"] && ((event as BeforeUnloadEvent).returnValue = name),
-    pagehide: drain.leave,
+    pagehide(event) {
+      drain.leave();
+      if ((event as PageTransitionEvent).persisted) disk.rest();
+    },
     visibilitychange: () => (document.hidden ? drain.leave() : comeBack()),
     online: comeBack,
   };

@@ -123,6 +123,11 @@ class Play {
     [4, "slow disk", () => { Object.assign(this.tab(), { openMs: this.pick([0, 4_000, 15_000]), flushMs: this.pick([0, 200, 12_000]) }); }],
     [5, "decide", () => this.decide()],
     [5, "look", () => this.world.look(this.world.visibility === "hidden" ? "visible" : "hidden")],
+    [4, "kept for going back", async () => {
+      this.world.say("pagehide", { persisted: true });
+      await this.world.pass(this.pick([50, 20_000]));
+      this.world.say("pageshow", { persisted: true });
+    }],
     [3, "sign in", () => this.tab().outbox.signedIn()],
     [2, "restore", async () => { const { outbox } = this.tab(); if (outbox.status().storage !== "memory") void rescue(outbox).then((file) => restore(outbox, file)); }],
     [3, "event", () => { for (const { section, body } of this.server.requests.slice(-2)) this.tab().outbox.recorded(section, body.client_id, 9); }],

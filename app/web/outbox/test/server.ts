@@ -151,9 +151,10 @@ export class Server {
     }
   }
 
-  /** The journal's disk is gone, and what was only there. */
+  /** The journal's disk is gone, and what was only there: edits, and that a client has sent them. */
   loseJournal(): void {
     this.journal.clear();
+    for (const { ids } of this.clients.values()) for (const [seq, id] of ids) if (!this.records.has(id)) ids.delete(seq);
   }
 
   /** A co-teacher writes into a cell. */

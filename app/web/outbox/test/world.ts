@@ -256,6 +256,11 @@ export class Tab {
     });
   }
 
+  /** Whether a transaction goes on. */
+  get isWriting(): boolean {
+    return this.live.size > 0;
+  }
+
   /** End what goes on at the disk; what has not been committed is not. */
   abort(): void {
     for (const tx of this.live) {
