@@ -50,25 +50,48 @@ function doneOf(transaction: IDBTransaction): Promise<void> {
   });
 }
 
-/** Do something to one store, and wait until it is done. */
-function change(database: IDBDatabase, store: "snapshots" | "list", how: (store: IDBObjectStore) => void): Promise<void> {
-  const transaction = database.transaction(store, "readwrite");
-  how(transaction.objectStore(store));
-  return doneOf(transaction);
-}
-
 export class Snapshots {
   readonly #user: number;
   #isClosed = false;
   #opened: Promise<IDBDatabase> | undefined;
+  readonly #running: Set<IDBTransaction> = new Set();
+  /** The page is again, which the browser keeps for going back. */
+  #shown: Promise<unknown> | undefined;
 
   constructor(user: number) {
     this.#user = user;
+    globalThis.addEventListener?.("pagehide", ({ persisted }) => persisted && this.#rest());
+  }
+
+  /** WebKit keeps an open transaction with such a page, and every page that comes afterwards would wait for it. */
+  #rest(): void {
+    this.#shown = new Promise((resolve) => addEventListener("pageshow", resolve, { once: true }));
+    for (const transaction of this.#running) {
+      try {
+        transaction.abort();
+      } catch {
+        // It is done, and has not said so yet.
+      }
+    }
+  }
+
+  #begin(database: IDBDatabase, stores: string | string[], mode: IDBTransactionMode = "readonly"): IDBTransaction {
+    const transaction = database.transaction(stores, mode);
+    this.#running.add(transaction);
+    for (const end of ["complete", "abort"]) transaction.addEventListener(end, () => this.#running.delete(transaction));
+    return transaction;
+  }
+
+  /** Do something to one store, and wait until it is done. */
+  #change(database: IDBDatabase, name: "snapshots" | "list", how: (store: IDBObjectStore) => void): Promise<void> {
+    const transaction = this.#begin(database, name, "readwrite");
+    how(transaction.objectStore(name));
+    return doneOf(transaction);
   }
 
   async read(section: number): Promise<{ readonly kept: KeptSnapshot | undefined; readonly learnt: readonly Learnt[] }> {
     const found = await this.#try(async (database) => {
-      const transaction = database.transaction(["snapshots", "learnt"]);
+      const transaction = this.#begin(database, ["snapshots", "learnt"]);
       const range = IDBKeyRange.bound([section], [section, []]);
       const [kept, learnt] = await Promise.all([
         resultOf<KeptSnapshot | undefined>(transaction.objectStore("snapshots").get(section)),
@@ -86,7 +109,7 @@ export class Snapshots {
   async write(section: number, { kept, learnt = [], forgotten = [] }: Written): Promise<void> {
     if (kept === undefined && learnt.length + forgotten.length === 0) return;
     const write = async (database: IDBDatabase): Promise<void> => {
-      const transaction = database.transaction(["snapshots", "learnt"], "readwrite");
+      const transaction = this.#begin(database, ["snapshots", "learnt"], "readwrite");
       const cells = transaction.objectStore("learnt");
       for (const one of learnt) cells.put({ section, cell: keyOf(one), learnt: one } satisfies LearntRow);
       for (const cell of forgotten) cells.delete([section, cell]);
@@ -96,7 +119,7 @@ export class Snapshots {
     await this.#try((database) =>
       write(database).catch(async (error: unknown) => {
         if ((error as Error | null)?.name !== "QuotaExceededError") throw error;
-        await change(database, "snapshots", (store) => store.clear());
+        await this.#change(database, "snapshots", (store) => store.clear());
         await write(database);
       }),
     );
@@ -104,15 +127,15 @@ export class Snapshots {
 
   /** The disk is full, and edits come first: every snapshot goes. */
   async makeRoom(): Promise<void> {
-    await this.#try((database) => change(database, "snapshots", (store) => store.clear()));
+    await this.#try((database) => this.#change(database, "snapshots", (store) => store.clear()));
   }
 
   readList(): Promise<KeptList | undefined> {
-    return this.#try((database) => resultOf<KeptList | undefined>(database.transaction("list").objectStore("list").get("mine")));
+    return this.#try((database) => resultOf<KeptList | undefined>(this.#begin(database, "list").objectStore("list").get("mine")));
   }
 
   async keepList(list: KeptList): Promise<void> {
-    await this.#try((database) => change(database, "list", (store) => store.put(list, "mine")));
+    await this.#try((database) => this.#change(database, "list", (store) => store.put(list, "mine")));
   }
 
   /** For good: an answer that was under way when somebody signed out brings nothing back. */
@@ -126,6 +149,7 @@ export class Snapshots {
   /** Once more with a fresh connection if the first one has gone, as Safari does to tabs in the background. */
   async #try<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T | undefined> {
     for (let turn = 0; turn < 2 && !this.#isClosed; turn += 1) {
+      await this.#shown;
       try {
         this.#opened ??= this.#open();
         return await work(await this.#opened);

@@ -22,6 +22,32 @@ test("a section is read as it was kept, with what was learnt since and not forgo
   assert.deepEqual(await kept.readList(), LIST);
 });
 
+test("a page that is kept for going back lets go of the disk, and goes on when it is shown again", async () => {
+  const page = new EventTarget();
+  const say = (name: string) => page.dispatchEvent(Object.assign(new Event(name), { persisted: true }));
+  Object.assign(globalThis, { addEventListener: page.addEventListener.bind(page) });
+  const kept = new Snapshots(8);
+  await kept.write(3, { kept: snapshot(3) });
+  const { transaction } = IDBDatabase.prototype;
+  const begun = new Promise<void>((resolve) => {
+    IDBDatabase.prototype.transaction = function (...given) {
+      resolve();
+      return transaction.apply(this, given);
+    };
+  });
+  const late = kept.write(4, { kept: snapshot(4) });
+  await begun;
+  IDBDatabase.prototype.transaction = transaction;
+  say("pagehide");
+  Object.assign(globalThis, { addEventListener: undefined });
+  const other = new Snapshots(8);
+  await other.write(5, { kept: snapshot(5) });
+  assert.deepEqual([(await other.read(3)).kept, (await other.read(4)).kept], [snapshot(3), undefined]);
+  say("pageshow");
+  await late;
+  assert.deepEqual((await other.read(4)).kept, snapshot(4));
+});
+
 test("on a full disk the other snapshots go, and what was learnt stays", async () => {
   const kept = new Snapshots(5);
   await kept.write(3, { kept: snapshot(3), learnt: [learnt(1)] });
