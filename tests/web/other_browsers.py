@@ -136,6 +136,11 @@ class Teacher:
         """Wait until the status line says this."""
         await self.window.until_said(".top .status", words)
 
+    async def has_its_disk(self) -> None:
+        """The page has its disk: what it knows of its work it has read there."""
+        await self.window.until("() => document.querySelector('.top .status')?.dataset.state !== undefined")
+        assert await self.window.run("() => document.querySelector('.top .status').dataset.state") != "nowhere"
+
     async def until_recorded(self, *scores: str, column: int = 0) -> None:
         """Wait until PostgreSQL has these in a column, from the first student on, and the page says so."""
         await self.window.run(SEND)
@@ -267,6 +272,18 @@ async def test_what_one_window_has_typed_the_other_shows_and_it_is_recorded_once
         teacher.service.settings, "SELECT status::text FROM edit_log WHERE section_id = $1", teacher.school.section
     )
     assert [entry["status"] for entry in entries] == ["A"]
+
+
+async def test_going_to_and_fro_leaves_the_disk_to_the_next_page(teacher: Teacher, window: OtherBrowser) -> None:
+    """WebKit keeps a page that is left, for going back, with what it was just writing; others would wait for that."""
+    scores = [str(turn % 10) for turn in range(len(teacher.school.students))]
+    for row, score in enumerate(scores):
+        await teacher.open_gradebook()
+        await teacher.score(score, row=row)
+        await teacher.open("/app/", "main li")
+        await teacher.has_its_disk()
+    await teacher.open_gradebook()
+    await teacher.until_recorded(*scores)
 
 
 async def test_somebody_else_s_section_is_refused_in_words(teacher: Teacher, window: OtherBrowser) -> None:

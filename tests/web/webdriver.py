@@ -237,8 +237,6 @@ class WebKit(OtherBrowser):
     """Debian's WebKitGTK in the smallest browser there is, on a screen that nobody sees.
 
     A window that is driven keeps everything in memory, as a private one does: MiniBrowser has no option against it.
-    A page that is left is not kept for going back: WebKitGTK 2.50.6 keeps it with the transactions that it has open in
-    IndexedDB, and every other page that wants to write to that database waits for them.
     """
 
     MINI_BROWSER: Final = "/usr/lib/x86_64-linux-gnu/webkit2gtk-4.1/MiniBrowser"
@@ -267,7 +265,7 @@ class WebKit(OtherBrowser):
         await self._spawn(self.DRIVER, f"--port={port}", f"--host={LOOPBACK}", DISPLAY=display, **more)
         self._http = httpx.AsyncClient(base_url=f"http://{LOOPBACK}:{port}", timeout=COMMAND_S_MAX, trust_env=False)
         await _until_answered(lambda: self._http.get("/status"))
-        options = {"binary": self.MINI_BROWSER, "args": ["--automation", "--enable-page-cache=false"]}
+        options = {"binary": self.MINI_BROWSER, "args": ["--automation"]}
         wanted = {"capabilities": {"alwaysMatch": {"webkitgtk:browserOptions": options}}}
         session = await self._ask("POST", "/session", wanted)
         self.version = session["capabilities"]["browserVersion"]
