@@ -52,6 +52,15 @@ test("who has no mark is shown as present, and nothing is written", () => {
   assert.deepEqual(cells.cell({ kind: "attendance", item: ITEM, student: 1 }), EMPTY);
 });
 
+test("a roll whose entry was not accepted is not taken, and can be taken again", () => {
+  for (const place of ["rejected", "quarantined"] as const) {
+    const cells = new Cells().enter([{ kind: "roll_taken", item: ITEM, student: 0, value: { taken: true } }], { place });
+    const roll = readRoll(cells, CLASS, DAY);
+    assert.deepEqual([roll.taken, roll.takenCell.place], [undefined, place]);
+    assert.deepEqual(take(roll).map(({ kind }) => kind), ["attendance", "attendance", "attendance", "roll_taken"]);
+  }
+});
+
 test("taking the roll gives everybody in the section a mark, leaves marks alone, and says so last", () => {
   const cells = new Cells().mark(2, { category: "tardy", arrival_time: "08:07" }).mark(3, { category: null, note: "bus" });
   const roll = readRoll(cells, [...CLASS, student(4, "Gone", false)], DAY);

@@ -69,7 +69,8 @@ export function normal(category: Category | null, arrival_time: string, note: st
 export function readRoll(view: Pick<SectionView, "cell">, students: readonly Student[], day: string): Roll {
   const item = itemOf(day);
   const takenCell = view.cell({ kind: "roll_taken", item, student: 0 });
-  const taken = isTaken(takenCell.value) ? takenCell : undefined;
+  // What was not accepted says nothing of the roll; its card does.
+  const taken = isTaken(takenCell.value) && isKept(takenCell) ? takenCell : undefined;
   const rows: Row[] = [];
   for (const student of students) {
     const cell = view.cell({ kind: "attendance", item, student: student.student_id });
