@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import GradePage
+from tests.web.grade_page import COMMENT, GradePage
 from tests.web.laptop import refuse_once, send_at_once, until_page
 from tests.web.sizes import SMALL
 
@@ -162,3 +162,23 @@ async def test_who_goes_on_in_the_grid_while_a_panel_is_on_its_way_stays_there(
     await panel.get_by_role("button", name="Close").click()
     await grades.button("History").click()
     await expect(panel).to_be_focused()
+
+
+@SMALL
+async def test_a_comment_that_is_typed_and_closed_before_its_dialog_is_there_is_kept(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/", service_workers="block")
+    async with held(page, "**/assets/parts.*.js") as asked:
+        await page.goto(f"/app/sections/{school.section}")
+        grades = await GradePage(page, service, school).ready()
+        await grades.go("Baker, Tanisha", "Quiz 1")
+        await page.keyboard.press("Control+m")
+        await page.keyboard.type("Well done")
+        await page.keyboard.press("Escape")
+        await page.keyboard.type("7")  # is for nobody, and in no comment
+        await asyncio.wait_for(asked.wait(), 60)
+    cell = (school.columns[1], school.students[1])
+    await grades.is_recorded({cell: {"text": "Well done"}}, COMMENT)
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await expect(grades.input).to_be_focused()

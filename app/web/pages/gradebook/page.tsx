@@ -56,17 +56,25 @@ function hostGrid(desk: Desk, host: HTMLElement | null): void {
 let before: Element | null = null;
 let held: HTMLTextAreaElement | null = null;
 
-/** What is typed after a dialog was asked for, and before it is here, is the dialog's: it was not meant for the grid. */
+/** What is typed after a dialog was asked for, and before it is here, is the dialog's, Escape too: it was not meant for the grid. */
 function holdKeys(element: HTMLTextAreaElement | null): void {
   const text = held?.value;
+  const isOver = held?.readOnly;
   held = element;
   if (element !== null) {
     before = document.activeElement;
     element.focus();
+    // What comes after it is for nobody.
+    element.onkeydown = ({ key }) => void (element.readOnly ||= key === "Escape");
     return;
   }
   (before as HTMLElement | null)?.focus();
-  if (text) queueMicrotask(() => document.activeElement?.closest("[role=dialog]") && document.execCommand("insertText", false, text));
+  queueMicrotask(() => {
+    const inside = document.activeElement;
+    if (!inside?.closest("[role=dialog]")) return;
+    if (text) document.execCommand("insertText", false, text);
+    if (isOver) inside.dispatchEvent(new KeyboardEvent("keydown", { key: "Escape", bubbles: true }));
+  });
 }
 
 /** What has just happened, in the foot, where it moves nothing; said aloud, and gone after a while unless it warns. */
