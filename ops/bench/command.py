@@ -193,8 +193,6 @@ def _check(wanted: Wanted) -> None:
     """Refuse at the beginning what would be found out after an hour."""
     if wanted.json_path is not None and wanted.what not in WRITES_JSON:
         raise click.UsageError(f"{wanted.what} writes no --json ({', '.join(sorted(WRITES_JSON))} do; peers has --out)")
-    if wanted.what == "steady" and wanted.before is None:
-        raise click.UsageError("steady needs --before: what is it to be compared with?")
     if wanted.before is not None and not (wanted.before / "app" / "main.py").is_file():
         raise click.UsageError(f"--before {wanted.before}: that is no checkout of this repository")
     if wanted.out is not None:
@@ -205,7 +203,8 @@ def _check(wanted: Wanted) -> None:
 
 
 def _steady(wanted: Wanted) -> None:
-    assert wanted.before is not None  # noqa: S101 -- looked at in _check
+    if wanted.before is None:
+        raise click.UsageError("steady needs --before: what is it to be compared with?")
     load = SteadyLoad(wanted.rate or STEADY_EDITS_PER_S, wanted.seconds, wanted.connections[0], _late_share_max(wanted))
     risen = compare_steady(
         wanted.before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo

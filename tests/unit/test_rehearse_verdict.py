@@ -206,12 +206,16 @@ def test_what_is_stacked_is_all_there_at_every_moment_that_is_drawn() -> None:
     assert all(above < below - 10 for above, below in zip(third[:half], first[:half], strict=True))
 
 
+def suite_of(run: dict[str, Any]) -> ET.Element:
+    return ET.fromstring(junit_of(run))  # noqa: S314 -- written by the line itself, not by somebody else
+
+
 def test_junit_has_a_case_for_each_thing_and_fails_what_failed() -> None:
-    suite = ET.fromstring(junit_of(an_outcome().run))  # noqa: S314 -- our own
+    suite = suite_of(an_outcome().run)
     assert suite.get("failures") == "1"
     assert [case.get("name") for case in suite if case.find("failure") is not None] == ["request_ms_p99"]
     lost = changed("audit.lost", 2) | {"verdict": "fail"}
-    assert ET.fromstring(junit_of(lost)).get("failures") == "1"  # noqa: S314 -- our own
+    assert suite_of(lost).get("failures") == "1"
 
 
 def test_what_the_journal_still_holds_fails_a_run_and_is_called_neither_lost_nor_wrong() -> None:
@@ -225,7 +229,7 @@ def test_what_the_journal_still_holds_fails_a_run_and_is_called_neither_lost_nor
 def test_junit_says_nothing_good_of_what_nobody_has_looked_at_and_is_xml_whatever_was_said() -> None:
     run = a_run(audit={"audited": False, "why_not": "\x1b[31maway\x00", "lost": None, "duplicated": None})
     run |= {"verdict": "invalid", "reasons": ["it could not be audited: \x1b[31maway"]}
-    suite = ET.fromstring(junit_of(run))  # noqa: S314 -- our own
+    suite = suite_of(run)
     failed = [case.get("name") for case in suite if case.find("failure") is not None]
     assert "edits: lost 0" in failed
     assert suite.get("failures") == str(len(failed)) == "7"

@@ -202,7 +202,7 @@ async def test_who_leaves_in_the_midst_of_a_note_is_asked(
     await roll.row(NAMES[1]).get_by_role("button", name="More").click()
     await roll.page.get_by_role("dialog").get_by_label("Note").evaluate(TYPE_AND_GO)
     assert await asyncio.wait_for(asked.get(), 60) == "beforeunload"
-    assert await roll.page.evaluate("window.returned") == "x"
+    assert await roll.page.evaluate("window.returned") == "typed"
     await expect(roll.row(NAMES[1])).to_contain_text("called home")
     await roll.is_recorded({NAMES[1]: {"category": None, "note": "called home"}})
 

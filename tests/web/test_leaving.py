@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import COMMENT, LINE_ITEM, GradePage, open_grades
+from tests.web.grade_page import COMMENT, LINE_ITEM, SCORE, GradePage, open_grades
 from tests.web.roll_page import eventually
 from tests.web.sizes import sized
 
@@ -37,6 +37,16 @@ async def _leave(grades: GradePage, *, staying: bool = False) -> str:
     return await asyncio.wait_for(asked.get(), ASKED_S_MAX)
 
 
+async def _is_recorded(grades: GradePage, value: dict[str, str], kind: int = SCORE) -> None:
+    """Wait until PostgreSQL has this of Ana's quiz, with nobody there who could send it."""
+    cell = (grades.school.columns[4], grades.school.students[7])
+
+    async def found() -> Any:
+        return (await grades.recorded(kind)).get(cell)
+
+    await eventually(found, value)
+
+
 @sized(12, 6, filled=0)
 async def test_what_is_typed_last_is_asked_about_and_recorded(
     open_page: OpenPage, service: Service, school: GradebookSchool
@@ -45,11 +55,7 @@ async def test_what_is_typed_last_is_asked_about_and_recorded(
     await grades.go(ANA, QUIZ)
     await grades.page.keyboard.type("17")
     assert await _leave(grades) == "beforeunload"
-
-    async def score() -> Any:
-        return (await grades.recorded()).get((school.columns[4], school.students[7]))
-
-    await eventually(score, {"score": "17"})
+    await _is_recorded(grades, {"score": "17"})
 
 
 async def test_the_end_of_a_comment_is_recorded_too(
@@ -63,11 +69,7 @@ async def test_the_end_of_a_comment_is_recorded_too(
     await expect(grades.page.locator("#comment-hint")).to_have_text("On this computer")
     await grades.page.keyboard.type(", go on")
     assert await _leave(grades) == "beforeunload"
-
-    async def comment() -> Any:
-        return (await grades.recorded(COMMENT)).get((school.columns[4], school.students[7]))
-
-    await eventually(comment, {"text": "Good start, go on"})
+    await _is_recorded(grades, {"text": "Good start, go on"}, COMMENT)
 
 
 async def test_a_text_that_cannot_be_entered_is_asked_about(

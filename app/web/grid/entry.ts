@@ -146,6 +146,13 @@ export class Entry {
     if (isLeft) this.mode = "ready";
   }
 
+  /** Enter what was typed before the page is gone; true where that was just now, or where a text cannot be entered and goes with it. */
+  leave(): boolean {
+    const isLate = this.isDirty;
+    this.commit(true);
+    return isLate || this.refusals > 0;
+  }
+
   #enter(entry: GridEntry) {
     this.#isBusy = true;
     try {

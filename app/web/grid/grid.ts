@@ -164,13 +164,6 @@ export class Grid {
     this.entry.commit(true);
   }
 
-  /** The same, before the page is gone; true where it was typed just now, or where a text cannot be entered and goes with the page. */
-  leave(): boolean {
-    const isLate = this.entry.isDirty;
-    this.commit();
-    return isLate || this.entry.refusals > 0;
-  }
-
   /** Enter texts as one step for undo. */
   enter(entries: readonly GridEntry[]): readonly GridVerdict[] {
     if (!entries.length) return [];

@@ -3,5 +3,6 @@
  * receipts load with it what only a section needs: that is where the next click leads.
  */
 import "../style/menu.tsx";
+import "./leaving.ts";
 import "./outbox.ts";
 import "./section_page.tsx";

@@ -1,4 +1,4 @@
-/** Each promise of the outbox beyond the rules of the protocol, by name: conflicts, tabs, the disk, leaving, rescue. */
+/** Each promise of the outbox beyond the rules of the protocol, by name: conflicts, tabs, the disk, rescue. Leaving has a file of its own. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { uuid7 } from "../src/ids.ts";
@@ -265,64 +265,6 @@ test("disk: a database that is deleted under the page loses nothing that the pag
   tab.kill();
   const again = await opened();
   assert.deepEqual(scores(again.outbox.kept(1)), ["1", "2"]);
-});
-
-test("leaving with something that is not on disk asks first", async () => {
-  const tab = await opened();
-  const asks = () => !!world.say("beforeunload")["returnValue"];
-  assert.equal(asks(), false);
-  const kept = tab.outbox.put(1, [score(1, "1")]);
-  assert.equal(asks(), true);
-  await world.settle();
-  await kept;
-  assert.equal(asks(), false);
-});
-
-test("leaving without a disk asks first, until the server holds all", async () => {
-  const tab = world.open(server.fetch);
-  const asks = () => !!world.say("beforeunload")["returnValue"];
-  tab.isDiskGone = true;
-  tab.terminate();
-  server.mode = "lost";
-  void tab.outbox.put(1, [score(1, "1")]);
-  await world.pass(21_000);
-  assert.deepEqual([asks(), tab.outbox.status().storage, tab.outbox.status().queued], [true, "memory", 1]);
-  server.mode = "ok";
-  await world.pass(120_000);
-  assert.deepEqual([asks(), tab.outbox.status().storage, tab.outbox.status().drafted], [false, "memory", 1]);
-});
-
-test("a page that is kept for going back lets go of the disk, and goes on when it is shown again", async () => {
-  let asked = 0;
-  const tab = world.open(server.fetch, { makeRoom: async () => { asked++; } });
-  server.mode = "lost";
-  await world.settle();
-  const kept = tab.outbox.put(1, [score(1, "1")]);
-  await Promise.resolve();
-  await Promise.resolve();
-  assert.equal(tab.isWriting, true);
-  world.say("pagehide", { persisted: true });
-  await world.settle();
-  assert.deepEqual([tab.isWriting, tab.outbox.status().storing], [false, 1]);
-  const late = tab.outbox.put(1, [score(2, "2")]);
-  const other = await opened();
-  await type(other, score(3, "3"));
-  assert.deepEqual([other.outbox.status().storage, tab.isWriting, tab.outbox.status().storing], ["best-effort", false, 2]);
-  world.say("pageshow", { persisted: true });
-  await Promise.all([kept, late]);
-  assert.deepEqual(scores(tab.outbox.kept(1)).sort(), ["1", "2", "3"]);
-  assert.deepEqual([tab.outbox.status().storage, asked], ["best-effort", 0], "the snapshots have to give no room for that");
-});
-
-test("a page that is left for good finishes what it writes", async () => {
-  const tab = await opened();
-  server.mode = "lost";
-  const kept = tab.outbox.put(1, [score(1, "1")]);
-  await Promise.resolve();
-  await Promise.resolve();
-  world.say("pagehide", { persisted: false });
-  assert.equal(tab.isWriting, true);
-  await kept;
 });
 
 test("an event never drops anything: the outbox asks, and hears what was refused", async () => {

@@ -143,50 +143,6 @@ test("rule 3: a request on its way is waited for", async () => {
   assert.deepEqual(scores(lastSent()), ["1", "2"]);
 });
 
-test("rule 3: hiding the page sends at once, from memory, as a client that only does this", async () => {
-  const tab = await opened();
-  await type(tab, score(1, "1"), score(2, "2"));
-  world.look("hidden");
-  assert.equal(server.requests.length, 1);
-  assert.deepEqual([server.requests[0]!.keepalive, scores(lastSent())], [true, ["1", "2"]]);
-  world.say("pagehide");
-  assert.equal(server.requests.length, 1, "once is enough");
-  await world.settle();
-  assert.equal(tab.outbox.status().drafted, 2);
-  const [third] = await type(tab, score(1, "3"));
-  assert.equal(third!.base, lastSent()[0]!.edit_id, "what has left is not replaced");
-  await world.pass(5_100);
-  assert.deepEqual(lastSent().map(({ seq }) => seq), [1, 2, 3]);
-});
-
-test("rule 3: what is typed last is sent too, though it is not on disk yet; and is the same edit when it gets there", async () => {
-  const tab = await opened();
-  await type(tab, score(1, "1"));
-  const last = tab.outbox.put(1, [score(1, "12"), score(2, "2")]);
-  world.look("hidden");
-  assert.deepEqual([server.requests[0]!.keepalive, scores(lastSent())], [true, ["12", "2"]]);
-  await world.settle();
-  assert.deepEqual((await last).map(({ edit_id }) => edit_id), lastSent().map(({ edit_id }) => edit_id));
-  assert.equal(tab.outbox.status().drafted, 2);
-  await world.pass(11_000);
-  server.flush();
-  await world.pass(11_000);
-  assert.deepEqual([server.records.size, tab.outbox.kept(1)], [2, []]);
-});
-
-test("rule 3: without keepalive the beacon carries it, as JSON", async () => {
-  const sent: Blob[] = [];
-  const tab = await opened();
-  await type(tab, score(1, "1"));
-  const real = globalThis.Request;
-  Object.defineProperty(globalThis, "Request", { value: class {}, configurable: true });
-  Object.assign(navigator, { sendBeacon: (_: string, blob: Blob) => sent.push(blob) });
-  world.look("hidden");
-  Object.defineProperty(globalThis, "Request", { value: real, configurable: true });
-  assert.equal(sent[0]!.type, "application/json");
-  assert.deepEqual(scores((JSON.parse(await sent[0]!.text()) as { edits: Sent[] }).edits), ["1"]);
-});
-
 test("rule 4: drafted_seq falls when a journal was lost, and what it held is sent again", async () => {
   const tab = await opened();
   await type(tab, score(1, "1"), score(2, "2"));

@@ -31,17 +31,17 @@ function missed({ call }: Beside): void {
 
 /** Time and note of one student. */
 export const Details = later(async (first: Beside & { readonly row: Row }) => {
-  const [{ DetailsForm }, words] = await Promise.all([import("./details_form.tsx"), wordsOf(first)]);
+  const [{ DetailsForm }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
   return (given: typeof first) => <DetailsForm {...given} words={words} />;
 }, missed);
 
 export const Seats = later(async (first: Beside) => {
-  const [{ SeatsForm }, words] = await Promise.all([import("./seats_form.tsx"), wordsOf(first)]);
+  const [{ SeatsForm }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
   return (given: typeof first) => <SeatsForm {...given} words={words} />;
 }, missed);
 
 export const Week = later(async (first: Beside & { readonly goTo: (day: string, shown: Shown) => void }) => {
-  const [{ WeekTable }, words] = await Promise.all([import("./week_table.tsx"), wordsOf(first)]);
+  const [{ WeekTable }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
   return (given: typeof first) => <WeekTable {...given} words={words} />;
 }, missed);
 
@@ -49,13 +49,13 @@ const ASKED_AGAIN_MS = 5_000;
 const askAgain = (): void => void setTimeout(changed, ASKED_AGAIN_MS);
 
 const Concern = later(async (first: Needing) => {
-  const [{ EntryNeeds: Part }, words] = await Promise.all([import("./entry_needs.tsx"), wordsOf(first)]);
+  const [{ EntryNeeds: Part }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
   return (given: typeof first) => <Part {...given} words={words} />;
 }, askAgain);
 
 /** How many entries wait for a person. */
 export const Needs = later(async (first: Beside & { readonly goTo: (day: string, shown: Shown) => void }) => {
-  const [{ Needs: Part }, words] = await Promise.all([import("./entry_needs.tsx"), wordsOf(first)]);
+  const [{ Needs: Part }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
   return (given: typeof first) => <Part {...given} words={words} />;
 }, askAgain);
 

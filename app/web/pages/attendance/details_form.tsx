@@ -1,6 +1,7 @@
 /** Everything that can be said about one student on one day. What is changed here is entered as it is typed; closing loses nothing. */
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { onLeaving } from "../../section/leaving.ts";
 import { outboxStatus } from "../../section/outbox_status.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import "./entry.tsx";
@@ -18,18 +19,15 @@ interface DetailsFormProps {
 
 /** Whatever takes the form or the page away, what is typed is entered before; whoever leaves in the midst of it is asked. */
 function useLeaving(typed: TypedDetails): void {
+  const enter = (): boolean => {
+    const isLate = typed.isOpen();
+    typed.enter();
+    return isLate;
+  };
   useLayoutEffect(() => {
-    const leave = (event: Event): void => {
-      if (event.type === "beforeunload" && typed.isOpen()) {
-        event.preventDefault();
-        (event as BeforeUnloadEvent).returnValue = "x"; // Chrome before 119 asks for this one only
-      }
-      typed.enter();
-    };
-    const events = ["beforeunload", "pagehide", "visibilitychange"];
-    for (const event of events) window.addEventListener(event, leave);
+    const stop = onLeaving(enter);
     return () => {
-      for (const event of events) window.removeEventListener(event, leave);
+      stop();
       typed.enter();
     };
   }, []);

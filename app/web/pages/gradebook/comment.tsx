@@ -39,10 +39,8 @@ function useKeeping(desk: BesideDesk, { item, student }: ActiveCell): { first: s
       enter();
       return text !== entered || isTooLong;
     });
-    document.addEventListener("visibilitychange", enter);
     return () => {
       stop();
-      document.removeEventListener("visibilitychange", enter);
       enter();
       const { first, entered } = state.current;
       if (entered !== first) desk.grid?.remember(stepOf(desk, cell, first, entered));

@@ -15,7 +15,7 @@ void openSectionPage("gradebook", WORDS, (view, outbox, words) => {
   const title = `${words.say("gradebook.title")} · ${view.facts.title}`;
   if (matchMedia(PHONE).matches) beginWithOneColumn(desk);
   readyToPrint(desk);
-  onLeaving(() => desk.grid?.leave() ?? false);
+  onLeaving(() => desk.grid?.entry.leave() ?? false);
   // The pictures count every score there is: the first one is typed before.
   setTimeout(() => desk.model.drawPictures());
   return () => (
