@@ -113,7 +113,10 @@ async def refuse_once(page: Page, address: str) -> None:
 
 @asynccontextmanager
 async def held_saves(window: BrowserContext | Page) -> AsyncIterator[None]:
-    """No save reaches the service inside; those that were sent go on afterwards."""
+    """No save reaches the service inside; those that were sent go on afterwards.
+
+    Who listens stays: to take it away while a save that it held goes on leaves two to answer it.
+    """
     is_over = asyncio.Event()
 
     async def hold(route: Route) -> None:
@@ -125,7 +128,6 @@ async def held_saves(window: BrowserContext | Page) -> AsyncIterator[None]:
         yield
     finally:
         is_over.set()
-        await window.unroute("**/api/v1/sections/*/edits", hold)
 
 
 async def judge_saves(page: Page, judge: Judge) -> None:

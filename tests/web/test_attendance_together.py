@@ -119,7 +119,7 @@ async def test_what_was_not_accepted_comes_back(open_page: OpenPage, service: Se
     await roll.page.get_by_role("button", name="Roll taken").click()
     await expect(roll.page.get_by_text("1 mark was not accepted. Correct it")).to_be_visible()
     await expect(roll.state).to_contain_text("Roll not yet taken")
-    await roll.page.unroute("**/edits")
+    await roll.page.unroute_all(behavior="wait")
     await row.get_by_role("button", name="All right, show what stands").click()
     await expect(row).not_to_have_attribute("data-mark", "rejected")
     await roll.page.get_by_role("button", name="Roll taken").click()
