@@ -26,6 +26,7 @@ RELEASE = """
 import asyncio, os, pathlib, sys
 from app.heartbeat import beat
 pathlib.Path("served-by").write_text("{name}")
+pathlib.Path(f"served-by-{{os.getpid()}}").touch()
 asyncio.run(beat(int(os.environ["INKFAST_HEARTBEAT_FD"]), lambda: {is_ready}))
 """
 
@@ -49,13 +50,20 @@ class Site:
         path = self.folder / "served-by"
         return path.exists() and path.read_text() == name
 
+    def has_begun(self) -> bool:
+        """Whether both run the first release: who has not read its code yet would find the next one."""
+        try:
+            return all((self.folder / f"served-by-{pid}").exists() for pid in self.pids())
+        except FileNotFoundError:
+            return False  # not started yet
+
     def run(self, meddle: Callable[[], None]) -> None:
         """Supervise in this thread; `meddle` in another, and stop when it has done. What it raises is raised."""
         raised: list[BaseException] = []
 
         def meddle_and_stop() -> None:
             try:
-                until(lambda: self.serves("first"), timeout_s=20, what="the first release")
+                until(self.has_begun, timeout_s=20, what="the first release")
                 meddle()
             except BaseException as error:  # noqa: BLE001 -- raised again below
                 raised.append(error)
