@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
@@ -32,14 +32,22 @@ OWN_PAGE = {"sec-fetch-site": "same-origin", "origin": ORIGIN}
 
 
 @asynccontextmanager
-async def running(settings: Settings, **options: Any) -> AsyncIterator[Litestar]:
-    """Open the application as the server would, and close it: in a task of its own, as its task group demands."""
+async def running(settings: Settings, *, looks_by_itself: bool = False, **options: Any) -> AsyncIterator[Litestar]:
+    """Open the application as the server would, and close it: in a task of its own, as its task group demands.
+
+    It looks at its stores, and measures its load, when a test tells it to. What it does by itself every second or two
+    would now and then fall between two steps of a test, and take back what the first of them has brought about.
+    """
     app = main.create_app(settings, **options)
     ready, done = asyncio.Event(), asyncio.Event()
 
     async def host() -> None:
         try:
-            async with app.lifespan():
+            async with AsyncExitStack() as stack:
+                with pytest.MonkeyPatch.context() as patch:
+                    if not looks_by_itself:
+                        patch.setattr(main, "_in_background", lambda _stack, work: work.close())
+                    await stack.enter_async_context(app.lifespan())
                 ready.set()
                 await done.wait()
         finally:

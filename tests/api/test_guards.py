@@ -14,7 +14,7 @@ from app.api.guards import Guard
 from app.errors import NotPermittedError, SignInRequiredError, UnsupportedMediaTypeError
 from app.model.grants import Grant, derive_grant_key, mint
 from app.settings import Settings
-from tests.api.conftest import OWN_PAGE, client_of, services
+from tests.api.conftest import OWN_PAGE, client_of, running, services
 from tests.school import PASSWORD, add_teacher
 
 if TYPE_CHECKING:
@@ -280,10 +280,11 @@ def test_a_known_grant_costs_a_look_into_a_dictionary(make: Callable[..., Guard]
 
 
 async def test_a_revocation_reaches_another_process_within_seconds(
-    database: asyncpg.Connection[Any], app: Litestar, with_settings: Any
+    database: asyncpg.Connection[Any], app: Litestar, settings: Settings
 ) -> None:
     await add_teacher(database, "teacher")
-    async with with_settings() as other_app, client_of(app) as client, client_of(other_app) as other:
+    by_itself = running(settings, looks_by_itself=True)
+    async with by_itself as other_app, client_of(app) as client, client_of(other_app) as other:
         grant = (await client.post("/api/v1/session", json={"username": "teacher", "password": PASSWORD})).json()[
             "grant"
         ]
@@ -298,8 +299,7 @@ async def test_a_revocation_reaches_another_process_within_seconds(
 async def test_a_process_that_starts_without_postgresql_knows_what_was_revoked(
     database: asyncpg.Connection[Any],
     app: Litestar,
-    client: httpx.AsyncClient,
-    with_settings: Any,
+    settings: Settings,
     let_records: Callable[[str], Awaitable[None]],
 ) -> None:
     user_id, _ = await add_teacher(database, "teacher")
@@ -313,7 +313,7 @@ async def test_a_process_that_starts_without_postgresql_knows_what_was_revoked(
             )
     await services(app).sign_in.end_everywhere(user_id)
     await let_records("go away")
-    async with with_settings() as late, client_of(late) as client_of_late:
+    async with running(settings, looks_by_itself=True) as late, client_of(late) as client_of_late:
         answers = [await client_of_late.get("/api/v1/session", headers=headers) for headers in bearers]
         assert [answer.status_code for answer in answers] == [401, 200]
         guard = services(late).guard

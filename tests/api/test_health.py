@@ -5,6 +5,7 @@ import json
 import logging
 import time
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,10 @@ import redis
 
 from app import VERSION, telemetry
 from app.errors import JournalUnavailableError
+from app.gradebook.load import Load
+from app.gradebook.maintenance import MaintenanceBoard
+from app.gradebook.revocations import Revocations
+from app.gradebook.standing import Standing
 from app.telemetry import JsonFormatter, MeasureRequests, RequestCollector
 from tests.api.conftest import ORIGIN, client_of, running, services
 from tests.school import PASSWORD, add_org, add_role, add_teacher
@@ -61,6 +66,32 @@ async def test_postgresql_going_away_stops_recording_and_not_saving(
     await let_records("come back")
     await services(app).standing._revocations.look()
     assert (await client.get("/statusz")).json()["recording"] == "ok"
+
+
+async def test_it_looks_at_its_stores_and_measures_its_load_by_itself(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In every other test of the API it does so when it is told to."""
+    looked: Counter[str] = Counter()
+
+    def count(owner: type, name: str) -> None:
+        does = getattr(owner, name)
+
+        def counted(*arguments: Any) -> Any:
+            looked[owner.__name__] += 1
+            return does(*arguments)
+
+        monkeypatch.setattr(owner, name, counted)
+
+    for owner, name in ((Revocations, "look"), (Standing, "look"), (MaintenanceBoard, "look"), (Load, "measured")):
+        count(owner, name)
+    for seconds in ("revocations.REFRESH_S", "standing.LOOK_S", "maintenance.LOOK_S", "load.TICK_S"):
+        monkeypatch.setattr(f"app.gradebook.{seconds}", 0.01)
+    lag_s = telemetry.EVENT_LOOP_LAG._sum.get()
+    async with running(settings, looks_by_itself=True), asyncio.timeout(60):
+        looked.clear()  # each was done once while it opened
+        while len(looked) < 4 or telemetry.EVENT_LOOP_LAG._sum.get() == lag_s:
+            await asyncio.sleep(0.01)
 
 
 async def test_edits_that_wait_long_show_as_delayed(app: Litestar, client: httpx.AsyncClient) -> None:

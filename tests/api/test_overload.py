@@ -6,20 +6,22 @@ import asyncio
 import uuid
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import pytest
 
 from app.gradebook.load import AGE_S_MAX, FEW
-from tests.api.conftest import OWN_PAGE, client_of, services
+from tests.api.conftest import OWN_PAGE, client_of, running, services
 from tests.api.test_sections import save_of
 from tests.school import PASSWORD, add_teacher, add_user, enroll
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
-    from contextlib import AbstractAsyncContextManager
+    from collections.abc import AsyncIterator
 
     import asyncpg
     import httpx
     from litestar import Litestar
+
+    from app.settings import Settings
 
 SAVES, READINGS, HISTORIES, SIGN_ONS = 120, 60, 12, 6
 
@@ -70,14 +72,13 @@ async def test_the_least_urgent_is_refused_first_and_saving_last(
 
 
 async def test_under_load_clients_are_asked_to_save_less_often(
-    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int], monkeypatch: pytest.MonkeyPatch
+    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int]
 ) -> None:
     await sign_on(client)
     url = f"/api/v1/sections/{section[0]}"
     load, told = services(app).standing.load, []
     for _ in range(200):
         load.measured(1.0, 0.2, 0.25)
-    monkeypatch.setattr(load, "measured", lambda *_: None)  # what it measures by itself is nothing
     for number in range(8):
         answer = await client.post(f"{url}/edits", json=save_of(section, str(number)), headers=OWN_PAGE)
         told.append(answer.json()["next_save_ms"])
@@ -89,12 +90,14 @@ async def test_under_load_clients_are_asked_to_save_less_often(
 
 
 async def test_a_crowd_that_reads_and_signs_on_does_not_hold_up_saving(
-    with_settings: Callable[..., AbstractAsyncContextManager[Litestar]], section: tuple[int, int, int]
+    settings: Settings, section: tuple[int, int, int]
 ) -> None:
     """Everything at once, with four connections to PostgreSQL and waits so short that some are turned away."""
     short = {"reading_wait_ms_max": 300, "sign_on_wait_ms_max": 300, "report_wait_ms_max": 50}
-    async with with_settings(database_connections_max=4, **short) as app, client_of(app) as client:
-        await sign_on(client)
+    few = msgspec.structs.replace(settings, database_connections_max=4, **short)
+    async with running(few, looks_by_itself=True) as app, client_of(app) as client, asyncio.timeout(120):
+        while (await sign_on(client)).status_code == 503:  # the machine stood still a moment ago
+            await asyncio.sleep(0.05)
         url = f"/api/v1/sections/{section[0]}"
         history = f"{url}/history?kind=score&item={section[2]}&student={section[1]}"
 
@@ -105,14 +108,13 @@ async def test_a_crowd_that_reads_and_signs_on_does_not_hold_up_saving(
             outcome: dict[str, Any] = answer.json()["outcomes"][0]
             return outcome
 
-        async with asyncio.timeout(120):
-            others = asyncio.gather(
-                *(client.get(url) for _ in range(READINGS)),
-                *(client.get(history) for _ in range(HISTORIES)),
-                *(sign_on(client) for _ in range(SIGN_ONS)),
-            )
-            saved = await asyncio.gather(*(save(n) for n in range(SAVES)))
-            answers = await others
+        others = asyncio.gather(
+            *(client.get(url) for _ in range(READINGS)),
+            *(client.get(history) for _ in range(HISTORIES)),
+            *(sign_on(client) for _ in range(SIGN_ONS)),
+        )
+        saved = await asyncio.gather(*(save(n) for n in range(SAVES)))
+        answers = await others
         outcomes = [one["outcome"] for one in saved]
         assert outcomes.count("drafted") + outcomes.count("recorded") >= 1
         assert set(outcomes) <= {"drafted", "recorded", "conflict"}, "all of one cell: the first stands"
@@ -121,8 +123,9 @@ async def test_a_crowd_that_reads_and_signs_on_does_not_hold_up_saving(
             if answer.status_code == 503:
                 assert answer.json()["code"] in {"overloaded", "records_unavailable"}, "the latter on a slow machine"
                 assert int(answer.headers["retry-after"]) > 0
-        assert (await client.get(url)).status_code == 200, "and when they have gone, all is as before"
-        assert services(app).standing.load.refusing == []
+        # When they have gone, all is as before: at once, or with the next measurement.
+        while (await client.get(url)).status_code != 200 or services(app).standing.load.refusing:
+            await asyncio.sleep(0.05)
 
 
 async def test_clients_that_are_slow_to_send_are_no_load(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import datetime as dt
 import itertools
 from typing import TYPE_CHECKING, Any
@@ -50,19 +49,6 @@ def settings(database_url: str, valkey: ValkeyServer) -> Settings:
 async def app(settings: Settings) -> AsyncIterator[Litestar]:
     async with running(settings) as app:
         yield app
-
-
-@pytest.fixture(autouse=True)
-async def records_are_there(app: Litestar) -> None:
-    """Begin each test with PostgreSQL known to answer.
-
-    The application is the same for all, and may have looked in the moment in which a test before had the records away:
-    until its next look it would honour grants past their term.
-    """
-    revocations = services(app).guard._revocations
-    async with asyncio.timeout(30):
-        while revocations.records_are_away:
-            await revocations.look()
 
 
 @pytest.fixture
