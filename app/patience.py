@@ -2,7 +2,8 @@
 
 On a machine that has more to do than it can, a server that is well answers late, and whoever takes it for away makes
 it worse: a save past the journal costs four times one through it (docs/benchmarks.md). What tells the two apart is
-whether this thread got a core when it wanted one.
+whether this thread got a core when it wanted one. And where nothing went on at all, because the machine was moved to
+another host, say, or stopped for a moment, there was nobody to be silent.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ import asyncio
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Final
 
-from app.core_time import CoreTime
+from app.core_time import CoreTime, Ticks
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -22,13 +23,14 @@ TICK_S: Final = 0.1  # how exact a limit is; a look takes 25 µs
 class Patience:
     """The limits of one event loop, by a clock that stands still while its thread waited for a core.
 
-    The clock runs at half speed at least, so that a limit lasts at most twice as long. To be closed.
+    The clock runs at half speed at least while anything goes on, so that a limit lasts at most twice as long, but for
+    what the machine stood still. To be closed.
     """
 
     def __init__(self) -> None:
         self._core = CoreTime()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._ticked_s = self._waited_s = self._forgiven_s = 0.0
+        self._forgiven_s = 0.0
         self._limits: dict[asyncio.Timeout, float] = {}
         self._next: asyncio.TimerHandle | None = None
 
@@ -52,19 +54,19 @@ class Patience:
 
     def _begin(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
-        self._ticked_s, self._waited_s = self._loop.time(), self._core.look().waited
-        self._next = self._loop.call_later(TICK_S, self._tick, self._loop)
+        ticks = Ticks(self._core, self._loop.time())
+        self._next = self._loop.call_later(TICK_S, self._tick, self._loop, ticks)
         return self._loop
 
-    def _tick(self, loop: asyncio.AbstractEventLoop) -> None:
-        real_s, waited_s = loop.time(), self._core.look().waited
-        self._forgiven_s += min(waited_s - self._waited_s, (real_s - self._ticked_s) / 2)
-        self._ticked_s, self._waited_s = real_s, waited_s
+    def _tick(self, loop: asyncio.AbstractEventLoop, ticks: Ticks) -> None:
+        real_s = loop.time()
+        tick = ticks.next(real_s, TICK_S)
+        self._forgiven_s += tick.stood_still + min(tick.waited, (tick.seconds - tick.stood_still) / 2)
         now_s = real_s - self._forgiven_s
         for limit, until_s in self._limits.items():
             if until_s <= now_s and not limit.expired():
                 limit.reschedule(real_s)
-        self._next = loop.call_later(TICK_S, self._tick, loop)
+        self._next = loop.call_later(TICK_S, self._tick, loop, ticks)
 
     def close(self) -> None:
         """Stand still from now on: what is limited yet ends by other means."""

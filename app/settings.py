@@ -48,7 +48,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         int,
         _doc(
             "A journal's server that is silent for so long is taken for away, and edits go to PostgreSQL directly. "
-            "At most twice as long where this process got no core meanwhile."
+            "At most twice as long where this process got no core meanwhile; "
+            "what the machine stood still does not count."
         ),
     ] = 1_000
     direct_connections_max: Annotated[

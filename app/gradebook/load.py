@@ -12,13 +12,13 @@ from __future__ import annotations
 
 import asyncio
 import math
-import time
 from collections import deque
 from contextlib import contextmanager
 from statistics import fmean as mean
 from typing import TYPE_CHECKING, Final, Literal, NamedTuple
 
 from app import telemetry
+from app.core_time import CoreTime, Ticks
 from app.errors import OverloadedError
 from app.model.pace import Pace
 
@@ -28,7 +28,8 @@ if TYPE_CHECKING:
 Work = Literal["saving", "reading", "sign_on", "reports"]
 
 TICK_S: Final = 0.25
-# What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst.
+# What is looked back at. A tick that comes two seconds late fills it alone: what stood for so long is no burst. But for
+# what the machine stood still: then there was no queue that stood.
 LOOK_BACK_S: Final = 2.0
 BUSY_GOOD: Final = 0.6  # with the shortest window; with twelve times that, all of it
 # In the mean, with the shortest window; with five times that 0.04: 99 of 100 take up to ten times as long, and are to
@@ -132,16 +133,19 @@ class Load:
         return max(0.0, in_progress - HANDFUL) * looked_back_s / max(1, ended)
 
     async def run(self) -> None:
-        """Measure for ever."""
+        """Measure for ever. What the machine stood still is one late tick, and not as many seconds of them."""
         clock = asyncio.get_running_loop().time
-        began_s, used_s = clock(), time.thread_time()
-        while True:
-            await asyncio.sleep(TICK_S)
-            now_s, now_used_s = clock(), time.thread_time()
-            elapsed_s = max(TICK_S, now_s - began_s)
-            busy = min(1.0, (now_used_s - used_s) / elapsed_s)
-            self.measured(busy, elapsed_s - TICK_S, elapsed_s)
-            began_s, used_s = now_s, now_used_s
+        core = CoreTime()
+        try:
+            ticks = Ticks(core, clock())
+            while True:
+                await asyncio.sleep(TICK_S)
+                tick = ticks.next(clock(), TICK_S)
+                elapsed_s = max(TICK_S, tick.seconds - tick.stood_still)
+                busy = min(1.0, tick.ran / elapsed_s)
+                self.measured(busy, max(0.0, tick.seconds - TICK_S), elapsed_s)
+        finally:
+            core.close()
 
 
 class Turns:

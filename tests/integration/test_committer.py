@@ -22,7 +22,7 @@ from app.drafts.topology import Topology
 from app.errors import JournalUnavailableError, OverloadedError
 from ops.servers import ValkeyServer
 from tests.awake import Awake
-from tests.starved import Starved
+from tests.starved import JumpingClock, Starved
 from tests.tap import Tap
 from tests.until import until
 
@@ -397,13 +397,16 @@ async def test_without_a_replica_nothing_is_acknowledged_where_one_is_demanded(r
 async def test_a_silence_is_not_the_journals_where_this_process_got_no_core(
     tap: Tap, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    clock = JumpingClock(monkeypatch)
     monkeypatch.setattr("app.patience.CoreTime", Starved)
-    async with bench(tap.url, wait_ms=20_000, silence_ms=2_000) as b:
+    async with bench(tap.url, wait_ms=600_000, silence_ms=60_000) as b:
         await b.commit(1)
         (lane,) = b.committer._lanes.values()
         tap.hold()
-        save = asyncio.create_task(b.commit(2))
-        await asyncio.sleep(2.5)  # that is what is being tested: more than two seconds of silence
+        save, written = asyncio.create_task(b.commit(2)), tap.written
+        while tap.written == written:
+            await asyncio.sleep(0)
+        await clock.jump(90.0, b.committer.patience)  # more than a minute of silence, and no core for all of it
         assert not lane.breaker.is_open
         tap.release()
         assert (await save).drafted_seq == 1

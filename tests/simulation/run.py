@@ -58,6 +58,8 @@ class Outcome(NamedTuple):
 class _EnoughCores:
     """The time of the simulation knows no machine, and no wait for it."""
 
+    counts_waiting = True
+
     def look(self) -> CoreSeconds:
         return CoreSeconds(0.0, 0.0)
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -22,6 +24,10 @@ from app.gradebook.load import (
     Turns,
 )
 from app.model.pace import Pace
+from tests.starved import Busy, JumpingClock, Starved
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 TICKS = int(LOOK_BACK_S / TICK_S)
 
@@ -180,6 +186,33 @@ async def test_it_measures_by_itself() -> None:
             await asyncio.sleep(0.01)
     running.cancel()
     await asyncio.gather(running, return_exceptions=True)
+
+
+@pytest.mark.parametrize(("core", "refusing"), [(partial(Starved, 0.0), []), (Busy, list(AGE_S_MAX))])
+async def test_a_machine_that_stood_still_has_not_been_slow_for_two_seconds(
+    core: Callable[[], Starved], refusing: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After a loop that took ten seconds for one turn all is refused, after a machine that was moved nothing."""
+    clock = JumpingClock(monkeypatch)
+    monkeypatch.setattr("app.gradebook.load.CoreTime", core)
+    load, late = Load(Pace(5_000, 60_000)), asyncio.Event()
+    measured = load.measured
+
+    def measured_late(busy: float, lag_s: float, elapsed_s: float) -> None:
+        if not late.is_set():
+            measured(busy, lag_s, elapsed_s)
+        if lag_s > 9:
+            late.set()
+
+    monkeypatch.setattr(load, "measured", measured_late)
+    running = asyncio.create_task(load.run())
+    await asyncio.sleep(0)
+    clock.jumped_s += 10.0
+    async with asyncio.timeout(30):
+        await late.wait()
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+    assert load.refusing == refusing
 
 
 async def test_in_each_turn_one_reading_and_every_save() -> None:

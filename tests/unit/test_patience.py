@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import pytest
 
 from app.patience import TICK_S, Patience
-from tests.starved import Starved
+from tests.starved import Busy, JumpingClock, Starved, Uncounted
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
 ENOUGH_S = 30.0
+STILL_S = 10.0
 
 
 @pytest.fixture
@@ -72,3 +73,28 @@ async def test_each_limit_ends_by_itself_and_none_is_kept(crowded: Patience) -> 
         assert not long.done()
         assert await long >= 0.6
     assert not crowded._limits
+
+
+@pytest.mark.parametrize("crowded", [0.0], indirect=True)
+async def test_nobody_was_silent_while_the_machine_stood_still(
+    crowded: Patience, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = JumpingClock(monkeypatch)
+    async with asyncio.timeout(ENOUGH_S), crowded.timeout_at(crowded.time() + 1.0):
+        await clock.jump(STILL_S, crowded)
+    assert await waited_s(crowded, 0.2) >= 0.2
+
+
+@pytest.mark.parametrize("core", [Busy, Uncounted])
+async def test_what_is_late_for_another_reason_is_no_standing_still(
+    core: type[Starved], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = JumpingClock(monkeypatch)
+    monkeypatch.setattr("app.patience.CoreTime", core)
+    patience = Patience()
+    waiting = asyncio.create_task(_never(patience, 1.0))
+    await asyncio.sleep(0)
+    await clock.jump(STILL_S, patience)
+    assert waiting.done()
+    assert isinstance(waiting.exception(), TimeoutError)
+    patience.close()
