@@ -73,3 +73,14 @@ class Patience:
         if self._next is not None:
             self._next.cancel()
         self._core.close()
+
+
+@asynccontextmanager
+async def patiently(seconds: float) -> AsyncIterator[None]:
+    """Raise TimeoutError in what is done here after so long, by a `Patience` of its own."""
+    patience = Patience()
+    try:
+        async with patience.timeout_at(patience.time() + seconds):
+            yield
+    finally:
+        patience.close()

@@ -11,8 +11,6 @@ from app.core_time import CoreSeconds
 if TYPE_CHECKING:
     import pytest
 
-    from app.patience import Patience
-
 
 class Starved:
     """In place of CoreTime: all the time since it was made, times `share`, was waited for a core."""
@@ -59,11 +57,8 @@ class JumpingClock:
         self.jumped_s = 0.0
         patch.setattr(asyncio.get_running_loop(), "time", lambda: time.monotonic() + self.jumped_s)
 
-    async def jump(self, seconds: float, patience: Patience) -> None:
-        """Return when the patience has noticed it, and so have those whose limit it was."""
-        before = patience._next
+    async def jump(self, seconds: float) -> None:
+        """Return when all whose time has come by that have heard of it."""
         self.jumped_s += seconds
-        while patience._next is before:
-            await asyncio.sleep(0)
-        for _ in range(5):  # they hear of it within so many turns
+        for _ in range(10):  # turns of the loop: the timer, whom it wakes, and whom they wake
             await asyncio.sleep(0)

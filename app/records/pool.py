@@ -16,6 +16,7 @@ from urllib.parse import urlsplit, urlunsplit
 import asyncpg
 
 from app.errors import RecordsUnavailableError
+from app.patience import patiently
 from app.records.places import Places
 
 if TYPE_CHECKING:
@@ -172,7 +173,8 @@ class Hosts:
 
     async def _connect_to(self, url: str, options: dict[str, Any]) -> Any:
         seconds = HOST_S_MAX if len(self.urls) > 1 else CONNECT_S_MAX
-        connection = await asyncpg.connect(url, timeout=seconds, **WRITABLE, **options)
+        async with patiently(seconds):
+            connection = await asyncpg.connect(url, **WRITABLE, **options)
         self.urls.sort(key=lambda other: other != url)
         return connection
 

@@ -406,7 +406,7 @@ async def test_a_silence_is_not_the_journals_where_this_process_got_no_core(
         save, written = asyncio.create_task(b.commit(2)), tap.written
         while tap.written == written:
             await asyncio.sleep(0)
-        await clock.jump(90.0, b.committer.patience)  # more than a minute of silence, and no core for all of it
+        await clock.jump(90.0)  # more than a minute of silence, and no core for all of it
         assert not lane.breaker.is_open
         tap.release()
         assert (await save).drafted_seq == 1

@@ -129,13 +129,13 @@ async def test_for_how_long_no_core_was_free_nobody_was_silent(
 
     asking = asyncio.create_task(starved.ask(late, starved.until_s()))
     await asyncio.sleep(0)
-    await clock.jump(90.0, starved._patience)
+    await clock.jump(90.0)
     answer.set_result("answer")
     assert await asking == "answer"
     assert not starved.are_silent
     asking = asyncio.create_task(starved.ask(never, starved.until_s()))
     await asyncio.sleep(0)
-    await clock.jump(121.0, starved._patience)
+    await clock.jump(121.0)
     with pytest.raises(RecordsUnavailableError):
         await asking
     assert starved.are_silent, "twice as long is borne, and no longer"

@@ -207,7 +207,7 @@ async def test_a_machine_that_stood_still_has_not_been_slow_for_two_seconds(
     monkeypatch.setattr(load, "measured", measured_late)
     running = asyncio.create_task(load.run())
     await asyncio.sleep(0)
-    clock.jumped_s += 10.0
+    await clock.jump(10.0)
     async with asyncio.timeout(30):
         await late.wait()
     running.cancel()

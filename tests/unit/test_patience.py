@@ -81,7 +81,7 @@ async def test_nobody_was_silent_while_the_machine_stood_still(
 ) -> None:
     clock = JumpingClock(monkeypatch)
     async with asyncio.timeout(ENOUGH_S), crowded.timeout_at(crowded.time() + 1.0):
-        await clock.jump(STILL_S, crowded)
+        await clock.jump(STILL_S)
     assert await waited_s(crowded, 0.2) >= 0.2
 
 
@@ -94,7 +94,7 @@ async def test_what_is_late_for_another_reason_is_no_standing_still(
     patience = Patience()
     waiting = asyncio.create_task(_never(patience, 1.0))
     await asyncio.sleep(0)
-    await clock.jump(STILL_S, patience)
+    await clock.jump(STILL_S)
     assert waiting.done()
     assert isinstance(waiting.exception(), TimeoutError)
     patience.close()
