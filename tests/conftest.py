@@ -27,6 +27,8 @@ SECRET_KEY = "for-tests-only-and-long-enough-0123456789"
 MEMORY, DISK = Path("/dev/shm"), Path("/tmp")  # noqa: S108 -- a folder of one's own is made in them, by mkdtemp
 MEMORY_BYTES_MIN = 1024**3  # for a PostgreSQL without fsync
 ALL_BYTES_MIN = 4 * 1024**3  # for all servers, with what their disk guards want left
+# Where the servers are not in memory, an fsync may take longer than the second after which a journal is taken for away.
+SILENCE_MS_MAX = 30_000
 SMALL = {"max_wal_size": "96MB", "min_wal_size": "32MB"}  # it takes memory
 _numbers = itertools.count(1)
 
@@ -132,5 +134,7 @@ def quick_refresh() -> Iterator[None]:
 
 @pytest.fixture
 def settings(database_url: str, redis_url: str) -> Settings:
-    """Settings for a fresh database and an empty journal."""
-    return Settings(database_url=database_url, redis_url=redis_url, secret_key=SECRET_KEY)
+    """Settings for a fresh database and an empty journal, which is away only where a test takes it away."""
+    return Settings(
+        database_url=database_url, redis_url=redis_url, secret_key=SECRET_KEY, journal_silence_ms_max=SILENCE_MS_MAX
+    )

@@ -134,7 +134,10 @@ class Journal(NamedTuple):
     def _sentinels_agree(self) -> bool:
         for sentinel in self.sentinels:
             with client_of(sentinel.port) as client:
-                known = client.sentinel_master(SERVICE)
+                try:
+                    known = client.sentinel_master(SERVICE)
+                except (redis.ConnectionError, redis.TimeoutError):
+                    return False
                 if known["num-other-sentinels"] < len(self.sentinels) - 1 or known["num-slaves"] < 1:
                     return False
         return True

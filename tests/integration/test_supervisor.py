@@ -122,6 +122,7 @@ def test_a_full_disk_does_not_end_it(tmp_path: Path) -> None:
 
 def test_waits_between_starts_grow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.watched.RESTART_S_MIN", 0.02)
+    monkeypatch.setattr("ops.watched.STEADY_S", 3600.0)  # no run is a long one because the machine stood still
     sleeper, said = Sleeper(tmp_path), list[str]()
 
     def meddle() -> None:
@@ -192,6 +193,7 @@ def test_who_was_frozen_itself_kills_nobody(tmp_path: Path, monkeypatch: pytest.
 
 def test_a_server_waits_a_second_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("ops.watched.RESTART_S_MIN", 0.9)
+    monkeypatch.setattr("ops.watched.STEADY_S", 3600.0)
     sleeper, said = Sleeper(tmp_path), list[str]()
 
     def meddle() -> None:
@@ -213,6 +215,8 @@ def test_who_waits_for_a_disk_is_busy(tmp_path: Path, monkeypatch: pytest.Monkey
         return len(asked) < 3
 
     monkeypatch.setattr("ops.supervisor.waits_for_disk", waits_for_disk)
+    # What it has waited for a core on top of that is forgiven in further, shorter periods.
+    monkeypatch.setattr("ops.watched.waited_for_core_s", lambda _pid: 0.0)
 
     def meddle() -> None:
         beater.await_beat(1)
