@@ -80,7 +80,7 @@ class Address:
         except (OSError, TimeoutError, ConnectionError) as error:
             protocol.close()
             raise JournalUnavailableError(f"journal at {self.name} cannot be reached: {error}") from None
-        except JournalUnavailableError:
+        except BaseException:  # also where whoever waits for it has given up
             protocol.close()
             raise
 

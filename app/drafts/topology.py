@@ -78,7 +78,7 @@ class Node:
                     await self.load_scripts(protocol)
                     if self._is_checked:
                         await require_durable_server(self.address.name, protocol)
-                except JournalUnavailableError:
+                except BaseException:  # also where whoever waits for it has given up
                     protocol.close()
                     raise
                 self._protocol = protocol

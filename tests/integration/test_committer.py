@@ -17,6 +17,7 @@ import redis
 from app.drafts import codec
 from app.drafts.codec import CELL, NO_ID
 from app.drafts.committer import SAVES_AT_ONCE_MIN, SILENCE_S_MAX, Committer
+from app.drafts.connection import JournalProtocol
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.drafts.topology import Topology
 from app.errors import JournalUnavailableError, OverloadedError
@@ -207,6 +208,40 @@ async def test_a_journal_that_is_away_is_said_to_be_so_in_time(server_dir: Path)
         assert took.seconds < (QUICK_MS + 2 * SWEEP_MS) / 1000
         assert away.value.retry_after_s
         assert b.committer.waiting_edits == 0
+
+
+@pytest.mark.parametrize("step", ["open", "load_scripts"])
+async def test_who_gives_up_while_it_connects_leaves_no_connection_open(
+    tap: Tap, monkeypatch: pytest.MonkeyPatch, step: str
+) -> None:
+    made: list[JournalProtocol] = []
+
+    class Noted(JournalProtocol):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(self)
+
+    monkeypatch.setattr("app.drafts.topology.JournalProtocol", Noted)
+    topology, loads = Topology(tap.url), asyncio.Event()
+    (node,) = topology.nodes()
+
+    async def load(_: JournalProtocol) -> None:
+        loads.set()
+        await asyncio.Event().wait()
+
+    if step == "open":
+        tap.hold()
+    else:
+        monkeypatch.setattr(node, "load_scripts", load)
+    connecting = asyncio.create_task(node.connection())
+    async with asyncio.timeout(60):
+        while not (loads.is_set() or (step == "open" and tap.written)):
+            await asyncio.sleep(0.01)
+    assert made[0].is_open
+    connecting.cancel()
+    await asyncio.gather(connecting, return_exceptions=True)
+    assert not made[0].is_open
+    topology.close()
 
 
 async def test_a_frozen_server_is_given_up_and_found_again(tap: Tap) -> None:
