@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import GradePage, open_grades
+from tests.web.grade_page import LINE_ITEM, GradePage, open_grades
 from tests.web.laptop import answered, held_saves, judge_saves
 from tests.world import fetch
 
@@ -209,3 +209,69 @@ async def test_a_column_made_by_a_colleague_appears_beside_what_i_type(
     await expect(mine.input).to_have_value("1.25")
     await mine.page.keyboard.press("Enter")
     await mine.is_recorded({(school.columns[4], school.students[7]): {"score": "1.25"}})
+
+
+async def test_what_is_chosen_is_what_the_card_shows_by_then(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    """A colleague has gone on since my save was answered: the card says so, and it is that value that is chosen."""
+    mine = await open_grades(open_page, service, school)
+    theirs = await open_grades(open_page, service, school, as_user=school.co_teacher_name)
+    taken, kept = [(school.columns[4], student) for student in school.students[:2]]
+    async with held_saves(mine.page):
+        await mine.go("Alvarez, Mateo", QUIZ)
+        await mine.type("11", "12")
+        await _send(theirs, *taken, {"score": "15"})
+        await _send(theirs, *kept, {"score": "16"})
+    await mine.button("Needs attention (2)").click()
+    panel = mine.page.get_by_role("complementary", name="Needs attention")
+    await expect(panel.get_by_role("button", name="Use Sam Okafor’s (15)")).to_be_visible()
+    await _send(theirs, *taken, {"score": "17"})
+    await _send(theirs, *kept, {"score": "18"})
+    await expect(panel).to_contain_text("Sam Okafor entered 18")
+    await panel.get_by_role("button", name="Use Sam Okafor’s (17)").click()
+    await panel.get_by_role("button", name="Keep mine (12)").click()
+    await mine.is_recorded({taken: {"score": "17"}, kept: {"score": "12"}})
+    await expect(panel).to_contain_text("Nothing needs your attention.")
+    # Neither had to be decided twice.
+    assert (await _history(mine, *taken))[-4:] == [
+        ("S", {"score": "11"}),
+        ("A", {"score": "15"}),
+        ("A", {"score": "17"}),
+        ("A", {"score": "17"}),
+    ]
+    assert (await _history(mine, *kept))[-4:] == [
+        ("S", {"score": "12"}),
+        ("A", {"score": "16"}),
+        ("A", {"score": "18"}),
+        ("A", {"score": "12"}),
+    ]
+
+
+async def _edit_column(grades: GradePage, title: str) -> None:
+    await grades.more("Columns…")
+    await grades.button(f"Edit {title}").click()
+
+
+async def test_a_column_that_a_colleague_has_changed_since_its_form_opened_has_two_values(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    mine = await open_grades(open_page, service, school)
+    theirs = await open_grades(open_page, service, school, as_user=school.co_teacher_name)
+    await _edit_column(mine, QUIZ)
+    await mine.page.get_by_label("Title").fill("Quiz of mine")
+    await _edit_column(theirs, QUIZ)
+    await theirs.page.get_by_label("Title").fill("Quiz of theirs")
+    await theirs.button("Keep the changes").click()
+    await expect(mine.page.locator("thead")).to_contain_text("Quiz of theirs")  # behind the form
+    await expect(mine.page.get_by_label("Title")).to_have_value("Quiz of mine")
+    await mine.button("Keep the changes").click()
+    await mine.button("Needs attention (1)").click()
+    panel = mine.page.get_by_role("complementary", name="Needs attention")
+    await expect(panel).to_contain_text("Quiz of mine")
+    await expect(panel).to_contain_text("Quiz of theirs")
+    column = (school.columns[4], 0)
+    assert (await mine.recorded(LINE_ITEM))[column]["title"] == "Quiz of theirs"
+    await panel.get_by_role("button", name="Keep mine").click()
+    await expect(panel).to_contain_text("Nothing needs your attention.")
+    await expect(theirs.page.locator("thead")).to_contain_text("Quiz of mine")

@@ -30,7 +30,7 @@ export function showCell(layers: CellLayers): ShownCell {
   if (mine === undefined || isOvertaken(mine, layers)) return showStanding(layers);
   const shown = { value: mine.value, edit_id: mine.edit_id, author_id: layers.me, author_name: layers.nameOf(layers.me) };
   const own = { ...shown, entered_at: mine.entered_at, kept: mine };
-  if (mine.state === "conflict") return { ...own, place: "conflict", head: newest(mine.head ?? null, standing, layers) };
+  if (mine.state === "conflict") return { ...own, place: "conflict", head: newest(mine, standing, layers) };
   const ended = ENDED[mine.state];
   if (ended !== undefined) return { ...own, place: ended };
   if (mine.state === "drafted" || mine.state === "recorded") return { ...own, place: "settled" };
@@ -66,10 +66,11 @@ function isNews(standing: Standing, { kept, me, isFromDisk }: CellLayers): boole
   return !isSeen;
 }
 
-function newest(head: Head | null, standing: Standing | undefined, layers: CellLayers): Head | null {
+/** What stands against mine by now. An outcome has the version of its head beside it, an exception within. */
+function newest({ head = null, cell_version }: KeptEdit, standing: Standing | undefined, layers: CellLayers): Head | null {
   if (standing === undefined || layers.kept.some(({ edit_id }) => edit_id === standing.edit_id)) return head;
   if (head === null) return headOf(standing, layers);
-  const known = { ...head, version: head.cell_version ?? null };
+  const known = { ...head, version: head.cell_version ?? cell_version ?? null };
   return isOlder(known, standing) ? headOf(standing, layers) : head;
 }
 

@@ -128,6 +128,17 @@ test("a colleague's change while mine is on its way is shown beside mine, never 
   assert.deepEqual(view.conflicts()[0]?.head?.value, { score: "6" });
 });
 
+test("a conflict whose answer tells the version beside its head shows a newer one too", async () => {
+  const { view, outbox } = open(snapshotOf([]));
+  const [edit] = await view.enter([{ ...CELL, value: { score: "10" } }]);
+  const head = { edit_id: "ruiz", value: { score: "5" }, author_id: RUIZ, entered_at: "" };
+  outbox.answer(edit!.edit_id, "conflict", { head, cell_version: 2 });
+  event(view, { ...CELL, edit_id: "a", value: { score: "4" }, version: 1 });
+  assert.deepEqual(view.conflicts()[0]?.head?.value, { score: "5" });
+  event(view, { ...CELL, edit_id: "ruiz-2", value: { score: "6" }, author_id: RUIZ, version: 3 });
+  assert.deepEqual(view.conflicts()[0]?.head?.value, { score: "6" });
+});
+
 test("what a colleague entered over my drafted edit is what stands", async () => {
   const { view, outbox } = open(snapshotOf([]));
   const [edit] = await view.enter([{ ...CELL, value: { score: "10" } }]);
