@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
@@ -241,6 +242,25 @@ async def test_paper_has_everybody_in_words_and_says_what_is_not_sent(
     await page.emulate_media(media="screen")
     await page.evaluate("window.dispatchEvent(new Event('afterprint'))")
     await expect(paper).to_have_count(0)
+
+
+async def test_paper_has_what_is_still_being_typed(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/compatibility")
+    await page.clock.install()
+    await page.goto(f"/app/sections/{school.section}")
+    grades = await GradePage(page, service, school).ready()
+    await grades.go("Baker, Tanisha", "Quiz 2")
+    await page.clock.pause_at(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))  # no pause of the person enters it
+    await page.keyboard.type("13 la")
+    await page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
+    paper = page.locator("#paper")
+    await expect(paper.locator("tr", has_text="Baker, Tanisha")).to_contain_text("13, late")
+    await page.evaluate("window.dispatchEvent(new Event('afterprint'))")
+    await expect(grades.input).to_be_focused()
+    await page.clock.resume()
+    await grades.is_recorded({(school.columns[4], school.students[1]): {"score": "13", "status": ["late"]}})
 
 
 async def test_a_comment_is_taken_back_in_its_turn(
