@@ -1,5 +1,5 @@
-/** Signing in and out, as the server is told. Apart from the session, for few pages ever do it. */
-import { SESSION, answer, forgetPerson, isSignOutDue, signInNeeded, take, tellSignOut, type Person } from "./session.ts";
+/** Signing in, as the server is told. Apart from the session, for few pages ever do it. */
+import { SESSION, answer, take, type Person } from "./session.ts";
 
 export type SignInAnswer =
   | { readonly is: "signed_in"; readonly person: Person }
@@ -27,19 +27,4 @@ export async function signIn(username: string, password: string): Promise<SignIn
   } catch {
     return { is: "unreachable" };
   }
-}
-
-/**
- * End the sign-in, here and at the server. True if the server knows. Its cookies cannot be taken away from here: until it answers,
- * this browser remembers that it has to be told.
- */
-export async function endSession(): Promise<boolean> {
-  forgetPerson();
-  try {
-    await tellSignOut();
-  } catch {
-    // No network: it is told with the next question.
-  }
-  signInNeeded.value = "nobody";
-  return !isSignOutDue();
 }

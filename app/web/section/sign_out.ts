@@ -1,8 +1,7 @@
 /** Signing out: sections leave this computer, and what is not sent stays, for the one who typed it. */
 import { noteLeftWork } from "./left_work.ts";
 import { openPageStore } from "./outbox.ts";
-import { endSession } from "./login.ts";
-import { person } from "./session.ts";
+import { forgetPerson, isSignOutDue, person, signInNeeded, tellSignOut } from "./session.ts";
 import { forgetSnapshots } from "./snapshots.ts";
 
 /**
@@ -32,4 +31,19 @@ export async function signOut(): Promise<boolean> {
   await snapshots.close();
   if (who !== null) await forgetSnapshots(who.user_id);
   return isKnown;
+}
+
+/**
+ * End the sign-in, here and at the server. True if the server knows. Its cookies cannot be taken away from here: until it answers,
+ * this browser remembers that it has to be told.
+ */
+async function endSession(): Promise<boolean> {
+  forgetPerson();
+  try {
+    await tellSignOut();
+  } catch {
+    // No network: it is told with the next question.
+  }
+  signInNeeded.value = "nobody";
+  return !isSignOutDue();
 }
