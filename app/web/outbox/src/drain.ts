@@ -108,12 +108,13 @@ export function openDrain(
     const body = JSON.stringify({ client_id, sent_at: new Date(now()).toISOString(), exceptions_seen_seq: asked.seen_seq, edits });
     const type = "application/json";
     const to = `${how.url}/sections/${section}/edits`;
+    const given = how.headers?.(); // where it throws nothing is sent, and by no beacon, which has none
     if (!signal && !("keepalive" in Request.prototype)) {
       navigator.sendBeacon(to, new Blob([body], { type }));
       return;
     }
     const response = await (how.fetch ?? fetch)(to, {
-      method: "POST", headers: { "Content-Type": type, ...how.headers?.() }, body, keepalive: !signal, signal,
+      method: "POST", headers: { "Content-Type": type, ...given }, body, keepalive: !signal, signal,
     });
     const { status, headers } = response;
     const answer: Answer & { code?: string } = await response.json().catch(() => null);

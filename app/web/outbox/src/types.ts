@@ -131,7 +131,7 @@ export interface OutboxOptions {
   readonly user: string | number;
   /** Where the server speaks the protocol; default `/api/v1`. */
   readonly url?: string;
-  /** Headers of each request, asked for each time: a bearer token, for instance. */
+  /** Headers of each request, asked for each time: a bearer token, for instance. Where it throws, nothing is sent, as without a network. */
   readonly headers?: () => Record<string, string>;
   readonly fetch?: typeof fetch;
   readonly indexedDB?: IDBFactory;

@@ -48,6 +48,31 @@ test("rule 3: without keepalive the beacon carries it, as JSON", async () => {
   assert.deepEqual(scores((JSON.parse(await sent[0]!.text()) as { edits: Sent[] }).edits), ["1"]);
 });
 
+test("while the page gives no headers nothing is sent, by no beacon either; afterwards everything is", async () => {
+  const sent: Blob[] = [];
+  let isForbidden = true;
+  const headers = (): Record<string, string> => {
+    if (isForbidden) throw new Error("not now");
+    return {};
+  };
+  const tab = world.open(server.fetch, { headers });
+  await type(tab, score(1, "1"));
+  const real = globalThis.Request;
+  Object.defineProperty(globalThis, "Request", { value: class {}, configurable: true });
+  Object.assign(navigator, { sendBeacon: (_: string, blob: Blob) => sent.push(blob) });
+  world.look("hidden");
+  Object.defineProperty(globalThis, "Request", { value: real, configurable: true });
+  world.look("visible");
+  await type(tab, score(2, "2"));
+  world.look("hidden");
+  await world.pass(60_000);
+  assert.deepEqual([sent, server.requests, tab.outbox.status().queued], [[], [], 2]);
+  isForbidden = false;
+  tab.outbox.signedIn();
+  await world.pass(100);
+  assert.deepEqual([scores(lastSent()), tab.outbox.status().drafted], [["1", "2"], 2]);
+});
+
 test("leaving with something that is not on disk asks first", async () => {
   const tab = await opened();
   const asks = () => !!world.say("beforeunload")["returnValue"];
