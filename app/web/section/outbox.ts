@@ -1,8 +1,9 @@
 /** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
 import { type Outbox, openOutbox } from "@inkfast/outbox";
 import { noteLeftWork } from "./left_work.ts";
+import { holdNowhere } from "./nowhere.ts";
 import { outboxStatus } from "./outbox_status.ts";
-import { inTheNameOf, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
+import { inTheNameOf, otherPerson, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
 import { learntOf } from "./view.ts";
 import { afterChange } from "./watched.ts";
@@ -27,7 +28,11 @@ export async function outboxOfPage(): Promise<Outbox> {
 async function open(): Promise<PageStore> {
   const who = await startSession();
   const snapshots = new Snapshots(who.user_id);
-  const outbox = openOutbox({ user: who.user_id, headers: () => inTheNameOf(who), makeRoom: () => snapshots.makeRoom() });
+  const headers = (): Record<string, string> => {
+    if (otherPerson.value !== null) throw new Error("somebody else is signed in");
+    return inTheNameOf(who);
+  };
+  const outbox = openOutbox({ user: who.user_id, headers, makeRoom: () => snapshots.makeRoom() });
   outbox.on("status", (status) => {
     const hasEnded = status.signInRequired && outboxStatus.value?.signInRequired !== true;
     outboxStatus.value = status;
@@ -44,7 +49,7 @@ async function open(): Promise<PageStore> {
   outboxStatus.value = outbox.status();
   // Where the form was needed, it closes when somebody has signed in: then what waits is sent.
   // Where it was ended on purpose, nothing more is sent from here: whoever signs in then gets a fresh page. But what is nowhere but
-  // in this page would go with it, so there the same person may sign in again and go on.
+  // in this page would go with it: that waits here until the same person has signed in again, and goes on then.
   let wasNeeded = false;
   let isClosed = false;
   afterChange(() => {
@@ -52,7 +57,8 @@ async function open(): Promise<PageStore> {
     if (wasNeeded && why === null) isClosed ? location.reload() : outbox.signedIn();
     const { storage, oldestUnsent } = outbox.status();
     const isNowhere = storage === "memory" && oldestUnsent !== null;
-    if (!isClosed && (why === "other_person" || (why === "signed_out" && !isNowhere))) {
+    holdNowhere(who.user_id, isNowhere);
+    if (!isClosed && !isNowhere && (why === "other_person" || why === "signed_out")) {
       isClosed = true;
       void outbox.close();
     }

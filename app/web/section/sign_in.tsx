@@ -45,7 +45,9 @@ function Overlay({ why, words, onLater }: OverlayProps): VNode {
   const name = person.value?.name ?? "";
   const other = otherPerson.value;
   const status = outboxStatus.value;
-  const n = status === null || status.storage === "memory" ? 0 : status.queued + status.sending;
+  const isNowhere = status?.storage === "memory";
+  const n = status === null ? 0 : status.queued + status.sending + (isNowhere ? status.storing : 0);
+  const kept = isNowhere ? "sign_in.nowhere" : why === "other_person" ? "sign_in.other.kept" : "sign_in.kept";
   // What somebody else may not read is not behind the form, but gone from the screen.
   const isCovered = why === "signed_out" || why === "other_person";
   const onKeyDown = (event: KeyboardEvent): void => {
@@ -65,9 +67,9 @@ function Overlay({ why, words, onLater }: OverlayProps): VNode {
         </div>
         {why === "signed_out" && <p>{words.say("sign_in.signed_out", { name })}</p>}
         {why === "other_person" && <p>{words.say("sign_in.other", { name, other: other?.name ?? "" })}</p>}
-        {n > 0 && name !== "" && <p>{words.say(why === "other_person" ? "sign_in.other.kept" : "sign_in.kept", { n, name })}</p>}
+        {n > 0 && name !== "" && <p>{words.say(kept, { n, name })}</p>}
         {other !== null && (
-          <a class="button" href="/app/">
+          <a class="button" href="/app/" target={n > 0 && isNowhere ? "_blank" : undefined}>
             {words.say("sign_in.other.go", { other: other.name })}
           </a>
         )}

@@ -1,5 +1,6 @@
 /** Signing out: sections leave this computer, and what is not sent stays, for the one who typed it. */
 import { noteLeftWork } from "./left_work.ts";
+import { nowhereLock } from "./nowhere.ts";
 import { openPageStore } from "./outbox.ts";
 import { forgetPerson, isSignOutDue, person, signInNeeded, tellSignOut } from "./session.ts";
 import { forgetSnapshots } from "./snapshots.ts";
@@ -13,6 +14,19 @@ export async function unsentChanges(): Promise<number> {
   await outbox.run(() => {});
   const { storing, queued, sending } = outbox.status();
   return storing + queued + sending;
+}
+
+/** Whether another page of the person has changes that are nowhere else; false where the browser does not tell. */
+export async function isNowhereElsewhere(): Promise<boolean> {
+  const { outbox } = await openPageStore();
+  const { storage, oldestUnsent } = outbox.status();
+  const own = storage === "memory" && oldestUnsent !== null ? 1 : 0;
+  try {
+    const { held = [] } = await navigator.locks.query();
+    return held.filter(({ name }) => name === nowhereLock(Number(outbox.user))).length > own;
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -4,7 +4,7 @@ import { useState } from "preact/hooks";
 import { downloadRescue } from "../../section/download.ts";
 import { outboxOfPage } from "../../section/outbox.ts";
 import { outboxStatus } from "../../section/outbox_status.ts";
-import { signOut, unsentChanges } from "../../section/sign_out.ts";
+import { isNowhereElsewhere, signOut, unsentChanges } from "../../section/sign_out.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import { isSigningOut } from "./leaving.tsx";
 import type { HomeWords } from "./page.tsx";
@@ -22,25 +22,35 @@ async function leave(): Promise<void> {
 
 export function SignOutButton({ words, name }: { readonly words: HomeWords; readonly name: string }): VNode {
   const [left, setLeft] = useState(0);
+  const [isElsewhere, setElsewhere] = useState(false);
   const isNowhere = outboxStatus.value?.storage === "memory";
+  const close = (): void => {
+    setLeft(0);
+    setElsewhere(false);
+  };
   const onClick = async (): Promise<void> => {
     (await outboxOfPage()).flush();
     const n = await unsentChanges();
-    if (n === 0) await leave();
-    else setLeft(n);
+    const isThere = await isNowhereElsewhere();
+    if (n === 0 && !isThere) return leave();
+    setLeft(n);
+    setElsewhere(isThere);
   };
   return (
     <>
       <button type="button" class="button" onClick={() => void onClick()}>
         {words.say("nav.sign_out")}
       </button>
-      {left > 0 && (
-        <Dialog title={words.say("home.sign_out.title", { n: left })} closeLabel={words.say("dialog.cancel")} onClose={() => setLeft(0)}>
-          <p>{words.say(isNowhere ? "home.sign_out.lost" : "home.sign_out.left", { n: left, name })}</p>
+      {(left > 0 || isElsewhere) && (
+        <Dialog title={words.say(left > 0 ? "home.sign_out.title" : "home.sign_out.elsewhere.title", { n: left })} closeLabel={words.say("dialog.cancel")} onClose={close}>
+          {left > 0 && <p>{words.say(isNowhere ? "home.sign_out.lost" : "home.sign_out.left", { n: left, name })}</p>}
+          {isElsewhere && <p>{words.say("home.sign_out.elsewhere", { name })}</p>}
           <p class="choices">
-            <button type="button" class="button" data-first onClick={() => void outboxOfPage().then(downloadRescue)}>
-              {words.say("rescue.download")}
-            </button>
+            {left > 0 && (
+              <button type="button" class="button" data-first onClick={() => void outboxOfPage().then(downloadRescue)}>
+                {words.say("rescue.download")}
+              </button>
+            )}
             <button type="button" class="button" onClick={() => void leave()}>
               {words.say("home.sign_out.anyway")}
             </button>
