@@ -207,8 +207,9 @@ function watch(): void {
   window.addEventListener("storage", ({ key, newValue }) => {
     if (key !== SIGNED_IN) return;
     const found = parsed(newValue);
-    if (found !== null) take(found);
-    else if (person.value !== null) need("signed_out");
+    if (found !== null) return take(found);
+    otherPerson.value = null;
+    if (person.value !== null) need("signed_out");
   });
   const look = (): void => {
     const mine = person.value;
