@@ -134,7 +134,7 @@ async def test_what_a_page_alone_has_outlives_another_person_and_is_sent_in_nobo
         grades.page.on("request", lambda request: sent.append(request.url))
     # Whoever comes back to the page has everything tried at once: but not now.
     await grades.page.bring_to_front()
-    await grades.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+    await grades.page.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
     await send_at_once(grades.page)
     # Going on does not take the page away; and where it is closed all the same, the browser asks.
     async with grades.page.expect_popup() as opening:
