@@ -9,13 +9,13 @@ import pytest
 from playwright.async_api import expect
 
 from tests.web.conftest import sign_in
-from tests.web.laptop import answered
+from tests.web.laptop import answered, judge_saves, type_down
 from tests.web.sizes import sized
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Locator, Page
+    from playwright.async_api import Locator, Page, Route
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -133,6 +133,63 @@ async def test_a_frozen_tab_does_not_leave_the_others_blind(
     await colleague(3, "4")
     await expect(row(first, 3)).to_contain_text("4")
     assert len(others) == 1
+
+
+async def _refuse_in(page: Page) -> None:
+    """Have the service say to this tab that whatever it sends is refused, and settled with that."""
+
+    def refuse(sent: dict[str, Any], told: dict[str, Any]) -> None:
+        for outcome in told["outcomes"]:
+            outcome |= {"outcome": "rejected", "code": "score_out_of_range", "params": {"min": "0", "max": "20"}}
+        told["drafted_seq"] = told["recorded_seq"] = max((edit["seq"] for edit in sent["edits"]), default=0)
+
+    await judge_saves(page, refuse)
+
+
+async def _hide_own_scores(page: Page, school: GradebookSchool, times: int | None = None) -> None:
+    """Have the service show the section to this tab, so often, as if all that its teacher has sent was refused."""
+
+    async def show(route: Route) -> None:
+        answer = await route.fetch()
+        told = {}
+        if answer.ok:
+            section = await answer.json()
+            shown = [n for n, author in enumerate(section["cells"]["author_id"]) if author != school.teacher]
+            section["cells"] = {name: [column[n] for n in shown] for name, column in section["cells"].items()}
+            told = {"json": section}
+        await route.fulfill(response=answer, **told)
+
+    await page.route(f"**/api/v1/sections/{school.section}", show, times=times)
+
+
+@SMALL
+async def test_a_tab_that_comes_back_does_not_show_what_was_refused_and_dismissed_elsewhere(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    """On the disk nothing is left of it, as of what is recorded: so the section is read after the disk."""
+    service.stop_flusher()
+    first = await open_page("/app/compatibility")
+    # It hears of no other tab, and asks for nothing by itself: as one that was frozen.
+    await first.add_init_script("delete window.BroadcastChannel")
+    await judge_saves(first, lambda _, told: told.update(next_save_ms=600_000))
+    await _hide_own_scores(first, school)
+    await first.goto(f"/app/sections/{school.section}")
+    await expect(first.get_by_role("grid")).to_be_visible()
+    await type_down(first, 1, 0, first=8)
+    await expect(first.locator(".status")).to_contain_text("Saved at the district")
+    second = await first.context.new_page()
+    await _refuse_in(second)
+    await second.goto(f"/app/sections/{school.section}")
+    await second.get_by_role("button", name="Needs attention (1)").click()
+    await second.get_by_role("button", name="I have seen it").last.click()
+    await expect(second.get_by_text("Nothing needs your attention.")).to_be_visible()
+    await expect(first.locator(".status")).to_contain_text("Saved at the district")
+    await expect(row(first, 0)).to_contain_text("8")
+    await first.route(f"**/api/v1/sections/{school.section}", lambda route: route.abort())
+    await _hide_own_scores(first, school, times=1)
+    await first.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
+    await expect(first.locator(".status")).not_to_contain_text("Saved at the district")
+    await expect(row(first, 0)).not_to_contain_text("8")
 
 
 @SMALL

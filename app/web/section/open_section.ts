@@ -152,6 +152,8 @@ class OpenSection {
   }
 
   async #ask(): Promise<void> {
+    // What other tabs have done first: an edit that has gone is taken for recorded, until the section says otherwise.
+    await atMost(DISK_MS_MAX, this.#store.outbox.run(() => {}));
     const asked = Date.now();
     const read = await readSection(this.#id, this.#etag);
     if (read === null) void this.#store.snapshots.write(this.#id, { forgotten: this.#view.confirm(asked, serverNow()) });

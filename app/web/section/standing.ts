@@ -2,7 +2,7 @@
  * What stands in the cells of a section on the server, as far as this computer knows: the last snapshot, and over it what was
  * learnt since, from events and from the answers to one's own saves.
  *
- * A snapshot that was asked for after something was learnt contains it, or something newer. Only while the records are away is
+ * A snapshot that was asked for when something had been learnt contains it, or something newer. Only while the records are away is
  * it a copy that may be older; then, and for what was learnt while the answer was on its way, the versions of the cell decide.
  */
 import type { CellName } from "@inkfast/outbox";
@@ -68,7 +68,7 @@ export class StandingCells {
     const superfluous: string[] = [];
     for (const [key, learnt] of this.#later) {
       const standing = this.#base.get(key);
-      const isIn = learnt.at < asked && !recordsAreAway;
+      const isIn = learnt.at <= asked && !recordsAreAway;
       if (isIn || (standing !== undefined && (standing.edit_id === learnt.edit_id || isOlder(learnt, standing)))) superfluous.push(key);
     }
     for (const key of superfluous) this.#later.delete(key);

@@ -186,6 +186,15 @@ test("while the records are away, an older copy does not take back what was lear
   assert.deepEqual(view.cell(CELL).value, { score: "1" });
 });
 
+test("a snapshot that is asked for in the very moment in which something is learnt contains it", () => {
+  const { view } = open(snapshotOf([{ ...CELL, edit_id: "a", value: { score: "9" } }]));
+  event(view, { ...CELL, edit_id: "gone", value: { score: "5" }, version: 2 }, 1_000);
+  view.take(snapshotOf([{ ...CELL, edit_id: "a", value: { score: "9" } }]), 999);
+  assert.deepEqual(view.cell(CELL).value, { score: "5" });
+  view.take(snapshotOf([{ ...CELL, edit_id: "a", value: { score: "9" } }]), 1_000);
+  assert.deepEqual(view.cell(CELL).value, { score: "9" });
+});
+
 test("an open conflict of mine from another computer is one, and a colleague's is listed as hers", () => {
   const conflict = { ...CELL, edit_id: "x", value: { score: "3" }, author_id: ME, entered_at: "2026-11-06T20:00:00.000Z" };
   const hers = { ...conflict, student: 25, edit_id: "y", author_id: RUIZ };
