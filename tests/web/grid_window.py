@@ -23,6 +23,15 @@ def build_page(out: Path) -> str:
     return (out / "page.html").as_uri()
 
 
+async def stop_clock(page: Page) -> None:
+    """Let time pass only when the test says so: else what is typed is entered in any pause of two seconds.
+
+    Frames are drawn all the same.
+    """
+    await page.clock.install(time=0)
+    await page.clock.pause_at(60_000)
+
+
 async def throttle(page: Page, rate: int) -> None:
     """Slow the page's processor down by this factor."""
     client = await page.context.new_cdp_session(page)

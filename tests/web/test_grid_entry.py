@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.web.grid_window import build_page
+from tests.web.grid_window import build_page, stop_clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -75,12 +75,6 @@ async def active(page: Page) -> tuple[int, int]:
     return found[0], found[1]
 
 
-async def stop_clock(page: Page) -> None:
-    """Let time pass only when the test says so: else what is typed is entered in any pause of two seconds."""
-    await page.clock.install(time=0)
-    await page.clock.pause_at(60_000)
-
-
 async def test_enter_goes_down_and_over_to_the_next_column_past_one_that_is_read_only(page: Page) -> None:
     await go(page, 49, 8)
     await keys(page, "5", "Enter")
@@ -141,6 +135,7 @@ async def test_leaving_the_page_or_the_grid_enters_what_was_typed(page: Page) ->
 
 
 async def test_an_unreadable_text_stays_in_its_cell_until_it_is_mended(page: Page) -> None:
+    await stop_clock(page)
     await page.keyboard.type("17x")
     await keys(page, "Enter")
     assert await active(page) == (1, 0)

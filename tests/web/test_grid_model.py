@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.web.grid_twin import Cell, Twin
-from tests.web.grid_window import build_page
+from tests.web.grid_window import build_page, stop_clock
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, ViewportSize
@@ -261,6 +261,7 @@ async def test_the_grid_shows_what_a_plain_table_says(
     page.on("pageerror", lambda error: errors.append(str(error)))
     await page.goto(url)
     await page.evaluate("([rows, columns]) => bench.build(rows, columns)", list(size))
+    await stop_clock(page)
     player = Player(page, *size, chance)
     done: list[str] = []
     for _ in range(STEPS):

@@ -85,9 +85,11 @@ export class PlainModel implements GridModel {
   }
 }
 
+/** The browser's own, also where a test has stopped the clock. */
+const nextFrame = requestAnimationFrame.bind(window);
 const painted = () =>
   new Promise<number>((done) =>
-    requestAnimationFrame(() => {
+    nextFrame(() => {
       const { port1, port2 } = new MessageChannel();
       port1.onmessage = () => done(performance.now());
       port2.postMessage(0);
