@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from pathlib import Path
 
-    from playwright.async_api import Browser, Page, ViewportSize
+    from playwright.async_api import Browser, BrowserContext, Page, ViewportSize
 
     from tests.gradebook_school import GradebookSchool
 
@@ -113,8 +113,19 @@ async def open_page(service: Service, browser: Browser, school: GradebookSchool)
 
     yield open_one
     for window in windows:
+        await forget_routes(window)
         await window.close()
     assert errors == []
+
+
+async def forget_routes(window: BrowserContext) -> None:
+    """End what a test has put between a window and the service; who asked at this moment is asked no more.
+
+    Else an answer that is being fetched fails with its window, and Playwright tells the next test so.
+    """
+    for page in window.pages:
+        await page.unroute_all(behavior="ignoreErrors")
+    await window.unroute_all(behavior="ignoreErrors")
 
 
 async def sign_in(page: Page, service: Service, username: str, password: str = PASSWORD) -> None:

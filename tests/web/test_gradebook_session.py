@@ -129,7 +129,6 @@ async def test_the_first_save_of_a_page_comes_when_the_service_wants_it(
         await page.clock.run_for(201_000)
     save = (await sending.value).post_data_json
     assert [edit["value"]["score"] for edit in save["edits"]] == ["11", "12"]
-    await page.unroute_all(behavior="wait")
 
 
 async def test_a_service_without_time_is_asked_again_by_the_page(

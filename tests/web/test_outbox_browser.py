@@ -10,6 +10,7 @@ from playwright.async_api import expect
 
 from ops.drill.chaos_proxy import NO_FAULT, ChaosProxy, Fault, Kind
 from tests.browsing import new_window
+from tests.web.conftest import forget_routes
 from tests.web.laptop import held_saves, until_page
 from tests.web.outbox_page import build_package, open_page, serve, settled, token_of
 from tests.world import fetch
@@ -47,6 +48,7 @@ async def window(browser: Browser, script: bytes) -> AsyncIterator[BrowserContex
     window = await new_window(browser)
     await serve(window, script)
     yield window
+    await forget_routes(window)
     await window.close()
 
 
