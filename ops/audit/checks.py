@@ -1,7 +1,8 @@
 """The invariants of the loss audit: what each says in plain words, and the statements that look for violations.
 
 The statements are in ops/audit/sql, one a file: they belong to the audit alone, which must not share a mistake with the
-service that it examines. Each returns the violations that it found, at most ten, and how many there are in all.
+service that it examines. Each returns every violation. They are counted, and kept for the totals, where they are found:
+in PostgreSQL, so that the auditor needs no memory for a run in which everything is lost.
 """
 
 from __future__ import annotations
@@ -16,13 +17,15 @@ from ops.audit.journal import JournalReader
 from ops.audit.ledger import LedgerLoader
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from uuid import UUID
 
     from app.records.pool import Connection
     from app.settings import Settings
 
 _SQL = Path(__file__).parent / "sql"
 OFFENDING_MAX = 10
+CLAIMS_PER_COPY = 1_000
 # One repeatable look at PostgreSQL, with room to sort a million edits.
 SERVER_SETTINGS = {"work_mem": "64MB", "temp_buffers": "64MB", "default_transaction_isolation": "repeatable read"}
 
@@ -38,7 +41,10 @@ class Offence(NamedTuple):
 
 
 class Verdict(NamedTuple):
-    """What the audit says of one invariant. `checked`: what it was checked on, in words; empty: it needs a ledger."""
+    """What the audit says of one invariant. `checked`: what it was checked on, in words; empty: it needs a ledger.
+
+    `violations`: how often it is broken, by category. What one edit breaks in several ways is there several times.
+    """
 
     name: str
     title: str
@@ -53,10 +59,11 @@ class Verdict(NamedTuple):
 
 
 class Report(NamedTuple):
-    """The audit's result."""
+    """The audit's result. `totals`: how many edits break any invariant, by category, each counted once."""
 
     verdicts: Sequence[Verdict]
     counts: Mapping[str, int]
+    totals: Mapping[str, int]
 
     @property
     def holds(self) -> bool:
@@ -64,8 +71,11 @@ class Report(NamedTuple):
         return all(verdict.holds for verdict in self.verdicts)
 
     def total(self, category: str) -> int:
-        """Return how many violations of one category were found."""
-        return sum(verdict.violations.get(category, 0) for verdict in self.verdicts)
+        """Return how many edits are lost, say, whatever number of invariants that breaks. Waiting: entries.
+
+        What names no edit (an unreadable entry; a client's position, where no ledger has its number) counts each time.
+        """
+        return self.totals.get(category, 0)
 
 
 class _Check(NamedTuple):
@@ -203,7 +213,8 @@ async def _compare(connection: Connection, reader: JournalReader, waiting: int, 
     verdicts = [await _examine(connection, i, counts, has_ledger=has_ledger) for i in INVARIANTS]
     verdicts.append(await _examine_rest(connection, reader, counts, waiting))
     verdicts.append(await _examine(connection, UNKNOWN, counts, has_ledger=has_ledger))
-    return Report(verdicts, counts)
+    totals = {row["category"]: row["total"] for row in await connection.fetch(statement("count_broken"))}
+    return Report(verdicts, counts, totals | {WAITING: waiting})
 
 
 def _figures(row: Any) -> dict[str, int]:
@@ -217,16 +228,17 @@ async def _examine(
     offending: list[Offence] = []
     needed = [check for check in invariant.checks if has_ledger or not check.needs_ledger]
     for check in needed:
-        total, found = await _violations(connection, check.statement)
+        total, found = await _violations(connection, check)
         violations[check.category] = violations.get(check.category, 0) + total
         offending += found
     checked = invariant.checked.format_map(counts) if needed else ""
     return Verdict(invariant.name, invariant.title, checked, violations, offending[:OFFENDING_MAX])
 
 
-async def _violations(connection: Connection, name: str) -> tuple[int, list[Offence]]:
-    rows = await connection.fetch(statement(name))
-    offending = [Offence(r["section_id"], str(r["edit_id"]) if r["edit_id"] else None, r["detail"]) for r in rows]
+async def _violations(connection: Connection, check: _Check) -> tuple[int, list[Offence]]:
+    """Keep what breaks an invariant for the totals; return how many there are, and the first of them."""
+    rows = await connection.fetch(statement("keep").format(check=statement(check.statement)), check.category)
+    offending = [_offence(row["section_id"], row["edit_id"], row["detail"]) for row in rows]
     return (rows[0]["total"] if rows else 0), offending
 
 
@@ -240,36 +252,51 @@ async def _examine_rest(
         offending.append(
             Offence(None, None, f"{waiting} entries{held} did not leave the journal in time: they are held, not lost")
         )
-    stale = await _stale(connection, reader)
-    totals = {LOST: len(stale), WAITING: waiting, MISMATCH: 0}
-    offending += stale
+    stale, found = await _stale(connection, reader)
+    violations = {LOST: stale, WAITING: waiting, MISMATCH: 0}
+    offending += found
     for name in ("clean_heads", "journal_positions", "unreadable"):
-        total, found = await _violations(connection, name)
-        totals[MISMATCH] += total
+        total, found = await _violations(connection, _Check(name, MISMATCH))
+        violations[MISMATCH] += total
         offending += found
     checked = (
         f"{reader.edits} edits and {reader.cells} cells in the journal, {counts['in_quarantine']} edits in quarantine"
     )
     title = "at rest the journal is empty, and agrees with PostgreSQL"
-    return Verdict("I10", title, checked, totals, offending[:OFFENDING_MAX])
+    return Verdict("I10", title, checked, violations, offending[:OFFENDING_MAX])
 
 
-async def _stale(connection: Connection, reader: JournalReader) -> list[Offence]:
-    """Return what the journal claims to hold and does not."""
-    found = [
-        Offence(row["section_id"], str(row["edit_id"]), row["detail"])
-        for row in await connection.fetch(statement("marks"))
-        if await reader.still_marked(row["section_id"], row["edit_id"])
-    ]
-    for row in await connection.fetch(statement("drafted_heads")):
+async def _stale(connection: Connection, reader: JournalReader) -> tuple[int, list[Offence]]:
+    """Keep what the journal claims to hold and does not, for the totals; return how many claims, and the first."""
+    total, first = 0, []
+    rows: list[tuple[str, int | None, str | None]] = []
+    async for claim in _false_claims(connection, reader):
+        total += 1
+        if total <= OFFENDING_MAX:
+            first.append(claim)
+        rows.append((LOST, claim.section_id, claim.edit_id))
+        if len(rows) >= CLAIMS_PER_COPY:
+            await connection.copy_records_to_table("audit_broken", records=rows)
+            rows.clear()
+    await connection.copy_records_to_table("audit_broken", records=rows)
+    return total, first
+
+
+async def _false_claims(connection: Connection, reader: JournalReader) -> AsyncIterator[Offence]:
+    async for row in connection.cursor(statement("marks")):
+        if await reader.still_marked(row["section_id"], row["edit_id"]):
+            yield _offence(row["section_id"], row["edit_id"], row["detail"])
+    async for row in connection.cursor(statement("drafted_heads")):
         cell = (row["kind"], row["item"], row["student_id"])
         if await reader.still_drafted_head(row["section_id"], row["edit_id"], cell):
-            found.append(Offence(row["section_id"], str(row["edit_id"]), row["detail"]))
-    for row in await connection.fetch(statement("drafted_positions")):
+            yield _offence(row["section_id"], row["edit_id"], row["detail"])
+    async for row in connection.cursor(statement("drafted_positions")):
         position = (row["drafted_seq"], row["recorded_seq"])
         if await reader.still_at(row["section_id"], row["user_id"], row["client_id"], position):
             words = f"client {row['client_id']} of user {row['user_id']} is told that {position[0]} edits are held, "
-            found.append(
-                Offence(row["section_id"], None, words + f"{position[1]} are recorded, and none is in the journal")
-            )
-    return found
+            words += f"{position[1]} are recorded, and none is in the journal"
+            yield _offence(row["section_id"], row["edit_id"], words)
+
+
+def _offence(section_id: int | None, edit_id: UUID | None, detail: str) -> Offence:
+    return Offence(section_id, str(edit_id) if edit_id is not None else None, detail)

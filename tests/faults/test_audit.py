@@ -8,6 +8,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlparse
+from uuid import UUID
 
 import asyncpg
 import pytest
@@ -15,10 +16,11 @@ import redis
 from click.testing import CliRunner
 
 import ops.audit.command
-from app.drafts.codec import Head
+from app.drafts.codec import CLIENT, POSITION, Head
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.settings import Settings
 from loadtests.ledger import Ledger
+from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, WAITING
 from ops.audit.ledger import LedgerError
 from tests.conftest import SECRET_KEY, psql
 from tests.faults.desk import Desk, assert_all_is_well, audited
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
     from pathlib import Path
 
+    from ops.audit.checks import Report
     from ops.servers import PostgresServer, ValkeyServer
 
 _copies = itertools.count(1)
@@ -116,11 +119,11 @@ async def _execute(database_url: str, statements: tuple[str, ...]) -> None:
 
 
 @pytest.fixture
-def planted(run: Run, postgres: PostgresServer) -> Iterator[Any]:
-    """Run statements in a copy of the run's database; return the invariants that the audit calls broken."""
+def examined(run: Run, postgres: PostgresServer) -> Iterator[Any]:
+    """Run statements in a copy of the run's database; return what the audit says of it."""
     names: list[str] = []
 
-    async def plant(*statements: str, ledger: Path | None = None) -> set[str]:
+    async def examine(*statements: str, ledger: Path | None = None, has_ledger: bool = True) -> Report:
         settings = run.settings
         if statements:
             name = f"audited_{next(_copies)}"
@@ -129,13 +132,33 @@ def planted(run: Run, postgres: PostgresServer) -> Iterator[Any]:
             url = postgres.dsn_of(name, "postgres")
             settings = Settings(database_url=url, redis_url=run.settings.redis_url, secret_key=SECRET_KEY)
             await _execute(url, statements)
-        report = await audited(settings, ledger or run.ledger, wait_s=0.2)
+        report = await audited(settings, *[ledger or run.ledger][:has_ledger], wait_s=0.2)
         assert report.holds == all(v.holds for v in report.verdicts)
-        return {v.name for v in report.verdicts if not v.holds}
+        for category in (LOST, TWICE, DISORDER, MISMATCH, WAITING):
+            found = sum(verdict.violations.get(category, 0) for verdict in report.verdicts)
+            assert min(found, 1) <= report.total(category) <= found, "a total may be less, and never none"
+        return report
 
-    yield plant
+    yield examine
     for name in names:
         psql(postgres, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def planted(examined: Any) -> Any:
+    """Run statements in a copy of the run's database; return the invariants that the audit calls broken."""
+
+    async def plant(*statements: str, ledger: Path | None = None) -> set[str]:
+        report = await examined(*statements, ledger=ledger)
+        return {v.name for v in report.verdicts if not v.holds}
+
+    return plant
+
+
+def _totals(report: Report) -> dict[str, int]:
+    """The totals that are not 0."""
+    totals = {category: report.total(category) for category in (LOST, TWICE, DISORDER, MISMATCH, WAITING)}
+    return {category: total for category, total in totals.items() if total}
 
 
 def _altered(run: Run, tmp_path: Path, change: Any) -> Path:
@@ -166,14 +189,16 @@ async def test_a_lost_edit_is_found(run: Run, planted: Any) -> None:
     assert await planted(f"DELETE FROM edit_log WHERE edit_id = '{lost}'") == {"I1", "I6", "I9"}
 
 
-async def test_an_edit_stored_twice_is_found(run: Run, planted: Any) -> None:
-    twice = run.edits("rejected")[0]
+def _stored_again(edit: str) -> str:
     columns = "section_id, edit_id, kind, item, student_id, status, value, author_id, client_id, entered_at, path"
-    again = (
-        f"INSERT INTO edit_log (school_year, client_seq, received_at, {columns})"
-        f" SELECT 2020, client_seq, received_at, {columns} FROM edit_log WHERE edit_id = '{twice}'"
+    columns += ", client_seq, received_at, cell_version, base_id, resolves"
+    return (
+        f"INSERT INTO edit_log (school_year, {columns}) SELECT 2020, {columns} FROM edit_log WHERE edit_id = '{edit}'"
     )
-    assert await planted(again) == {"I1", "I6"}
+
+
+async def test_an_edit_stored_twice_is_found(run: Run, planted: Any) -> None:
+    assert await planted(_stored_again(run.edits("rejected")[0])) == {"I1", "I6"}
 
 
 async def test_an_edit_that_nobody_sent_is_found(run: Run, planted: Any, tmp_path: Path) -> None:
@@ -203,12 +228,107 @@ async def test_an_altered_edit_is_found(run: Run, planted: Any, tmp_path: Path, 
 
 
 async def test_an_edit_linked_to_another_base_is_found(run: Run, planted: Any, tmp_path: Path) -> None:
-    typed = [e for e in run.events if e["event"] == "typed" and (e["item"], e["student"]) == (QUIZ, STUDENTS[4])]
+    first, _, third = _chain(run)
 
     def change(event: dict[str, Any]) -> dict[str, Any]:
-        return event | {"base": typed[0]["edit_id"]} if event.get("edit_id") == typed[2]["edit_id"] else event
+        return event | {"base": first} if event.get("edit_id") == third else event
 
     assert await planted(ledger=_altered(run, tmp_path, change)) == {"I2"}
+
+
+def _chain(run: Run) -> list[str]:
+    """The three edits of a cell that one teacher typed into, each on top of the one before."""
+    typed = [e for e in run.events if e["event"] == "typed" and (e["item"], e["student"]) == (QUIZ, STUDENTS[4])]
+    assert len(typed) == 3
+    return [event["edit_id"] for event in typed]
+
+
+async def test_one_deleted_row_is_one_lost_edit(run: Run, examined: Any) -> None:
+    """A position covers it, and it was called recorded: three rules are broken, and one edit is lost."""
+    report = await examined(f"DELETE FROM edit_log WHERE edit_id = '{run.edits('rejected')[0]}'")
+    assert sum(verdict.violations.get(LOST, 0) for verdict in report.verdicts) == 3
+    assert _totals(report) == {LOST: 1}
+    lines = ops.audit.command.lines_of(report)
+    assert sum("1 LOST" in line for line in lines) == 3
+    assert lines[-1] == "FOUND: 1 lost"
+    assert ops.audit.command.as_json(report, [])["found"]["lost"] == 1
+
+
+@pytest.mark.parametrize(
+    ("place", "also"),
+    [
+        (0, {DISORDER: 1}),  # the edit after it is the first of its chain, and says that it is the second
+        (1, {DISORDER: 1}),
+        (2, {MISMATCH: 1}),  # the cell shows an edit that the history does not have
+    ],
+)
+async def test_a_deleted_row_of_a_chain_is_one_lost_edit_and_one_gap(
+    run: Run, examined: Any, place: int, also: dict[str, int]
+) -> None:
+    report = await examined(f"DELETE FROM edit_log WHERE edit_id = '{_chain(run)[place]}'")
+    assert _totals(report) == {LOST: 1, **also}
+
+
+@pytest.mark.parametrize(
+    "planting",
+    [
+        "DELETE FROM edit_log WHERE edit_id = '{1}'",
+        "UPDATE cell SET edit_id = '{0}', cell_version = 2 WHERE edit_id = '{1}'",
+    ],
+)
+async def test_a_cell_that_disagrees_with_its_history_is_one_edit_and_it_is_named(
+    run: Run, examined: Any, planting: str
+) -> None:
+    """The later one of both, whichever of the two places lacks it: the journal means the same."""
+    report = await examined(planting.format(*_chain(run)[1:]))
+    assert report.total(MISMATCH) == 1
+    assert {o.edit_id for v in report.verdicts if v.name in {"I4", "I10"} for o in v.offending} == {_chain(run)[2]}
+
+
+async def test_several_deleted_rows_are_so_many_lost_edits(run: Run, examined: Any) -> None:
+    report = await examined(f"DELETE FROM edit_log WHERE author_id = {CO_TEACHER}")
+    assert report.total(LOST) == len(
+        {e["edit_id"] for e in run.events if e.get("user_id") == CO_TEACHER and "seq" in e}
+    )
+
+
+async def test_everything_lost_is_all_that_was_acknowledged(run: Run, examined: Any) -> None:
+    report = await examined("DELETE FROM edit_log")
+    assert report.total(LOST) == report.counts["acknowledged"] == 22
+    cells = {(e["kind"], e["item"], e["student"]) for e in run.events if e["event"] == "typed"}
+    assert 0 < report.total(MISMATCH) <= len(cells), "each cell shows an edit without history"
+
+
+@pytest.mark.parametrize("has_ledger", [True, False])
+async def test_a_row_stored_twice_is_one_duplicate(run: Run, examined: Any, *, has_ledger: bool) -> None:
+    report = await examined(_stored_again(run.edits("rejected")[0]), has_ledger=has_ledger)
+    assert _totals(report) == {TWICE: 1}
+
+
+async def test_an_applied_row_stored_twice_is_one_duplicate_and_one_version_too_many(run: Run, examined: Any) -> None:
+    report = await examined(_stored_again(_chain(run)[1]))
+    assert _totals(report) == {TWICE: 1, DISORDER: 1}
+
+
+async def test_two_edits_in_each_others_place_are_two_out_of_order(run: Run, examined: Any) -> None:
+    """Both stand on another edit than their base; that one is also numbered wrongly does not make it a third."""
+    _, second, third = _chain(run)
+    version = "UPDATE edit_log SET cell_version = {} WHERE edit_id = '{}'"
+    moves = ((99, second), (2, third), (3, second))
+    report = await examined(*(version.format(*move) for move in moves))
+    assert sum(verdict.violations.get(DISORDER, 0) for verdict in report.verdicts) == 3
+    assert report.total(DISORDER) == 2
+    assert report.total(MISMATCH) == 1  # the cell, and a snapshot, show the third, which was not applied last
+    assert not report.total(LOST) + report.total(TWICE)
+
+
+async def test_a_gap_in_a_long_chain_is_one_out_of_order(run: Run, examined: Any) -> None:
+    versions = f"item = {QUIZ} AND student_id = {STUDENTS[4]}"
+    report = await examined(
+        *(f"UPDATE edit_log SET cell_version = {10 + n} WHERE {versions} AND cell_version = {n}" for n in (1, 2, 3)),
+        f"UPDATE cell SET cell_version = 13 WHERE {versions}",
+    )
+    assert report.total(DISORDER) == 1
 
 
 LAST = f"edit_id = (SELECT edit_id FROM cell WHERE item = {QUIZ} AND student_id = {STUDENTS[4]})"
@@ -361,6 +481,55 @@ async def test_a_journal_that_claims_too_much_is_found(run: Run, planted: Any, w
                 client.hdel(key, name)
             else:
                 client.hset(key, name, before)
+
+
+async def test_a_lost_entry_of_the_journal_is_one_lost_edit(run: Run, examined: Any, tmp_path: Path) -> None:
+    """A mark, a head and a position claim it; the ledger says that these are one."""
+    typed = next(e for e in reversed(run.events) if e["event"] == "typed" and e["user_id"] == CO_TEACHER)
+    client = {key: typed[key] for key in ("client_id", "user_id", "section_id")}
+    edit_id, seq = "01990000-0000-7000-8000-000000000001", typed["seq"] + 1
+    now = run.events[-1]["t"]
+    answer = {"event": "answered", "t": now + 1, "request": 9, "drafted_seq": seq, "recorded_seq": 0, "exceptions": []}
+    events = [
+        typed | {"edit_id": edit_id, "seq": seq},
+        {"event": "sent", "t": now, "request": 9, "first_seq": seq, "last_seq": seq} | client,
+        answer | {"outcomes": [[edit_id, "drafted", None, 9]]} | client,
+    ]
+    ledger = tmp_path / "lost.jsonl"
+    ledger.write_text("".join(json.dumps(event) + "\n" for event in [*run.events, *events]))
+    key, raw = section_key(partition_of(SECTION), SECTION), UUID(edit_id).bytes
+    cell = b"\x01" + typed["item"].to_bytes(4, "big") + typed["student"].to_bytes(4, "big")
+    fields = {
+        b"u" + raw: b"A\x00\x00\x00\x09",
+        b"h" + cell: b"\x01\x01" + Head(9, raw, CO_TEACHER, 0, b"{}").pack()[2:],
+        b"c" + CLIENT.pack(CO_TEACHER, UUID(typed["client_id"]).bytes): POSITION.pack(1, seq, typed["seq"]),
+    }
+    with redis.Redis.from_url(run.settings.redis_url) as journal:
+        before = {name: journal.hget(key, name) for name in fields}
+        journal.hset(key, mapping=fields)
+        try:
+            report = await examined(ledger=ledger)
+        finally:
+            journal.hdel(key, *fields)
+            if kept := {name: value for name, value in before.items() if value is not None}:
+                journal.hset(key, mapping=kept)
+    assert [v.name for v in report.verdicts if v.violations.get(LOST)] == ["I1", "I10"]
+    assert next(v for v in report.verdicts if v.name == "I10").violations[LOST] == 3
+    assert _totals(report) == {LOST: 1}
+
+
+async def test_a_hole_is_the_edit_that_the_ledger_knows_under_this_number(run: Run, examined: Any) -> None:
+    """The row is gone, and the position says so: I1, I6 and I9 mean the same edit."""
+    edit = next(e for e in reversed(run.events) if e["event"] == "typed" and e["user_id"] == CO_TEACHER)
+    client = f"user_id = {CO_TEACHER} AND client_id = '{edit['client_id']}'"
+    number = edit["seq"] - 1
+    statements = (
+        f"DELETE FROM edit_log WHERE author_id = {CO_TEACHER} AND client_seq = {number}",
+        f"UPDATE client_position SET recorded_seq = {number - 1}, ahead = ARRAY[{number + 1}] WHERE {client}",
+    )
+    report = await examined(*statements)
+    assert {v.name for v in report.verdicts if v.violations.get(LOST)} == {"I1", "I6", "I9"}
+    assert report.total(LOST) == 1
 
 
 async def test_an_unreadable_entry_in_quarantine_is_found(planted: Any) -> None:

@@ -160,7 +160,7 @@ def test_draining_lasts_from_the_end_of_the_fault_until_what_was_typed_by_then_i
 
 def _report(**violations: int) -> Report:
     verdicts = [Verdict("I1", "stored once", "10", violations, [Offence(1, "e1", "away")] if violations else [])]
-    return Report(verdicts, {"acknowledged": 10})
+    return Report(verdicts, {"acknowledged": 10}, violations)
 
 
 WELL = Facts(0.3, 1.0, 0, 0, Counter())

@@ -1,6 +1,6 @@
 -- I2: stored otherwise than it was typed. An applied edit may be linked to another base than was sent where that base is
 -- an own edit that never applied, or is unknown here (a restored database).
-SELECT count(*) OVER () AS total, e.section_id, e.edit_id,
+SELECT e.section_id, e.edit_id,
        'stored with another ' || concat_ws(', ',
          CASE WHEN (s.kind, s.item, s.student_id) IS DISTINCT FROM (e.kind, e.item, e.student_id) THEN 'cell' END,
          CASE WHEN s.value IS DISTINCT FROM e.value THEN 'value' END,
@@ -26,4 +26,3 @@ WHERE s.status <> 'Q'
   AND ((s.kind, s.item, s.student_id) IS DISTINCT FROM (e.kind, e.item, e.student_id) OR s.value IS DISTINCT FROM e.value
     OR s.user_id <> e.user_id OR s.entered_ms IS DISTINCT FROM e.entered_ms
     OR coalesce(s.resolves, '{}') <> coalesce(e.resolves, '{}') OR n.edit_id IS NULL OR wrong_base)
-LIMIT 10

@@ -1,5 +1,5 @@
 -- I6: two edits of one cell were applied in another order than their client numbered them.
-SELECT count(*) OVER () AS total, section_id, edit_id,
+SELECT section_id, edit_id,
        'number ' || client_seq || ' was applied after number ' || highest_before || ' of the same client' AS detail
 FROM (
   SELECT section_id, edit_id, client_seq,
@@ -11,4 +11,3 @@ FROM (
   WHERE status = 'A' AND path <> 'i'
 ) AS numbered
 WHERE client_seq < highest_before
-LIMIT 10

@@ -34,3 +34,5 @@ CREATE TEMP TABLE audit_journal_client (
   section_id bigint NOT NULL, user_id bigint NOT NULL, client_id uuid NOT NULL, drafted_seq int NOT NULL,
   recorded_seq int NOT NULL
 );
+-- What breaks an invariant: the edit, or, where none can be named, only that there is something.
+CREATE TEMP TABLE audit_broken (category text NOT NULL, section_id bigint, edit_id uuid);

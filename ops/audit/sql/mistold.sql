@@ -1,6 +1,6 @@
 -- I5: the author was told something else than what became of the edit. Between conflict, rejected and applied the last word
 -- counts: what a journal has judged may be judged anew where it was lost, or was gone past.
-SELECT count(*) OVER () AS total, e.section_id, e.edit_id,
+SELECT e.section_id, e.edit_id,
        'told ' || array_to_string(e.outcomes, ', ') || '; it was '
          || CASE s.status WHEN 'A' THEN 'applied' WHEN 'R' THEN 'rejected' WHEN 'Q' THEN 'quarantined' ELSE 'a conflict' END
          AS detail
@@ -11,4 +11,3 @@ WHERE CASE s.status
         WHEN 'Q' THEN 'recorded' = ANY (e.outcomes) OR e.last_told = 'conflict'
         ELSE 'recorded' = ANY (e.outcomes) OR e.last_told IN ('rejected', 'quarantined')
       END
-LIMIT 10

@@ -8,7 +8,7 @@ WITH own AS (
   JOIN audit_stored AS s ON s.section_id = e.section_id AND s.edit_id = e.edit_id AND s.status = 'A'
   GROUP BY r.read_id, e.section_id, e.kind, e.item, e.student_id
 )
-SELECT count(*) OVER () AS total, own.section_id, own.edit_id,
+SELECT own.section_id, own.edit_id,
        CASE WHEN shown.edit_id IS NULL THEN 'recorded, and a later snapshot showed the cell empty'
             ELSE 'recorded as version ' || own.cell_version || ', and a later snapshot showed version ' || s.cell_version
        END AS detail
@@ -17,4 +17,3 @@ LEFT JOIN audit_shown AS shown
   ON shown.read_id = own.read_id AND shown.kind = own.kind AND shown.item = own.item AND shown.student_id = own.student_id
 LEFT JOIN audit_stored AS s ON s.section_id = own.section_id AND s.edit_id = shown.edit_id AND s.status = 'A'
 WHERE shown.edit_id IS NULL OR s.cell_version < own.cell_version
-LIMIT 10

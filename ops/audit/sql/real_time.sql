@@ -1,5 +1,5 @@
 -- I7: what was acknowledged before another edit of the cell was sent comes before it in the chain.
-SELECT count(*) OVER () AS total, section_id, edit_id,
+SELECT section_id, edit_id,
        'version ' || cell_version || ' was sent after a later version had been acknowledged' AS detail
 FROM (
   SELECT e.section_id, e.edit_id, e.first_sent_at, s.cell_version,
@@ -11,4 +11,3 @@ FROM (
   WHERE s.status = 'A'
 ) AS applied
 WHERE later_acked_at < first_sent_at
-LIMIT 10

@@ -1,6 +1,5 @@
 -- I10: set aside without anybody knowing whose they are.
-SELECT count(*) OVER () AS total, q.section_id, q.edit_id,
+SELECT q.section_id, q.edit_id,
        'an unreadable entry of the journal (partition ' || q.partition_id || ', ' || coalesce(q.stream_id, '-') || ') is in quarantine' AS detail
 FROM edit_quarantine AS q
 WHERE q.code = 'unreadable' AND q.settled_at IS NULL
-LIMIT 10

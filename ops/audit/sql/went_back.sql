@@ -1,5 +1,5 @@
 -- I8: what a client was shown as recorded never goes back to an earlier version.
-SELECT count(*) OVER () AS total, section_id, edit_id,
+SELECT section_id, edit_id,
        'version ' || cell_version || ' was shown after version ' || highest_before AS detail
 FROM (
   SELECT r.section_id, r.edit_id, r.asked_at, s.cell_version,
@@ -13,4 +13,3 @@ FROM (
   )
 ) AS read
 WHERE cell_version < highest_before AND asked_at > seen_at
-LIMIT 10
