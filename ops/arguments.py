@@ -5,9 +5,26 @@ from __future__ import annotations
 import math
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
+
+if TYPE_CHECKING:
+    from collections.abc import Container
+
+
+def given(names: Container[str]) -> list[str]:
+    """Return which of the running command's options were given, of those whose parameters have these names.
+
+    One that says what is the default anyway was given, too: whoever wrote it wants it heeded.
+    """
+    context = click.get_current_context()
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name in names and context.get_parameter_source(parameter.name) is not ParameterSource.DEFAULT
+    ]
 
 
 class Finite(click.FloatRange):
@@ -39,6 +56,8 @@ class NewFile(click.Path):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         """Return it as a path."""
+        if not value:
+            self.fail("it has no name.", param, ctx)
         folder = Path(value).absolute().parent
         if not folder.is_dir() or not os.access(folder, os.W_OK):
             self.fail(f"nothing can be written to {folder}.", param, ctx)

@@ -100,5 +100,5 @@ def data_dir_option(function: Callable[..., Any]) -> Callable[..., Any]:
         type=click.Path(file_okay=False, path_type=Path),
         default=DEFAULT_DATA_DIR,
         show_default=True,
-        help="The directory that `inkfast up` keeps its data in.",
+        help="The directory that `inkfast up` keeps its data in; DATABASE_URL and REDIS_URL come before it.",
     )(function)

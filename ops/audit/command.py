@@ -10,12 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.errors import InkfastError
-from app.settings import Settings, SettingsError
-from ops.arguments import NewFile
+from app.settings import Settings
+from ops.arguments import Finite, NewFile
 from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, WAITING, Report, Verdict, audit_stores
+from ops.endings import NothingDoneError, ends_as, written
 from ops.installation import data_dir_option, settings_environment
-from ops.processes import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,12 +29,6 @@ _WORDS = {
 }
 
 
-class NotAuditedError(click.ClickException):
-    """Nobody has looked. Never status 1, which says that something was found."""
-
-    exit_code = 3
-
-
 @click.command()
 @click.argument(
     "ledgers", nargs=-1, type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="[LEDGER]..."
@@ -44,7 +37,7 @@ class NotAuditedError(click.ClickException):
 @click.option("--json", "json_path", type=NewFile(), help="Write the report here too.")
 @click.option(
     "--wait-s",
-    type=click.FloatRange(min=0),
+    type=Finite(min=0),
     default=REST_S_MAX,
     show_default=True,
     help="How long the journal may take to hand over what it holds now.",
@@ -55,19 +48,24 @@ def audit(ledgers: tuple[Path, ...], data_dir: Path, json_path: Path | None, wai
     LEDGER is what clients wrote down (docs/ledger.md); of several, all are read. Without one, only what needs none is
     checked: that the stored history is whole, and agrees with the current values, the clients' positions and the
     journal.
-    Reads only; may run while the service does. Exit status 1 on any loss, duplicate, gap or mismatch; 3 where nobody
-    has looked, as a ledger cannot be read or a store not reached.
+    Reads only; may run while the service does. Exit status 1 on any loss, duplicate, gap or mismatch; 2 where it was
+    asked for wrongly; 3 where nobody has looked, as a ledger cannot be read or a store not reached, or --json could not
+    be written.
     """
-    try:
+    files = [path.resolve() for path in ledgers]
+    if len(set(files)) < len(files):
+        raise click.UsageError("one ledger is given twice: what its clients did would count twice")
+    if json_path is not None and json_path.resolve() in files:
+        raise click.UsageError(f"--json {json_path} is a ledger, and would be gone")
+    with ends_as(NothingDoneError):  # nobody has looked: never status 1, which says that something was found
         settings = Settings.from_env(settings_environment(data_dir))
         report = asyncio.run(audit_stores(settings, ledgers, wait_s, lambda text: click.echo(text, err=True)))
-    except (ServerError, SettingsError, InkfastError) as error:
-        raise NotAuditedError(str(error)) from error
     for line in lines_of(report):
         click.echo(line)
-    if json_path is not None:
-        json_path.write_text(json.dumps(as_json(report, ledgers), indent=2) + "\n")
-    sys.exit(0 if report.holds else 1)
+    found = 0 if report.holds else 1
+    if json_path is not None and not written(json_path, json.dumps(as_json(report, ledgers), indent=2) + "\n"):
+        found = found or NothingDoneError.exit_code
+    sys.exit(found)
 
 
 def lines_of(report: Report) -> list[str]:

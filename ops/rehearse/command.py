@@ -9,29 +9,36 @@ import importlib.util
 import shlex
 import signal
 import sys
-import traceback
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from app.errors import InkfastError
 from app.model.grants import GRANT_HOURS_MAX
-from app.settings import Settings, SettingsError
+from app.settings import Settings
 from loadtests.rehearsal.grants import Grants, GrantsError
 from loadtests.rehearsal.profiles import PROFILES, STREAMING
+from ops.arguments import Finite, NewFile, given
+from ops.endings import AskedWronglyError, NothingDoneError, ends_as
 from ops.installation import data_dir_option, settings_environment
 from ops.processes import ServerError
 from ops.rehearse.junit import junit_of
-from ops.rehearse.options import GRANTS_FILE, OPTIONS, SCHOOL_MAX
+from ops.rehearse.options import GRANTS_FILE, OF_ITS_OWN, OF_ONE_THAT_IS_THERE, OPTIONS, SCHOOL_MAX
 from ops.rehearse.overload import sentences_of
-from ops.rehearse.prepare import COLUMNS, SECTIONS_EACH, School, forget_school, prepare_school
+from ops.rehearse.prepare import (
+    COLUMNS,
+    SECTIONS_EACH,
+    School,
+    check_can_be_written,
+    forget_school,
+    prepare_school,
+)
 from ops.rehearse.progress import Progress
 from ops.rehearse.report import html_of
 from ops.rehearse.run import Outcome, Wanted, rehearse_at, write_files
 from ops.rehearse.slo import read_slo
 from ops.rehearse.stand import embedded, existing
-from ops.rehearse.verdict import EXIT_OF, INVALID
+from ops.rehearse.verdict import EXIT_OF
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -40,10 +47,10 @@ if TYPE_CHECKING:
     from loadtests.rehearsal.profiles import Profile
     from ops.rehearse.stand import Target
 
-ASKED_WRONGLY = 2
 GRANT_HOURS = 72.0
 STREAMS_PER_PROCESS = 13_000  # descriptors are limited to 20,000 on many machines
 SOURCES = tuple(f"127.0.0.{n}" for n in range(2, 6))
+OF_A_SCHOOL = frozenset({"teachers", "sections", "columns", "hours", "out"})
 OF_A_RUN = ("run.json", "report.html", "figures.jsonl", "ledgers/*")
 
 
@@ -92,48 +99,24 @@ for _profile in PROFILES.values():
     _add(_profile)
 
 
-class AskedWronglyError(click.ClickException):
-    """Nothing was started."""
-
-    exit_code = ASKED_WRONGLY
-
-
-class NoVerdictError(click.ClickException):
+class NoVerdictError(NothingDoneError):
     """It came to no end. Never status 1: that is a verdict."""
-
-    exit_code = EXIT_OF[INVALID]
 
     def format_message(self) -> str:
         """Say so first."""
         return f"no verdict: {self.message}"
 
 
-@contextlib.contextmanager
-def _ends_as(kind: type[click.ClickException]) -> Iterator[None]:
-    """Say in one sentence what stopped it."""
-    try:
-        yield
-    except click.ClickException:
-        raise
-    except (ServerError, SettingsError, InkfastError, GrantsError, OSError) as error:
-        raise kind(str(error) or type(error).__name__) from error
-    except KeyboardInterrupt:
-        raise NoVerdictError("it was interrupted, and what it had started is stopped") from None
-    except Exception as error:
-        traceback.print_exc()  # a mistake in here; Python's own status would be that of a verdict
-        raise NoVerdictError(f"the rehearsal itself failed: {type(error).__name__} {error}") from error
-
-
 def _run(profile: Profile, options: dict[str, Any]) -> None:
     signal.signal(signal.SIGTERM, _leave)
     if importlib.util.find_spec("locust") is None:
         raise AskedWronglyError("Locust is needed: pip install --require-hashes -r requirements/dev.lock")
-    with _ends_as(AskedWronglyError):
+    with ends_as(AskedWronglyError, NoVerdictError):
         wanted = _wanted(profile, options)
         existing_one = existing(options["host"], options["data_dir"], _say) if options["host"] is not None else None
         _begin_folder(wanted.out)
     title = f"{profile.title}: {wanted.teachers:,} teachers, {wanted.duration_s:g} s"
-    with _ends_as(NoVerdictError):
+    with ends_as(NoVerdictError, NoVerdictError):
         with (
             contextlib.nullcontext(existing_one) if existing_one else _embedded(wanted, options) as target,
             Progress(title, wanted.duration_s, quiet=options["quiet"]) as progress,
@@ -144,14 +127,14 @@ def _run(profile: Profile, options: dict[str, Any]) -> None:
 
 def _check(profile: Profile, options: dict[str, Any]) -> None:
     """Refuse what contradicts itself, before anything starts: an option that is not heeded would mislead."""
-    if options["host"] is not None and options["faults"]:
-        raise click.UsageError("--fault breaks only an installation of the rehearsal's own, never one that is there")
-    if options["host"] is not None and options["folder"]:
+    if options["host"] is not None and (unheeded := given(OF_ITS_OWN)):
         raise click.UsageError(
-            "--dir is for an installation of the rehearsal's own, and --host names one that is there"
+            f"{unheeded[0]} is for an installation of the rehearsal's own, never one that is there (--host)"
         )
-    if options["grants"] and options["host"] is None:
-        raise click.UsageError("--grants is for an installation that is there (--host); another makes its own")
+    if options["host"] is None and (unheeded := given(OF_ONE_THAT_IS_THERE)):
+        raise click.UsageError(
+            f"{unheeded[0]} is for an installation that is there (--host); the rehearsal's own brings what it needs"
+        )
     if options["teachers"] and options["scale"]:
         raise click.UsageError("--teachers and --scale both say how many: one of them")
     duration_s = options["duration"] or profile.duration_s
@@ -179,13 +162,6 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
     started = dt.datetime.now(dt.UTC).astimezone().strftime("%Y%m%d-%H%M%S")
     # Absolute: the generator runs in a folder of its own choice.
     out = (options["out"] or Path("rehearsals") / f"{profile.name}-{started}").absolute()
-    grants = (options["grants"] or options["data_dir"] / GRANTS_FILE).absolute()
-    if options["host"] is None:
-        grants = out / "grants.jsonl"
-    elif not grants.is_file():
-        raise ServerError(f"no grants in {grants}: `inkfast rehearse prepare` writes them")
-    else:
-        Grants(grants)  # complains of a line that is none
     return Wanted(
         profile=profile.name,
         teachers=teachers,
@@ -195,7 +171,7 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
         faults=options["faults"],
         slo=read_slo(options["slo"]) if options["slo"] is not None else None,
         out=out,
-        grants=grants,
+        grants=out / "grants.jsonl" if options["host"] is None else _grants(options),
         processes=processes,
         sources=SOURCES if is_streaming else (),
         drain_s=options["drain"],
@@ -203,6 +179,17 @@ def _wanted(profile: Profile, options: dict[str, Any]) -> Wanted:
         late_ms_max=options["late_ms_max"],
         command=shlex.join(["inkfast", *sys.argv[1:]]),
     )
+
+
+def _grants(options: dict[str, Any]) -> Path:
+    path: Path = (options["grants"] or options["data_dir"] / GRANTS_FILE).absolute()
+    if not path.is_file():
+        raise ServerError(f"no grants in {path}: `inkfast rehearse prepare` writes them")
+    try:
+        Grants(path)  # complains of a line that is none
+    except GrantsError as error:
+        raise ServerError(str(error)) from error
+    return path
 
 
 @contextlib.contextmanager
@@ -240,12 +227,12 @@ def _finish(outcome: Outcome, wanted: Wanted) -> None:
 @click.option("--columns", type=click.IntRange(1, 200), default=COLUMNS, show_default=True, help="Of each section.")
 @click.option(
     "--hours",
-    type=click.FloatRange(0, GRANT_HOURS_MAX, min_open=True),
+    type=Finite(0, GRANT_HOURS_MAX, min_open=True),
     default=GRANT_HOURS,
     show_default=True,
     help="How long the grants are good.",
 )
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help=f"[default: {GRANTS_FILE} in --data-dir]")
+@click.option("--out", type=NewFile(), help=f"[default: {GRANTS_FILE} in --data-dir]")
 @click.option("--remove", is_flag=True, help="Disable the accounts and hide the sections instead.")
 @data_dir_option
 def prepare(
@@ -256,15 +243,24 @@ def prepare(
     Everything in it is called "Rehearsal", and the grants are good for its sections only. A rehearsal types into
     nothing else unless it is told to in so many words. What is there already is kept; the file is made anew, with a new
     password for all its accounts. It is as good as these accounts: keep it as you keep a password.
+
+    Exit status 2: it was asked for wrongly, and nothing was made. 3: the stores could not be reached or refused, or it
+    came to no end; what was made by then is kept, and another call goes on.
     """
-    settings = Settings.from_env(settings_environment(data_dir))
-    if remove:
-        hidden, disabled = asyncio.run(forget_school(settings))
-        click.echo(f"{hidden:,} sections are hidden, {disabled:,} accounts disabled")
-        return
+    if remove and (unheeded := given(OF_A_SCHOOL)):
+        raise click.UsageError(f"{unheeded[0]} is for a school that is made, and --remove makes none")
     path = out or data_dir / GRANTS_FILE
-    written = asyncio.run(prepare_school(settings, School(teachers, sections, columns), path, hours, _say))
-    click.echo(f"{written:,} grants in {path}")
+    with ends_as(AskedWronglyError):
+        settings = Settings.from_env(settings_environment(data_dir))
+        if not remove:
+            check_can_be_written(path)
+    with ends_as(NothingDoneError):
+        if remove:
+            hidden, disabled = asyncio.run(forget_school(settings))
+            click.echo(f"{hidden:,} sections are hidden, {disabled:,} accounts disabled")
+            return
+        written = asyncio.run(prepare_school(settings, School(teachers, sections, columns), path, hours, _say))
+        click.echo(f"{written:,} grants in {path}")
 
 
 def _say(text: str) -> None:

@@ -8,14 +8,16 @@ machine or verdict's ground are not compared.
 from __future__ import annotations
 
 import json
+import math
 import sys
 from pathlib import Path
 from statistics import median
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn
 
 import click
 
 from ops.arguments import NewFile
+from ops.endings import AskedWronglyError, NothingDoneError, ends_as, written
 from ops.processes import ServerError
 from ops.rehearse.figures import FORMAT
 from ops.rehearse.verdict import INVALID
@@ -23,7 +25,7 @@ from ops.rehearse.verdict import INVALID
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-UNLIKE = 2
+FIGURE_MAX = 1e300  # more is no figure; and a difference of two of them would be none
 NEEDED: dict[str, type] = {
     "verdict": str,
     "reasons": list,
@@ -68,6 +70,14 @@ ALIKE: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 
 
+class NotComparedError(AskedWronglyError):
+    """Nothing is said of them."""
+
+    def format_message(self) -> str:
+        """Say so first."""
+        return f"these cannot be compared: {self.message}"
+
+
 class Difference(NamedTuple):
     """One figure: of the first run, the median of the others, by how much, and the noise, as shares of the first."""
 
@@ -86,11 +96,15 @@ class Difference(NamedTuple):
         return "better" if (self.change > 0) == self.is_better_higher else "WORSE"
 
 
+def _file(path: Path) -> Path:
+    return path / "run.json" if path.is_dir() else path
+
+
 def read_run(path: Path) -> dict[str, Any]:
     """Return run.json of a folder or a file; ServerError where there is none, or none that can be compared."""
-    file = path / "run.json" if path.is_dir() else path
+    file = _file(path)
     try:
-        run = json.loads(file.read_text(), parse_constant=_refuse)
+        run = json.loads(file.read_text(), parse_constant=_refuse, parse_float=_figure)
     except (OSError, ValueError, RecursionError) as error:
         raise ServerError(f"{file}: {error}") from error
     if not isinstance(run, dict) or run.get("format") != FORMAT:
@@ -98,12 +112,18 @@ def read_run(path: Path) -> dict[str, Any]:
     if missing := [name for name, kind in NEEDED.items() if not isinstance(run.get(name), kind)]:
         raise ServerError(f"{file} is damaged: {', '.join(missing)}")
     if run["verdict"] == INVALID:
-        raise ServerError(f"{file}: an invalid run has shown nothing ({'; '.join(run['reasons'])})")
+        raise ServerError(f"{file}: an invalid run has shown nothing ({'; '.join(map(str, run['reasons']))})")
     return run
 
 
-def _refuse(constant: str) -> None:
+def _refuse(constant: str) -> NoReturn:
     raise ValueError(f"{constant} is no figure")
+
+
+def _figure(text: str) -> float:
+    if not math.isfinite(figure := float(text)):
+        _refuse(text)
+    return figure
 
 
 def unlike(runs: Sequence[dict[str, Any]]) -> list[str]:
@@ -149,7 +169,7 @@ def not_compared(runs: Sequence[dict[str, Any]]) -> list[str]:
 
 
 def _is_figure(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < FIGURE_MAX
 
 
 def _at(run: dict[str, Any], path: tuple[str, ...]) -> Any:
@@ -166,27 +186,29 @@ def compare(runs: tuple[Path, ...], json_path: Path | None) -> None:
     """Compare run A with B, or with the median of B, C, …, which then say how much repeats differ.
 
     Each is a folder of `inkfast rehearse`, or its run.json. With only B a difference of up to 10 % is called noise.
-    Exit status 1 where something is worse beyond the noise, 2 where the runs are not alike, or cannot be read.
+    Exit status 1 where something is worse beyond the noise, 2 where the runs are not alike, or cannot be read, 3 where
+    it came to no end, or --json could not be written.
     """
     if len(runs) < 2:
         raise click.UsageError("two runs at least")
-    try:
-        read = [read_run(path) for path in runs]
-    except ServerError as error:
-        click.echo(f"these cannot be compared: {error}", err=True)
-        sys.exit(UNLIKE)
-    why = unlike(read)
-    if why:
-        click.echo("these runs are not alike: " + "; ".join(why), err=True)
-        sys.exit(UNLIKE)
-    found = differences(read)
-    for line in lines_of(found, len(read) - 1):
-        click.echo(line)
-    if missing := not_compared(read):
-        click.echo(f"not compared, as not every run has them: {', '.join(missing)}")
-    if json_path is not None:
-        json_path.write_text(json.dumps([one._asdict() | {"word": one.word} for one in found], indent=2) + "\n")
-    sys.exit(1 if any(one.word == "WORSE" for one in found) else 0)
+    files = [_file(path) for path in runs]
+    if json_path is not None and json_path.resolve() in [file.resolve() for file in files]:
+        raise click.UsageError(f"--json {json_path} is one of the runs, and would be gone")
+    with ends_as(NotComparedError):
+        read = [read_run(file) for file in files]
+        if why := unlike(read):
+            raise ServerError("they are not alike: " + "; ".join(why))
+    with ends_as(NothingDoneError):
+        found = differences(read)
+        for line in lines_of(found, len(read) - 1):
+            click.echo(line)
+        if missing := not_compared(read):
+            click.echo(f"not compared, as not every run has them: {', '.join(missing)}")
+    worse = 1 if any(one.word == "WORSE" for one in found) else 0
+    text = json.dumps([one._asdict() | {"word": one.word} for one in found], indent=2) + "\n"
+    if json_path is not None and not written(json_path, text):
+        worse = worse or NothingDoneError.exit_code
+    sys.exit(worse)
 
 
 def lines_of(found: Sequence[Difference], repeats: int) -> list[str]:

@@ -17,6 +17,9 @@ SEED = 20141104
 SEED_MAX = 2**63 - 1
 GRANTS_FILE = "rehearsal-grants.jsonl"
 WRITE_WORDS = "--write-outside-rehearsal-sections"
+# By their parameters: options for an installation of the rehearsal's own alone, and for one that is there (--host).
+OF_ITS_OWN = frozenset({"faults", "folder", "api_processes"})
+OF_ONE_THAT_IS_THERE = frozenset({"grants", "data_dir", "may_write_anywhere"})
 SCHOOL_MAX = 1_000_000  # teachers: ten times of what has been tried
 DURATION_S_MAX = 48 * 3_600.0  # the grants of an installation of its own end after 72 hours
 
@@ -82,9 +85,17 @@ OPTIONS = (
     click.Option(["--out"], type=Folder(file_okay=False, path_type=Path), help="[default: rehearsals/PROFILE-TIME]"),
     click.Option(["--host"], help="An installation that is there.  [default: one of its own, thrown away afterwards]"),
     click.Option(
-        ["--grants"], type=click.Path(dir_okay=False, path_type=Path), help=f"[default: {GRANTS_FILE} in --data-dir]"
+        ["--grants"],
+        type=click.Path(dir_okay=False, path_type=Path),
+        help=f"With --host.  [default: {GRANTS_FILE} in --data-dir]",
     ),
-    click.Option(["--api-processes"], type=click.IntRange(1, 15), default=2, show_default=True, help="Of its own."),
+    click.Option(
+        ["--api-processes"],
+        type=click.IntRange(1, 15),
+        default=2,
+        show_default=True,
+        help="Of an installation of its own.",
+    ),
     click.Option(
         ["--processes"], type=click.IntRange(1, 64), help="Of the generator.  [default: as many as are needed]"
     ),
@@ -110,6 +121,8 @@ OPTIONS = (
     ),
     click.Option(["--quiet"], is_flag=True, help="No progress."),
     click.Option(
-        [WRITE_WORDS, "may_write_anywhere"], is_flag=True, help="Type into real sections, if the grants have them."
+        [WRITE_WORDS, "may_write_anywhere"],
+        is_flag=True,
+        help="With --host: into real sections, too, if the grants have them.",
     ),
 )

@@ -11,7 +11,7 @@ import os
 import secrets
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import IO, TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -20,6 +20,7 @@ from app.model.passwords import hash_password
 from app.records import rosters
 from app.records.pool import connect
 from loadtests.rehearsal.grants import Grant as Teacher
+from ops.processes import ServerError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +47,27 @@ class School(NamedTuple):
 def statement(name: str) -> str:
     """Return a statement of ops/rehearse/sql."""
     return (_SQL / f"{name}.sql").read_text()
+
+
+def check_can_be_written(grants: Path) -> None:
+    """Return where the file of grants can be written; ServerError or OSError otherwise. Leaves nothing behind."""
+    if grants.exists() and not grants.is_file():
+        raise ServerError(f"{grants} is no file, and would be replaced by one")
+    unfinished = _unfinished(grants)
+    try:
+        with _new_file(unfinished):
+            pass
+    except OSError as error:
+        raise ServerError(f"no grants can be written to {grants}: {error.strerror}") from error
+    unfinished.unlink()
+
+
+def _unfinished(grants: Path) -> Path:
+    return grants.with_suffix(".unfinished")
+
+
+def _new_file(path: Path) -> IO[bytes]:
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 async def prepare_school(
@@ -119,8 +141,8 @@ async def _write_grants(
     until = now + int(min(hours, GRANT_HOURS_MAX) * 3600)
     encode = msgspec.json.Encoder().encode
     written = 0
-    unfinished = path.with_suffix(".unfinished")
-    with os.fdopen(os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
+    unfinished = _unfinished(path)
+    with _new_file(unfinished) as file:
         for first in range(1, school.teachers + 1, TEACHERS_AT_ONCE):
             last = min(school.teachers, first + TEACHERS_AT_ONCE - 1)
             for row in await connection.fetch(statement("read_teachers"), first, last, school.sections_each):

@@ -113,10 +113,13 @@ def check_is_ours(url: str) -> None:
     try:
         parts = urlsplit(url if "://" in url else f"http://{url}")
         host, port = parts.hostname, parts.port or 80
+        more = parts.path.strip("/") or parts.query or parts.fragment or "@" in parts.netloc
     except ValueError as error:
         raise ServerError(f"{url} is no address: {error}") from error
     if parts.scheme != "http" or not host:
         raise ServerError(f"{url!r}: an http:// address is needed (rehearse behind the proxy that ends TLS)")
+    if more:
+        raise ServerError(f"{url}: an address alone is needed: the rest of it, and a user's name, would not be heeded")
     connection = http.client.HTTPConnection(host, port, timeout=ASK_S_MAX)
     try:
         connection.request("GET", "/statusz")

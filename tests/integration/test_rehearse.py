@@ -64,11 +64,11 @@ class Place:
         kept = {name: value for name, value in environment().items() if name not in ours}
         return kept if with_stores else kept | {"HOME": str(self.folder)}
 
-    def start(self, *arguments: str | Path, with_stores: bool = True) -> subprocess.Popen[str]:
+    def start(self, *arguments: str | Path, with_stores: bool = True, **more: str) -> subprocess.Popen[str]:
         return subprocess.Popen(
             [sys.executable, "-m", *arguments],
             cwd=ROOT,
-            env=self.environment(with_stores=with_stores),
+            env=self.environment(with_stores=with_stores) | more,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -253,6 +253,20 @@ def test_preparing_again_keeps_the_school_and_changes_the_password(place: Place,
     assert (old["user"], old["sections"]) == (new["user"], new["sections"])
     assert old["password"] != new["password"]
     assert again.stat().st_mode & 0o077 == 0
+
+
+def test_preparing_a_database_that_is_none_of_ours_is_no_verdict(place: Place, tmp_path: Path) -> None:
+    """There, and without a schema; and one that is not there at all."""
+    assert place.target.installation is not None
+    server = place.target.installation.own_stores.postgres
+    for name, words in (("postgres", "PostgreSQL says: "), ("nowhere", "PostgreSQL")):
+        made = place.start(
+            *("ops.cli", "rehearse", "prepare", "--data-dir", place.data_dir, "--out", tmp_path / "grants"),
+            DATABASE_URL=server.dsn_of(name, "postgres"),
+        )
+        said, _ = made.communicate(timeout=120)
+        assert (made.returncode, words in said, "Traceback" in said) == (3, True, False), said
+    assert not list(tmp_path.iterdir())
 
 
 def test_locust_alone_runs_it_with_two_processes_whose_ledgers_hold(place: Place, tmp_path: Path) -> None:

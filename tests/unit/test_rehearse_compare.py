@@ -69,6 +69,8 @@ def test_unlike_runs_are_not_compared(path: str, value: Any, tmp_path: Path) -> 
         ({"format": 1}, "damaged: verdict"),
         (a_run(faults=None), "damaged: faults"),
         (changed("drain_s", float("nan")), "no figure"),
+        (changed("drain_s", float("inf")), "no figure"),
+        (a_run(verdict="invalid", reasons=[1, None]), "shown nothing (1; None)"),
     ],
 )
 def test_what_cannot_be_compared_is_refused(run: Any, words: str, tmp_path: Path) -> None:
@@ -104,3 +106,43 @@ def test_what_is_not_even_json_is_refused_in_a_sentence(tmp_path: Path) -> None:
         (tmp_path / f"{at}.json").write_text(text)
         done = CliRunner().invoke(compare, [str(tmp_path / f"{at}.json")] * 2)
         assert (done.exit_code, done.output.count("cannot be compared")) == (2, 1)
+
+
+def test_a_number_beyond_all_reason_is_no_figure(tmp_path: Path) -> None:
+    runs = [a_run(), changed("drain_s", 10**400) | {"began_at": "later"}]
+    paths = [written(tmp_path, str(at), run) for at, run in enumerate(runs)]
+    done = CliRunner().invoke(compare, paths)
+    assert (done.exit_code, "not compared, as not every run has them: drain, s" in done.output) == (0, True)
+    (tmp_path / "0" / "run.json").write_text(json.dumps(a_run()).replace('"drain_s": ', '"drain_s": 1e999, "x": '))
+    done = CliRunner().invoke(compare, paths)
+    assert (done.exit_code, "1e999 is no figure" in done.output) == (2, True)
+
+
+def test_a_run_is_not_written_over(tmp_path: Path) -> None:
+    paths = [written(tmp_path, name, a_run(began_at=name)) for name in "ab"]
+    done = CliRunner().invoke(compare, [*paths, "--json", str(tmp_path / "a" / ".." / "b" / "run.json")])
+    assert (done.exit_code, "is one of the runs" in done.output) == (2, True)
+    assert json.loads((tmp_path / "b" / "run.json").read_text()) == json.loads(json.dumps(a_run(began_at="b")))
+
+
+def test_status_1_says_that_something_is_worse_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    paths = [written(tmp_path, name, a_run(began_at=name)) for name in "ab"]
+    paths.append(written(tmp_path, "worse", changed("audit.lost", 5)))
+    kept = ["--json", str(tmp_path / "differences.json")]
+
+    def full(path: Path, _text: str) -> None:
+        raise OSError(28, "No space left", path)
+
+    with monkeypatch.context() as patched:
+        patched.setattr("pathlib.Path.write_text", full)
+        same, worse = (CliRunner().invoke(compare, [paths[0], other, *kept]) for other in paths[1:])
+    assert (same.exit_code, "differences.json could not be written: No space left" in same.output) == (3, True)
+    assert (worse.exit_code, "WORSE" in worse.output) == (1, True)
+
+    def mistaken(_runs: object) -> None:
+        raise KeyError("a mistake in here")
+
+    monkeypatch.setattr("ops.rehearse.compare.differences", mistaken)
+    assert CliRunner().invoke(compare, paths).exit_code == 3
