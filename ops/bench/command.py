@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import click
 import msgspec
 
-from ops.arguments import Finite, Folder, NewFile
+from ops.arguments import Finite, Folder, NewFile, given
 from ops.bench.cost import EDITS_PER_S_MAX, EDITS_PER_TEACHER_AND_S, GROWTHS, TEACHERS, compare_cost, risen_parts
 from ops.bench.cost import RISE_MAX as COST_RISE_MAX
 from ops.bench.cost_side import Load as CostLoad
@@ -33,6 +33,23 @@ if TYPE_CHECKING:
 STEADY_EDITS_PER_S = 600.0
 TEACHERS_MAX = 1_000_000
 WRITES_JSON = {"all", "save", "memory", "cost"}
+# Which of them heed an option, by the name of its parameter; what is not here all of them do.
+TAKES_TURNS = {"all", "save", "peers", "servers", "steady", "cost"}
+HEEDED_BY = {
+    "rounds": TAKES_TURNS,
+    "seconds": TAKES_TURNS,
+    "connections": TAKES_TURNS - {"servers"},
+    "flush_rows": {"all", "save", "steady", "cost"},
+    "memory_edits": {"all", "memory"},
+    "before": {"steady"},
+    "rate": {"steady", "cost"},
+    "teachers": {"cost"},
+    "growths": {"cost"},
+    "in_turn": {"cost"},
+    "out": {"peers"},
+}
+ONE_CROWD = {"peers", "steady", "cost"}  # of --connections they take one
+SET_BY_SHORT = {"rounds", "seconds", "connections", "flush_rows", "memory_edits", "rate", "teachers"}
 FLUSHERS = ("flusher", "flusher, 1 lane")
 COPY_RATIO_MIN, MEMORY_BYTES_MAX = 0.5, 320
 
@@ -193,6 +210,17 @@ def _check(wanted: Wanted) -> None:
     """Refuse at the beginning what would be found out after an hour."""
     if wanted.json_path is not None and wanted.what not in WRITES_JSON:
         raise click.UsageError(f"{wanted.what} writes no --json ({', '.join(sorted(WRITES_JSON))} do; peers has --out)")
+    for name, heeding in HEEDED_BY.items():
+        if wanted.what not in heeding and (unheeded := given({name})):
+            raise click.UsageError(
+                f"{unheeded[0]} is for {', '.join(sorted(heeding))}: {wanted.what} would not heed it"
+            )
+    if wanted.short and (unheeded := given(SET_BY_SHORT)):
+        raise click.UsageError(f"--short says how much, and would not heed {unheeded[0]}")
+    if wanted.what in ONE_CROWD and given({"connections"}) and len(wanted.connections) > 1:
+        raise click.UsageError(f"{wanted.what} takes one number of --connections")
+    if wanted.what == "steady" and wanted.before is None:
+        raise click.UsageError("steady needs --before: what is it to be compared with?")
     if wanted.before is not None and not (wanted.before / "app" / "main.py").is_file():
         raise click.UsageError(f"--before {wanted.before}: that is no checkout of this repository")
     if wanted.out is not None:
@@ -203,8 +231,7 @@ def _check(wanted: Wanted) -> None:
 
 
 def _steady(wanted: Wanted) -> None:
-    if wanted.before is None:
-        raise click.UsageError("steady needs --before: what is it to be compared with?")
+    assert wanted.before is not None  # noqa: S101 -- _check
     load = SteadyLoad(wanted.rate or STEADY_EDITS_PER_S, wanted.seconds, wanted.connections[0], _late_share_max(wanted))
     risen = compare_steady(
         wanted.before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo
