@@ -263,6 +263,8 @@ class Stand:
             "INKFAST_SECRET_KEY": SECRET_KEY,
             "INKFAST_FLUSH_BATCH_ROWS_MAX": str(self.flush_rows),
             "INKFAST_API_NICENESS": "0",  # as that of what it is compared with
+            # A save that went past the journal would be another measurement: a disk may be slow, a machine may be full.
+            "INKFAST_JOURNAL_SILENCE_MS_MAX": "20000",
         }
 
     def serve(self, name: str, *arguments: str) -> Served:
