@@ -1,7 +1,7 @@
 /** What is done seldom: the buttons of the menu behind the tools. */
 import type { VNode } from "preact";
-import { downloadGradebook } from "../../section/download.ts";
 import type { BesideDesk } from "./beside.ts";
+import { downloadGradebook } from "./csv.ts";
 import { printSection } from "./print.ts";
 import { inWords, isEmpty } from "./score.ts";
 

@@ -1,8 +1,8 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CellName } from "@inkfast/outbox";
-import { csvField, csvOf, fileNameOf } from "../download.ts";
-import { type LineItem, type SectionView, type ShownCell, type Student, keyOf } from "../types.ts";
+import { csvField, csvOf, fileNameOf } from "../csv.ts";
+import { type LineItem, type SectionView, type ShownCell, type Student, keyOf } from "../../../section/types.ts";
 
 test("a field that a spreadsheet would run is text, and a negative number stays one", () => {
   assert.equal(csvField("=HYPERLINK(1)"), "'=HYPERLINK(1)");
