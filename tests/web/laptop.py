@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import itertools
 import json
 import time
 from contextlib import asynccontextmanager
@@ -21,12 +23,27 @@ if TYPE_CHECKING:
 
     from playwright.async_api import APIResponse, BrowserContext, Locator, Page, Route
 
+    from tests.gradebook_school import GradebookSchool
+
     # Given what was sent and what the service has answered, change the answer in place.
     Judge = Callable[[dict[str, Any], dict[str, Any]], None]
 
 POLLING_S = 0.1
 BUSY_S_MAX = 60
 HAS_WORKER = "async () => !!(await navigator.serviceWorker.ready).active && navigator.serviceWorker.controller !== null"
+KNOWS = """async ([name, section, words]) => {
+    if (!(await indexedDB.databases()).some((one) => one.name === name)) return false;
+    const answered = (request) => new Promise((resolve, reject) => {
+        request.onsuccess = () => resolve(request.result);
+        request.onerror = () => reject(request.error);
+    });
+    const database = await answered(indexedDB.open(name));
+    const stores = database.transaction(["snapshots", "learnt"]);
+    const kept = await answered(stores.objectStore("snapshots").get(section));
+    const learnt = await answered(stores.objectStore("learnt").getAll());
+    database.close();
+    return kept !== undefined && JSON.stringify([kept, learnt]).includes(words);
+}"""
 
 
 @asynccontextmanager
@@ -83,6 +100,19 @@ async def wait_for_worker(page: Page) -> None:
     await until_page(page, HAS_WORKER)
 
 
+async def until_kept(page: Page, school: GradebookSchool, words: str = "students") -> None:
+    """Wait until the snapshot of the teacher's section is on the disk, and knows of these words."""
+    await until_page(page, KNOWS, [f"inkfast-sections-{school.teacher}", school.section, words])
+
+
+async def pause_clock(page: Page) -> None:
+    """From now on time passes only when the test says so: what is typed is entered by no pause, however slow it is.
+
+    The clock was installed before the page was loaded. No stream is silent for so long that it would be given up.
+    """
+    await page.clock.pause_at(dt.datetime.now(dt.UTC) + dt.timedelta(seconds=20))
+
+
 async def until_page(page: Page, expression: str, arg: object = None, *, timeout_s: float = 60) -> None:
     """Wait until the page answers this question by yes, be it at once or by a promise; no frame has to be drawn for it.
 
@@ -99,16 +129,28 @@ async def send_at_once(page: Page) -> None:
     await page.evaluate("window.dispatchEvent(new Event('online'))")
 
 
-async def refuse_once(page: Page, address: str) -> None:
-    """Have the next request to this address refused, as by a service that has more to do than it can."""
-    problem = '{"code": "overloaded", "status": 503}'
+@asynccontextmanager
+async def refused(page: Page, address: str, *, wait_s: int = 1) -> AsyncIterator[None]:
+    """The first request to this address inside is refused, as by a service that has more to do than it can.
+
+    The next ones wait until the block ends: however slow a test is, it sees what the page says meanwhile.
+    """
+    is_over, asked = asyncio.Event(), itertools.count()
+    headers, problem = {"Retry-After": str(wait_s)}, '{"code": "overloaded", "status": 503}'
 
     async def refuse(route: Route) -> None:
-        await route.fulfill(
-            status=503, headers={"Retry-After": "1"}, content_type="application/problem+json", body=problem
-        )
+        if next(asked) == 0:
+            await route.fulfill(status=503, headers=headers, content_type="application/problem+json", body=problem)
+            return
+        await is_over.wait()
+        await route.continue_()
 
-    await page.route(address, refuse, times=1)
+    await page.route(address, refuse)
+    try:
+        yield
+    finally:
+        is_over.set()
+        await page.unroute(address, refuse)
 
 
 @asynccontextmanager

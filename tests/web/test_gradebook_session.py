@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.grade_page import COMMENT, GradePage, open_grades
-from tests.web.laptop import held_saves, hold_first_save, refuse_once, sign_in_by_form
+from tests.web.laptop import held_saves, hold_first_save, refused, sign_in_by_form
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -136,13 +136,13 @@ async def test_a_service_without_time_is_asked_again_by_the_page(
 ) -> None:
     """Whoever opens a page in the deadline hour waits for it, and has nothing to press."""
     page = await open_page("/app/compatibility")
-    await refuse_once(page, "**/api/v1/sections")
-    await page.goto("/app/")
-    await expect(page.get_by_text("This page asks again by itself.")).to_be_visible()
+    async with refused(page, "**/api/v1/sections"):
+        await page.goto("/app/")
+        await expect(page.get_by_text("This page asks again by itself.")).to_be_visible()
     await expect(page.get_by_role("listitem")).to_have_count(2)
-    await refuse_once(page, f"**/api/v1/sections/{school.section}")
-    await page.goto(f"/app/sections/{school.section}")
-    await expect(page.get_by_text("This page asks again by itself.")).to_be_visible()
+    async with refused(page, f"**/api/v1/sections/{school.section}"):
+        await page.goto(f"/app/sections/{school.section}")
+        await expect(page.get_by_text("This page asks again by itself.")).to_be_visible()
     await GradePage(page, service, school).ready()
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.grade_page import COMMENT, GradePage
-from tests.web.laptop import refuse_once, send_at_once, until_page
+from tests.web.laptop import refused, send_at_once, until_page
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
@@ -128,11 +128,11 @@ async def test_why_there_was_nothing_is_not_shown_over_what_there_is_by_then(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
     page = await open_page("/app/", service_workers="block")
-    await refuse_once(page, f"**/api/v1/sections/{school.section}")
     async with held(page, UNAVAILABLE) as asked:
-        await page.goto(f"/app/sections/{school.section}")
+        async with refused(page, f"**/api/v1/sections/{school.section}"):
+            await page.goto(f"/app/sections/{school.section}")
+            await asyncio.wait_for(asked.wait(), 60)
         grades = await GradePage(page, service, school).ready()
-        assert asked.is_set()
         await grades.go("Baker, Tanisha", "Test 1")
         await page.keyboard.type("17")
     await until_page(page, HAS_BOTH, "unavailable")

@@ -1,6 +1,6 @@
 /** User name and password. Nothing here opens the outbox: who is not signed in has none yet. */
 import type { TargetedSubmitEvent, VNode } from "preact";
-import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Key, Words } from "../words/words.ts";
 import { type SignInAnswer, signIn } from "./login.ts";
 import { unreachableSince } from "./session.ts";
@@ -61,18 +61,16 @@ export function SignInForm({ words, onDone, isFocused = false }: FormProps): VNo
   );
 }
 
-/** The seconds that the server wants left in peace; counts down to 0. */
+/** The seconds that the server wants left in peace; counts down to 0. They begin with the answer, and not with an effect after it. */
 function useCountdown(said: SignInAnswer | null): number {
-  const [left, setLeft] = useState(0);
+  const until = useMemo(() => (said?.is === "wait" ? Date.now() + said.seconds * 1_000 : 0), [said]);
+  const [, drawAgain] = useState(0);
   useEffect(() => {
-    if (said?.is !== "wait") return undefined;
-    const until = Date.now() + said.seconds * 1_000;
-    const tick = (): void => setLeft(Math.max(0, Math.ceil((until - Date.now()) / 1_000)));
-    tick();
-    const timer = setInterval(tick, 1_000);
+    if (until === 0) return undefined;
+    const timer = setInterval(() => drawAgain(Date.now()), 1_000);
     return () => clearInterval(timer);
-  }, [said]);
-  return said?.is === "wait" ? left : 0;
+  }, [until]);
+  return Math.max(0, Math.ceil((until - Date.now()) / 1_000));
 }
 
 function problemOf(said: SignInAnswer | null, seconds: number, words: SignInWords): string {
