@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime as dt
 import json
 import time
 from typing import TYPE_CHECKING, Any
@@ -149,4 +150,12 @@ class GradePage:
 async def open_grades(open_page: OpenPage, service: Service, school: GradebookSchool, **window: Any) -> GradePage:
     """Open the gradebook of the school's section."""
     page = await open_page(f"/app/sections/{school.section}", **window)
+    return await GradePage(page, service, school).ready()
+
+
+async def open_grades_with_clock(open_page: OpenPage, service: Service, school: GradebookSchool) -> GradePage:
+    """Open the gradebook with a clock that the test can pause: `laptop.pause_clock`."""
+    page = await open_page("/app/compatibility")
+    await page.clock.install(time=dt.datetime.now(dt.UTC))
+    await page.goto(f"/app/sections/{school.section}")
     return await GradePage(page, service, school).ready()

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import datetime as dt
 from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
 from tests.web.conftest import PHONE
-from tests.web.grade_page import COMMENT, LINE_ITEM, GradePage, open_grades
-from tests.web.laptop import until_page, wait_for_worker
+from tests.web.grade_page import COMMENT, LINE_ITEM, GradePage, open_grades, open_grades_with_clock
+from tests.web.laptop import pause_clock, until_page, wait_for_worker
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
@@ -234,14 +233,12 @@ LET_PAGE_WORK = """() => new Promise((resolve) => {
 async def test_a_comment_that_is_typed_on_is_not_called_kept_when_its_beginning_is(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    page = await open_page("/app/compatibility")
-    await page.clock.install(time=dt.datetime.now(dt.UTC))
-    await page.goto(f"/app/sections/{school.section}")
-    grades = await GradePage(page, service, school).ready()
+    grades = await open_grades_with_clock(open_page, service, school)
+    page = grades.page
     await grades.go("Baker, Tanisha", "Homework 1")
     await page.keyboard.press("Control+m")
     await expect(page.get_by_label("Comment", exact=True)).to_be_focused()
-    await page.clock.pause_at(dt.datetime.now(dt.UTC) + dt.timedelta(minutes=1))
+    await pause_clock(page)
     outbox = f"inkfast-{school.teacher}"
     await page.evaluate(HOLD_THE_DISK, outbox)
     await page.keyboard.type("First")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import LINE_ITEM, GradePage, open_grades
-from tests.web.laptop import answered, held_saves, judge_saves
+from tests.web.grade_page import LINE_ITEM, GradePage, open_grades, open_grades_with_clock
+from tests.web.laptop import answered, held_saves, judge_saves, pause_clock
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -57,16 +57,18 @@ async def _send(grades: GradePage, item: int, student: int, value: dict[str, Any
 async def test_a_colleague_s_value_arrives_while_i_type(
     open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
 ) -> None:
-    mine = await open_grades(open_page, service, school)
+    mine = await open_grades_with_clock(open_page, service, school)
     theirs = await open_grades(open_page, service, school, as_user=school.co_teacher_name)
     await expect(mine.page.get_by_text("Sam Okafor also has this section open.")).to_be_visible()
     cell = (school.columns[4], school.students[7])
     await mine.go(ANA, QUIZ)
+    await pause_clock(mine.page)
     await mine.page.keyboard.type("1")
     await _send(theirs, *cell, {"score": "17"})
     await expect(mine.page.locator(".grid-active.has-theirs")).to_be_visible()
     await expect(mine.notice).to_contain_text("Sam Okafor has just changed this cell. What you are typing stays")
     await expect(mine.input).to_have_value("1")
+    await mine.page.clock.resume()
     await mine.type("5")
     await expect(mine.notice).to_contain_text("somebody else has changed it too")
     await mine.expect_shown(ANA, QUIZ, "15")

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import COMMENT, LINE_ITEM, SCORE, GradePage, open_grades
+from tests.web.grade_page import COMMENT, LINE_ITEM, SCORE, GradePage, open_grades, open_grades_with_clock
+from tests.web.laptop import pause_clock
 from tests.web.roll_page import eventually
 from tests.web.sizes import sized
 
@@ -51,8 +52,9 @@ async def _is_recorded(grades: GradePage, value: dict[str, str], kind: int = SCO
 async def test_what_is_typed_last_is_asked_about_and_recorded(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    grades = await open_grades(open_page, service, school)
+    grades = await open_grades_with_clock(open_page, service, school)
     await grades.go(ANA, QUIZ)
+    await pause_clock(grades.page)
     await grades.page.keyboard.type("17")
     assert await _leave(grades) == "beforeunload"
     await _is_recorded(grades, {"score": "17"})
@@ -61,11 +63,13 @@ async def test_what_is_typed_last_is_asked_about_and_recorded(
 async def test_the_end_of_a_comment_is_recorded_too(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    grades = await open_grades(open_page, service, school)
+    grades = await open_grades_with_clock(open_page, service, school)
     await grades.go(ANA, QUIZ)
     await grades.page.keyboard.press("Control+m")
     await expect(grades.page.get_by_role("dialog")).to_be_visible()
+    await pause_clock(grades.page)
     await grades.page.keyboard.type("Good start")
+    await grades.page.clock.run_for(500)
     await expect(grades.page.locator("#comment-hint")).to_have_text("On this computer")
     await grades.page.keyboard.type(", go on")
     assert await _leave(grades) == "beforeunload"
