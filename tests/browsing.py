@@ -49,8 +49,12 @@ class Service:
     def __init__(
         self, database_url: str, redis_url: str, *, save_window_ms: int = 5_000, flush_linger_ms: int = 200
     ) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as listener:
-            self.port: int = listener.getsockname()[1]
+        # Bound as long as there may be a service, and never listening: while it is stopped, nobody else is given its
+        # port, and whoever calls is refused.
+        self._place = socket.socket()
+        self._place.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        self._place.bind(("127.0.0.1", 0))
+        self.port: int = self._place.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
         self.settings = Settings(
             database_url=database_url,
@@ -101,6 +105,7 @@ class Service:
         """Stop everything."""
         self.stop()
         self.stop_flusher()
+        self._place.close()
 
     def _spawn(self, *arguments: str, pass_fds: list[int] | None = None) -> subprocess.Popen[bytes]:
         return subprocess.Popen(

@@ -1,15 +1,20 @@
-"""What a test leaves behind when it closes its windows: nothing."""
+"""What tests of pages stand on: a window leaves nothing to the next test, a port is kept, and no day ends."""
 
 from __future__ import annotations
 
 import asyncio
+import datetime as dt
+import socket
 from typing import TYPE_CHECKING
+from zoneinfo import ZoneInfo
 
-from tests.browsing import new_window
+import pytest
+
+from tests.browsing import Service, new_window
+from tests.gradebook_school import quiet_zone
 from tests.web.conftest import forget_routes
 
 if TYPE_CHECKING:
-    import pytest
     from playwright.async_api import Browser, Route
 
 
@@ -41,3 +46,23 @@ async def test_an_answer_that_is_being_fetched_when_a_window_closes_is_no_error_
         await asyncio.wait_for(ended.wait(), 60)
         await (await new_window(browser)).close()
     assert "event listener" not in caplog.text  # what Playwright logs it tells whoever asks it next
+
+
+def test_the_port_of_a_service_that_is_stopped_is_given_to_nobody_else() -> None:
+    service = Service("postgresql://nobody/asks", "unix:///nobody/asks")
+    try:
+        with socket.socket() as other, pytest.raises(OSError, match="in use"):
+            other.bind(("127.0.0.1", service.port))
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", service.port))
+        with socket.create_server(("127.0.0.1", service.port)):  # as it does when it starts
+            socket.create_connection(("127.0.0.1", service.port)).close()
+    finally:
+        service.close()
+
+
+def test_no_day_ends_in_a_school_while_a_test_runs() -> None:
+    for hour in range(366 * 24):
+        now = dt.datetime(2026, 9, 1, 0, 59, 59, tzinfo=dt.UTC) + dt.timedelta(hours=hour)
+        zone = ZoneInfo(quiet_zone(now))
+        assert now.astimezone(zone).date() == (now + dt.timedelta(minutes=59)).astimezone(zone).date()
