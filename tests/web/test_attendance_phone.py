@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.conftest import DESK, PHONE
-from tests.web.laptop import wait_for_worker
+from tests.web.laptop import until_kept, wait_for_worker
 from tests.web.roll_page import PRESENT, ROLL_TAKEN, eventually, open_roll
 from tests.web.sizes import ORDINARY, SMALL
 
@@ -155,6 +155,7 @@ async def test_a_roll_that_is_opened_and_taken_without_a_server(
     await roll.mark(NAMES[0], "excused_absence")
     await roll.is_recorded({NAMES[0]: {"category": "excused_absence"}})
     await wait_for_worker(roll.page)
+    await until_kept(roll.page, school, "excused_absence")
     service.stop()
     try:
         await roll.page.reload()

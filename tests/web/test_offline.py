@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.school import PASSWORD
-from tests.web.laptop import opened, press_sign_in, sign_in_by_form, type_down, wait_for_worker
+from tests.web.laptop import opened, press_sign_in, sign_in_by_form, type_down, until_kept, wait_for_worker
 from tests.web.sizes import sized
 from tests.world import fetch
 
@@ -39,6 +39,7 @@ async def test_three_hundred_grades_of_a_laptop_without_a_network_arrive_two_day
         await page.goto(gradebook)
         await expect(page.get_by_role("grid")).to_be_visible()
         await wait_for_worker(page)
+        await until_kept(page, school)
 
     service.stop()
     async with opened(tmp_path / "disk", service.url) as laptop:
@@ -92,6 +93,7 @@ async def test_seventy_two_hours_without_the_name_of_the_service(
         await page.goto(gradebook)
         await expect(page.get_by_role("grid")).to_be_visible()
         await wait_for_worker(page)
+        await until_kept(page, school)
 
     async with opened(tmp_path / "disk", named, secure, gone) as laptop:
         page = await laptop.new_page()
