@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from app.api.web_files import WEB, WebFiles
 from ops.build_web import find_node
+from tests.web.laptop import answered
 from tests.web.sizes import LARGE
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ async def test_a_large_section_is_there_for_who_is_signed_in(
     open_page: OpenPage, school: GradebookSchool, service: Service
 ) -> None:
     page = await open_page("/app/")
-    answer = await page.context.request.get(f"/api/v1/sections/{school.section}")
+    answer = await answered(lambda: page.context.request.get(f"/api/v1/sections/{school.section}"))
     section = await answer.json()
     assert len(section["students"]) == 200
     assert [student["student_id"] for student in section["students"]] == school.students
