@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.browsing import ask_axe
-from tests.web.laptop import type_down, until_page, wait_for_worker
+from tests.web.laptop import hold_first_save, send_at_once, type_down, until_page, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -25,8 +25,11 @@ async def test_what_was_entered_has_a_receipt_that_can_be_printed(
     page = await open_page("/app/receipts")
     await expect(page.get_by_text("Nothing has been confirmed to this browser yet.")).to_be_visible()
     assert await ask_axe(page, "no receipts") == []
+    await hold_first_save(page, school.section, 600_000)  # however slowly it is typed, all of it is in one save
     await page.goto(f"/app/sections/{school.section}")
     await type_down(page, 3, 5, first=7)
+    await expect(page.locator(".status")).to_contain_text("3 changes")
+    await send_at_once(page)
     await expect(page.locator(".status")).to_contain_text("Everything is in the records", timeout=60_000)
 
     await page.goto("/app/receipts")
