@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-import socket
 from typing import TYPE_CHECKING, Any
 
 import redis
 
+from ops.cluster.machines import free_port
 from ops.servers import ValkeyServer
 
 if TYPE_CHECKING:
@@ -20,21 +20,6 @@ SLOTS = 16_384
 NODES = 3
 FORM_S_MAX = 60
 _numbers = itertools.count()
-
-
-def free_port() -> int:
-    """A port whose bus port (10,000 above) is free too."""
-    while True:
-        with socket.socket() as low, socket.socket() as high:
-            low.bind(("127.0.0.1", 0))
-            port: int = low.getsockname()[1]
-            if port + 10_000 > 65_535:
-                continue
-            try:
-                high.bind(("127.0.0.1", port + 10_000))
-            except OSError:
-                continue
-            return port
 
 
 class Cluster:

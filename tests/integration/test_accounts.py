@@ -117,8 +117,9 @@ async def test_access_to_a_section_is_active_ended_or_none(connection: asyncpg.C
     assert await access({"begin_date": day(2), "hidden_at": NOW}) == never
     removed = NOW - dt.timedelta(hours=3)
     assert (await access({"hidden_at": removed})).ended_at == removed
-    ended = await access({"begin_date": day(-9), "end_date": day(-2)}, {"end_date": day(-5)})
-    assert ended.ended_at == dt.datetime.combine(day(-1), dt.time(), dt.UTC)
+    last = day(-2)
+    ended = await access({"begin_date": day(-9), "end_date": last}, {"end_date": day(-5)})
+    assert ended.ended_at == dt.datetime.combine(last + dt.timedelta(days=1), dt.time(), dt.UTC)
     assert (await access({"end_date": day(-5)}, {"begin_date": day(-1)})).is_active
 
 

@@ -14,7 +14,8 @@ import pytest
 from app.drafts.keys import PARTITIONS, TAGS, partition_of
 from app.drafts.topology import SLOT_OF_PARTITION, Topology
 from ops.audit.checks import audit_stores
-from tests.cluster import NODES, SLOTS, Cluster, formed, free_port, start_cluster
+from ops.cluster.machines import free_port
+from tests.cluster import NODES, SLOTS, Cluster, formed, start_cluster
 from tests.world import SECTION, STUDENTS, Process, Tab, api_process, fetch, make_school, outcomes, running_flusher
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import asyncpg
+import msgspec
 import psutil
 import pytest
 from argon2 import PasswordHasher
@@ -18,7 +19,7 @@ from app.errors import OverloadedError, SignInRequiredError, TooManyRequestsErro
 from app.gradebook import password_processes, sign_in
 from app.gradebook.password_processes import PasswordProcesses
 from app.gradebook.revocations import Revocations
-from app.gradebook.sign_in import SignedIn, SignIn
+from app.gradebook.sign_in import TRY_COSTS_S, SignedIn, SignIn
 from app.model.grants import derive_grant_key, read
 from app.model.login_tokens import LoginToken
 from app.model.passwords import Verdict, hash_password
@@ -68,7 +69,9 @@ def revocations(settings: Settings, pool: Pool, store: DraftStore) -> Revocation
 
 @pytest.fixture
 def door(settings: Settings, pool: Pool, revocations: Revocations, passwords: PasswordProcesses) -> SignIn:
-    return SignIn(settings, pool, revocations, passwords)
+    # Nobody is turned away here because a machine was busy for three seconds.
+    patient = msgspec.structs.replace(settings, sign_on_wait_ms_max=60_000)
+    return SignIn(patient, pool, revocations, passwords)
 
 
 async def let_pass(database: asyncpg.Connection[Any], seconds: float) -> None:
@@ -167,13 +170,14 @@ async def test_after_ten_wrong_passwords_even_the_right_one_has_to_wait(
 ) -> None:
     await add_teacher(database, "teacher")
     await add_teacher(database, "colleague")
+    began = time.monotonic()
     for _ in range(10):
         with pytest.raises(WrongPasswordError):
             await door.sign_in("teacher", "wrong")
     with pytest.raises(TooManyRequestsError) as caught:
         await door.sign_in("TEACHER", PASSWORD)
     assert caught.value.retry_after_s is not None
-    assert 20 <= caught.value.retry_after_s <= 30
+    assert TRY_COSTS_S - (time.monotonic() - began) <= caught.value.retry_after_s <= TRY_COSTS_S
     await door.sign_in("colleague", PASSWORD)
     await database.execute("UPDATE sign_in_allowance SET free_at = free_at - interval '31 s'")
     await door.sign_in("teacher", PASSWORD)
