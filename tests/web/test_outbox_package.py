@@ -92,6 +92,25 @@ async def test_our_own_service_keeps_the_protocol(service: Service, school: Grad
     assert said.count("\nok ") > 30
 
 
+async def test_conformance_asks_again_where_a_server_has_no_time() -> None:
+    answers = iter([(503, "Retry-After: 0\r\n", "{}"), (200, "", '{"reserved_line_item_ids": [], "students": []}')])
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        status, fields, body = next(answers)
+        writer.write(f"HTTP/1.1 {status} .\r\n{fields}Content-Length: {len(body)}\r\n".encode())
+        writer.write(f"Connection: close\r\n\r\n{body}".encode())
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        where = ["--url", url, "--token", "ikg1.x", "--section", 1]
+        status, said = await run(find_node().program, "conformance/run.mjs", *where, cwd=PACKAGE)
+    assert status == 1
+    assert "needs at least ten active students" in said
+
+
 async def test_conformance_says_what_is_not_kept(service: Service, school: GradebookSchool) -> None:
     token = await token_of(service, school.stranger_name)
     where = ["--url", service.url, "--token", token, "--section", school.section]

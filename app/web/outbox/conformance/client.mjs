@@ -38,13 +38,9 @@ export class Client {
     return { client_id: this.id, sent_at: new Date().toISOString(), exceptions_seen_seq: this.seen, edits, ...more };
   }
 
-  /** Send, and return status, headers and answer; waits out what asks for patience. */
-  async send(edits, more = {}) {
-    for (;;) {
-      const reply = await this.server.post(this.server.edits, this.body(edits, more));
-      if (reply.status !== 503 && reply.status !== 429) return reply;
-      await sleep(1_000 * Number(reply.headers.get("retry-after")));
-    }
+  /** Send, and return status, headers and answer. */
+  send(edits, more = {}) {
+    return this.server.post(this.server.edits, this.body(edits, more));
   }
 
   /** Send, and return the answer, which has to be 200. */
@@ -67,9 +63,15 @@ export class Server {
     this.edits = `sections/${section}/edits`;
   }
 
-  async ask(path, { method = "GET", headers = {}, body, token = this.token, signal } = {}) {
+  /** Ask, and return status, headers and answer; waits out what asks for patience. */
+  async ask(path, { method = "GET", headers = {}, body, token = this.token } = {}) {
     const all = { ...(token ? { Authorization: `Bearer ${token}` } : {}), ...headers };
-    const response = await fetch(`${this.root}/${path}`, { method, headers: all, body, signal });
+    const asked = () => fetch(`${this.root}/${path}`, { method, headers: all, body });
+    let response = await asked();
+    while (response.status === 503 || response.status === 429) {
+      await sleep(1_000 * Number(response.headers.get("retry-after")));
+      response = await asked();
+    }
     const text = await response.text();
     let answer = null;
     try {
