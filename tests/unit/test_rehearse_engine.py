@@ -19,6 +19,7 @@ from loadtests.rehearsal.profiles import PROFILES
 from loadtests.rehearsal.sockets import Reply
 from ops.rehearse import faults
 from ops.rehearse.faults import Breaker, FaultAt
+from tests.awake import AwakeClock
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -108,8 +109,20 @@ def handler_of(service: Service) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> AwakeClock:
+    """What the engine goes by: the seconds of a rehearsal do not pass while the machine stands still."""
+    clock = AwakeClock()
+    for module in ("engine", "ledger", "sockets"):
+        monkeypatch.setattr(f"loadtests.rehearsal.{module}.time", clock)
+    monkeypatch.setattr(Stage, "clock", clock, raising=False)
+    return clock
+
+
 class Stage:
     """An engine with its teachers, turned by hand."""
+
+    clock: AwakeClock
 
     def __init__(
         self, folder: Path, service: Service, url: str, *, teachers: int, seconds: float, typing_from: float = 0.0
@@ -142,15 +155,15 @@ class Stage:
         self.totals.add(plain)
 
     def turn_until(self, condition: Callable[[], object]) -> None:
-        deadline = time.monotonic() + WAIT_S_MAX
+        deadline = self.clock.monotonic() + WAIT_S_MAX
         while not condition():
-            assert time.monotonic() < deadline, "not in time"
+            assert self.clock.monotonic() < deadline, "not in time"
             self.engine.turn()
             time.sleep(0.002)  # as the engine waits for its sockets
 
     def play(self) -> None:
-        over = time.monotonic() + self.engine.wanted.duration_s
-        self.turn_until(lambda: time.monotonic() > over and not self.engine.unrecorded)
+        over = self.clock.monotonic() + self.engine.wanted.duration_s
+        self.turn_until(lambda: self.clock.monotonic() > over and not self.engine.unrecorded)
         self.engine.stop()
 
 
@@ -181,18 +194,19 @@ def test_everything_typed_is_held_once_and_written_down(tmp_path: Path, service:
     assert stage.engine.pool.most == 4
 
 
-def test_pages_are_opened_and_nobody_types_before_it_is_time(tmp_path: Path, service: Service, url: str) -> None:
+def test_pages_are_opened_and_nobody_types_before_it_is_time(
+    tmp_path: Path, service: Service, url: str, clock: AwakeClock
+) -> None:
     stage = Stage(tmp_path, service, url, teachers=6, seconds=4.0, typing_from=0.5)
-    begins = time.monotonic() + 1.9
+    begins = clock.monotonic() + 1.9
     stage.turn_until(lambda: stage.engine.unacknowledged or service.saves)
-    assert time.monotonic() > begins
+    assert clock.monotonic() > begins
     stage.play()
     assert stage.totals.counts["offered"] == stage.totals.counts["recorded"] == len(service.held) > 50
 
 
-def test_a_stall_of_the_service_cannot_hide(tmp_path: Path, service: Service, url: str) -> None:
-    stall = threading.Event()
-    service.behave = lambda number: stall.wait(1.5) and None if number <= 4 else None  # all four sockets
+def test_a_stall_of_the_service_cannot_hide(tmp_path: Path, service: Service, url: str, clock: AwakeClock) -> None:
+    service.behave = lambda number: clock.wait(1.5) if number <= 4 else None  # all four sockets
     stage = Stage(tmp_path, service, url, teachers=6, seconds=3.0)
     stage.play()
     drafted = stage.totals.histograms["drafted"]
@@ -253,13 +267,13 @@ def test_nothing_is_typed_into_a_section_of_real_life(tmp_path: Path, service: S
     assert service.saves == 0
 
 
-def test_a_fault_in_the_generator_is_no_silence(tmp_path: Path, service: Service, url: str) -> None:
+def test_a_fault_in_the_generator_is_no_silence(tmp_path: Path, service: Service, url: str, clock: AwakeClock) -> None:
     stage = Stage(tmp_path, service, url, teachers=1, seconds=5.0)
 
     def broken(_due: float) -> None:
         raise RuntimeError("a mistake")
 
-    stage.engine.wheel.add(time.monotonic(), broken)
+    stage.engine.wheel.add(clock.monotonic(), broken)
     stage.turn_until(lambda: stage.engine.refusal)
     assert not stage.engine.is_running
     assert stage.engine.refusal == "the generator failed: RuntimeError a mistake"
@@ -292,7 +306,7 @@ def test_who_comes_back_is_one_teacher_and_what_they_had_typed_is_not_forgotten(
     engine.add_teacher(0, 0.0)
     assert engine._teachers[0] is not first
     stage.turn_until(engine._teachers[0].desks)
-    engine.close_second(time.monotonic())
+    engine.close_second(stage.clock.monotonic())
     assert (stage.rows[-1]["gauges"]["teachers_wanted"], stage.rows[-1]["gauges"]["teachers"]) == (3, 3)
     held = [desk.outbox for teacher in (*engine._left, *engine._teachers.values()) for desk in teacher.desks()]
     assert first in engine._left
@@ -307,11 +321,11 @@ def test_who_cannot_open_the_section_is_not_in(tmp_path: Path, service: Service,
     stage.turn_until(
         lambda: stage.engine.second.errors["open section: 503"] or stage.totals.errors["open section: 503"]
     )
-    stage.engine.close_second(time.monotonic())
+    stage.engine.close_second(stage.clock.monotonic())
     assert stage.rows[-1]["gauges"]["teachers"] == 0
     service.opens = True
     stage.turn_until(lambda: stage.engine.unacknowledged)
-    stage.engine.close_second(time.monotonic())
+    stage.engine.close_second(stage.clock.monotonic())
     assert stage.rows[-1]["gauges"]["teachers"] > 0
     stage.engine.stop()
     assert [row.get("is_last", False) for row in stage.rows[-2:]] == [False, True]
