@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 # Said into a silent stream, so that no proxy takes it for dead; the grant is looked at as often.
 ALIVE_S: Final = 15.0
+SUBSCRIBED_S_MAX: Final = 1.0  # the journal may be away, and the stream is open all the same
 RECONNECT_MS: Final = 1_000  # at least, and up to five times that
 Sections = Annotated[
     str, QueryParameter(pattern=r"^[0-9]{1,10}(,[0-9]{1,10})*$", max_length=660, description="Their ids, with commas.")
@@ -106,6 +107,8 @@ class EventStream(Answer):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send_events(self, listener: Listener, send: Send) -> None:
+        # Who has heard that the stream is open reads its sections: nothing may fall between that and the first event.
+        await listener.subscribed(SUBSCRIBED_S_MAX)
         # Clients that lost their stream together do not all come back at once.
         first = b"retry: %d\n\n" % jittered(RECONNECT_MS, 1, 5)
         await send({"type": "http.response.body", "body": first, "more_body": True})

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 EVENTS_WAITING_MAX = 256  # of one listener; above it the oldest are dropped
 RECONNECT_S = 0.5
+_EVENTS_AT = {channel: partition for partition, channel in enumerate(EVENTS)}
 _PRESENT_AT = {channel: partition for partition, channel in enumerate(PRESENT)}
 _RECORDED = 255  # an entry, which is the other event, begins with its format
 
@@ -72,6 +73,10 @@ class Listener:
         self._waiting.append(event)
         self._arrived.set()
 
+    async def subscribed(self, wait_s: float) -> None:
+        """Return when all that happens from now on is heard; after `wait_s` also before, and then it is told Missed."""
+        await self._hub.subscribed(self, wait_s)
+
     async def get(self, wait_s: float) -> Event | None:
         """Return the next event, or None if none came within `wait_s`."""
         if not self._waiting:
@@ -96,6 +101,9 @@ class EventHub:
         self._listeners: dict[int, set[Listener]] = {}  # by section
         self._tasks: dict[Node, asyncio.Task[None]] = {}
         self._connections: dict[Node, JournalProtocol] = {}
+        self._heard: set[int] = set()  # partitions of which the servers have confirmed the subscription
+        self._confirmed = asyncio.Event()  # another one for each confirmation
+        self._late: set[Listener] = set()  # they go on without it
         self._board = PresenceBoard(self._publish_presence)
         self._is_closed = False
 
@@ -106,6 +114,16 @@ class EventHub:
             self._listeners.setdefault(section, set()).add(listener)
             self._want(partition_of(section))
         return listener
+
+    async def subscribed(self, listener: Listener, wait_s: float) -> None:
+        """Return when the servers have confirmed that a listener's sections are listened to, or after `wait_s`."""
+        wanted = {partition_of(section) for section in listener.sections}
+        try:
+            async with asyncio.timeout(wait_s):
+                while not wanted <= self._heard:
+                    await self._confirmed.wait()
+        except TimeoutError:
+            self._late.add(listener)
 
     def enter(self, listener: Listener, section: int, user_id: int, name: str) -> None:
         """Have the user of a listener be in one of its sections, until it closes: others who are there are told."""
@@ -118,6 +136,7 @@ class EventHub:
 
     def remove(self, listener: Listener) -> None:
         """Forget a listener."""
+        self._late.discard(listener)
         if listener.here is not None:
             self._board.leave(listener, listener.here)
         for section in listener.sections:
@@ -161,7 +180,9 @@ class EventHub:
             if is_again:
                 self._tell_missed(node)
             await connection.lost.wait()
-            self._board.lost({p for p in range(PARTITIONS) if self._topology.node(p) is node})
+            lost = {p for p in range(PARTITIONS) if self._topology.node(p) is node}
+            self._heard -= lost
+            self._board.lost(lost)
             is_again = True
         self._connections.pop(node, None)
 
@@ -178,8 +199,8 @@ class EventHub:
 
     def _pushed(self, push: Any) -> None:
         if not isinstance(push, list) or push[0] != b"smessage":
-            if isinstance(push, list) and push[0] == b"ssubscribe" and push[1] in _PRESENT_AT:
-                self._board.subscribed(_PRESENT_AT[push[1]])
+            if isinstance(push, list) and push[0] == b"ssubscribe":
+                self._note_subscribed(push[1])
             return
         raw: bytes = push[2]
         if push[1] in _PRESENT_AT:
@@ -196,6 +217,17 @@ class EventHub:
         if event is not None:
             for listener in listeners or ():
                 listener.put(event)
+
+    def _note_subscribed(self, channel: bytes) -> None:
+        if channel in _PRESENT_AT:
+            self._board.subscribed(_PRESENT_AT[channel])
+        elif channel in _EVENTS_AT:
+            self._heard.add(_EVENTS_AT[channel])
+            confirmed, self._confirmed = self._confirmed, asyncio.Event()
+            confirmed.set()
+            for listener in {one for one in self._late if {*map(partition_of, one.sections)} <= self._heard}:
+                self._late.discard(listener)
+                listener.put(Missed())
 
     def _publish_presence(self, partition: int, word: bytes) -> None:
         node = self._topology.node(partition)

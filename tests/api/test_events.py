@@ -8,6 +8,7 @@ import pytest
 
 from app.api import events
 from app.api.services import services_of
+from app.drafts.connection import Address
 from app.gradebook import watch_sections
 from tests.api.conftest import client_of
 from tests.api.test_sections import save, section
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from litestar import Litestar
 
     from app.api.services import Services
+    from app.drafts.connection import JournalProtocol
 
 __all__ = ["section"]  # a fixture
 
@@ -59,6 +61,17 @@ class Stream:
         async with asyncio.timeout(60):
             return await self._sent.get()
 
+    async def begun(self) -> None:
+        """Wait for its first bytes, and leave them."""
+        async with asyncio.timeout(60):
+            while not self.has_begun:
+                await asyncio.sleep(0.01)
+
+    @property
+    def has_begun(self) -> bool:
+        """Whether its first bytes are there."""
+        return not self._sent.empty()
+
     async def event(self) -> tuple[str, Any]:
         while True:
             text = (await self.message())["body"].decode()
@@ -80,16 +93,16 @@ async def stream(
     """Open a stream of the teacher's section (or of others), subscribed."""
     opened: list[Stream] = []
 
-    async def open_stream(path: str | None = None, cookies: httpx.Cookies | None = None) -> Stream:
+    async def open_stream(
+        path: str | None = None, cookies: httpx.Cookies | None = None, *, waiting: bool = False
+    ) -> Stream:
         jar = cookies if cookies is not None else client.cookies
         cookie = "; ".join(f"{name}={value}" for name, value in jar.items())
         stream = Stream(app, path or f"/api/v1/events?sections={section[0]}", {"cookie": cookie})
         assert await stream.open() == 200
         opened.append(stream)
-        topology = of(app).standing._store.topology
-        async with asyncio.timeout(60):
-            while not await topology.call(0, b"PUBSUB", b"SHARDCHANNELS"):
-                await asyncio.sleep(0.01)
+        if not waiting:
+            await stream.begun()
         return stream
 
     yield open_stream
@@ -116,6 +129,28 @@ async def test_a_save_is_heard_of_while_it_happens(
     cells = data["cells"]
     assert {len(column) for column in cells.values()} == {1}
     assert (cells["edit_id"], cells["state"], cells["value"]) == ([saved["edit_id"]], ["drafted"], [{"score": "17.5"}])
+
+
+async def test_the_stream_begins_when_its_process_listens(
+    app: Litestar, client: httpx.AsyncClient, section: tuple[int, int, int], stream: Any, monkeypatch: Any
+) -> None:
+    """Whoever reads the section when the stream begins would miss for good what happens between the two."""
+    is_free, connect = asyncio.Event(), Address.open
+
+    async def connect_when_free(address: Address, protocol: JournalProtocol) -> None:
+        await is_free.wait()
+        await connect(address, protocol)
+
+    monkeypatch.setattr(Address, "open", connect_when_free)
+    monkeypatch.setattr(events, "SUBSCRIBED_S_MAX", 60)
+    listening = await stream(waiting=True)
+    for _ in range(100):
+        await asyncio.sleep(0)
+    assert not listening.has_begun
+    is_free.set()
+    await listening.begun()
+    await save(client, section, "17.5")
+    assert (await listening.event())[0] == "cells"
 
 
 async def test_that_an_edit_is_recorded_is_told_to_its_author_alone(

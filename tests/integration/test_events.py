@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from uuid import uuid4
 
 from app.drafts.codec import CELL
+from app.drafts.connection import Address
 from app.drafts.events import Drafted, EventHub, Missed, Recorded
 from tests.world import (
     CO_TEACHER,
@@ -23,6 +24,9 @@ from tests.world import (
 )
 
 if TYPE_CHECKING:
+    import pytest
+
+    from app.drafts.connection import JournalProtocol
     from app.settings import Settings
     from tests.world import Process
 
@@ -55,6 +59,40 @@ async def test_a_listener_hears_of_drafts_and_of_records_of_its_section(settings
             assert (event.section_id, str(event.client_id), event.recorded_seq) == (SECTION, tab.client_id, 1)
             assert await elsewhere.get(0.05) is None
         finally:
+            await hub.close()
+
+
+async def test_who_is_told_that_the_stream_is_open_misses_nothing_of_what_happens_then(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await make_school(settings.database_url)
+    async with api_process(settings) as process:
+        tab = Tab(process)
+        await tab.save(tab.edit(STUDENTS[0], "17.5"))  # whoever saves is connected
+        is_free, connect = asyncio.Event(), Address.open
+
+        async def connect_when_free(address: Address, protocol: JournalProtocol) -> None:
+            await is_free.wait()
+            await connect(address, protocol)
+
+        monkeypatch.setattr(Address, "open", connect_when_free)
+        hub = EventHub(process.topology)
+        listener, late = hub.listen([SECTION]), hub.listen([SECTION])
+        try:
+            await late.subscribed(0)
+            opening = asyncio.create_task(listener.subscribed(60))
+            await tab.save(tab.edit(STUDENTS[1], "4"))  # nobody hears of it
+            assert not opening.done()
+            is_free.set()
+            await opening
+            await tab.save(tab.edit(STUDENTS[2], "18"))
+            assert isinstance(await late.get(60), Missed)
+            for one in (listener, late):
+                event = await one.get(60)
+                assert isinstance(event, Drafted)
+                assert [CELL.unpack(cell) for cell, _ in event.heads] == [(1, QUIZ, STUDENTS[2])]
+        finally:
+            is_free.set()
             await hub.close()
 
 
