@@ -7,7 +7,15 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.school import PASSWORD
-from tests.web.laptop import opened, press_sign_in, sign_in_by_form, type_down, until_kept, wait_for_worker
+from tests.web.laptop import (
+    opened,
+    press_sign_in,
+    sign_in_by_form,
+    type_down,
+    until_kept,
+    until_page,
+    wait_for_worker,
+)
 from tests.web.sizes import sized
 from tests.world import fetch
 
@@ -116,6 +124,34 @@ async def test_seventy_two_hours_without_the_name_of_the_service(
         service.settings, "SELECT value ->> 'score' AS score FROM cell WHERE section_id = $1", school.section
     )
     assert sorted(row["score"] for row in rows) == ["4", "5", "6", "7", "8", "9"]
+
+
+KEPT_PERSON = "async () => (await (await caches.match('/app/signed_in'))?.json())?.name ?? null"
+
+
+async def test_who_is_signed_in_is_known_to_a_browser_that_was_killed_before_it_remembered_it(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page(f"/app/sections/{school.section}")
+    await expect(page.get_by_role("grid")).to_be_visible()
+    await wait_for_worker(page)
+    await until_page(page, KEPT_PERSON)
+    service.stop()
+    await type_down(page, 2, 5)
+    await expect(page.locator(".status")).to_contain_text("2 changes are on this computer")
+    await page.evaluate("localStorage.clear()")
+    await page.reload()
+    await expect(page.locator(".status")).to_contain_text("2 changes are on this computer")
+    await expect(page.get_by_role("grid")).to_be_visible()
+    # It is nobody any more who has signed out, though the service could not be told.
+    await page.goto("/app/")
+    await page.get_by_role("button", name="Sign out").click()
+    await page.get_by_role("button", name="Sign out anyway").click()
+    await expect(page.get_by_label("User name")).to_be_visible()
+    assert await page.evaluate(KEPT_PERSON) is None
+    await page.evaluate("localStorage.clear()")
+    await page.reload()
+    await expect(page.get_by_label("User name")).to_be_visible()
 
 
 async def test_a_sign_in_that_ends_is_asked_for_over_the_page_and_what_was_typed_goes_on(

@@ -25,9 +25,11 @@ export type SignInReason = "nobody" | "ended" | "signed_out" | "other_person";
 /** The server did not answer: no network, no name, or not in time. */
 export class Unreachable extends Error {}
 
-const SIGNED_IN = "inkfast.signed_in";
+export const SIGNED_IN = "inkfast.signed_in";
+/** Where the same is in the cache of this name: Firefox has what it remembers on its disk only seconds later, and a cache at once. */
+const SIGNED_IN_ADDRESS = "/app/signed_in";
 /** Somebody signed out while the server could not be told: it is told before anything else is asked. */
-const SIGN_OUT_DUE = "inkfast.sign_out_due";
+export const SIGN_OUT_DUE = "inkfast.sign_out_due";
 export const SESSION = "/api/v1/session";
 const ANSWER_MS_MAX = 15_000;
 /** An answer that set a new login cookie may have got lost: asking again within its minute is understood. Then ever slower. */
@@ -49,7 +51,7 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
 const waiting: ((person: Person) => void)[] = [];
 
-function parsed(text: string | null): Person | null {
+function parsed(text: string | null | undefined): Person | null {
   try {
     const found: unknown = JSON.parse(text ?? "null");
     return found !== null && typeof (found as Person).user_id === "number" ? (found as Person) : null;
@@ -150,7 +152,7 @@ async function renewOnce(): Promise<void> {
 
 function again(wait_ms: number): void {
   clearTimeout(timer);
-  if (person.value === null) need("nobody");
+  if (person.value === null) void lookInCache();
   const pause_ms = Math.min(RENEW_AGAIN_MS * 2 ** failures, RENEW_AGAIN_MS_MAX);
   failures += 1;
   timer = setTimeout(() => void renew(), Math.max(wait_ms, pause_ms * (0.5 + Math.random())));
@@ -163,12 +165,32 @@ function need(why: SignInReason): void {
   if (why !== "ended" || signInNeeded.value === null) signInNeeded.value = why;
 }
 
+/** Nobody is remembered, and nobody answers: the cache may know who it was. */
+async function lookInCache(): Promise<void> {
+  const kept = await inCache((cache) => cache.match(SIGNED_IN_ADDRESS));
+  const who = isSignOutDue() ? null : parsed(await kept?.text());
+  if (person.value !== null) return;
+  if (who === null) need("nobody");
+  else take(who);
+}
+
+/** Where there is no cache, no page opens without a network either. */
+async function inCache<T>(work: (cache: Cache) => Promise<T>): Promise<T | undefined> {
+  try {
+    return await work(await caches.open(SIGNED_IN));
+  } catch {
+    return undefined;
+  }
+}
+
 /** Somebody is signed in. If it is not whom this page works for, the page is not theirs. */
 export function take(who: Person): void {
   const mine = person.value;
   failures = 0;
   remember(SIGN_OUT_DUE, null);
-  remember(SIGNED_IN, JSON.stringify(who));
+  const text = JSON.stringify(who);
+  remember(SIGNED_IN, text);
+  void inCache((cache) => cache.put(SIGNED_IN_ADDRESS, new Response(text)));
   if (mine !== null && mine.user_id !== who.user_id) {
     otherPerson.value = who;
     need("other_person");
@@ -179,14 +201,6 @@ export function take(who: Person): void {
   signInNeeded.value = null;
   plan(who);
   for (const resolve of waiting.splice(0)) resolve(who);
-}
-
-/** Nobody is signed in here from now on; the server is to be told. */
-export function forgetPerson(): void {
-  clearTimeout(timer);
-  remember(SIGN_OUT_DUE, "yes");
-  remember(SIGNED_IN, null);
-  person.value = null;
 }
 
 export const isSignOutDue = (): boolean => remembered(SIGN_OUT_DUE) !== null;

@@ -2,7 +2,8 @@
 import { noteLeftWork } from "./left_work.ts";
 import { nowhereLock } from "./nowhere.ts";
 import { openPageStore } from "./outbox.ts";
-import { forgetPerson, isSignOutDue, person, signInNeeded, tellSignOut } from "./session.ts";
+import { remember } from "./remembered.ts";
+import { SIGNED_IN, SIGN_OUT_DUE, isSignOutDue, person, signInNeeded, tellSignOut } from "./session.ts";
 import { forgetSnapshots } from "./snapshots.ts";
 
 /**
@@ -42,17 +43,20 @@ export async function signOut(): Promise<boolean> {
   await outbox.close();
   if (who !== null) noteLeftWork({ user_id: who.user_id, name: who.name, n });
   const isKnown = endSession(); // the other tabs hear of it before the disk is cleared
+  await globalThis.caches?.delete(SIGNED_IN).catch(() => undefined);
   await snapshots.close();
   if (who !== null) await forgetSnapshots(who.user_id);
   return isKnown;
 }
 
 /**
- * End the sign-in, here and at the server. True if the server knows. Its cookies cannot be taken away from here: until it answers,
- * this browser remembers that it has to be told.
+ * Nobody is signed in from now on, here and at the server. True if the server knows. Its cookies cannot be taken away from here:
+ * until it answers, this browser remembers that it has to be told.
  */
 async function endSession(): Promise<boolean> {
-  forgetPerson();
+  remember(SIGN_OUT_DUE, "yes");
+  remember(SIGNED_IN, null);
+  person.value = null;
   try {
     await tellSignOut();
   } catch {
