@@ -85,7 +85,6 @@ async def settings(spare_database_url: str, redis_url: str, cache: redis.Redis, 
         redis_url=redis_url,
         secret_key=SECRET_KEY,
         snapshot_cache_url=cache_server.url,
-        database_acquire_ms_max=500,
     )
 
 
