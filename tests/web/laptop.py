@@ -133,7 +133,8 @@ async def send_at_once(page: Page) -> None:
 async def refused(page: Page, address: str, *, wait_s: int = 1) -> AsyncIterator[None]:
     """The first request to this address inside is refused, as by a service that has more to do than it can.
 
-    The next ones wait until the block ends: however slow a test is, it sees what the page says meanwhile.
+    The next ones wait until the block ends: however slow a test is, it sees what the page says meanwhile. Who listens
+    stays, as below.
     """
     is_over, asked = asyncio.Event(), itertools.count()
     headers, problem = {"Retry-After": str(wait_s)}, '{"code": "overloaded", "status": 503}'
@@ -150,7 +151,6 @@ async def refused(page: Page, address: str, *, wait_s: int = 1) -> AsyncIterator
         yield
     finally:
         is_over.set()
-        await page.unroute(address, refuse)
 
 
 @asynccontextmanager
