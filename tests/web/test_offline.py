@@ -135,6 +135,7 @@ async def test_who_is_signed_in_is_known_to_a_browser_that_was_killed_before_it_
     page = await open_page(f"/app/sections/{school.section}")
     await expect(page.get_by_role("grid")).to_be_visible()
     await wait_for_worker(page)
+    await until_kept(page, school)
     await until_page(page, KEPT_PERSON)
     service.stop()
     await type_down(page, 2, 5)
