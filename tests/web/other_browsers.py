@@ -216,6 +216,7 @@ async def test_a_block_is_pasted_from_another_page_and_copied_on(teacher: Teache
 async def test_the_roll_is_taken(teacher: Teacher, window: OtherBrowser) -> None:
     await teacher.open(f"{teacher.section}/attendance", ".student")
     await window.click(".student input[value=unexcused_absence]")
+    await window.until_there(".foot .last")  # what was just done takes room, and the button its place
     await window.click(".take")
     await window.until_said(".roll-state", "You took the roll")
     await window.run(SEND)
