@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.web.laptop import send_at_once
+from tests.web.laptop import hold_first_save, send_at_once
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -150,6 +150,14 @@ class GradePage:
 async def open_grades(open_page: OpenPage, service: Service, school: GradebookSchool, **window: Any) -> GradePage:
     """Open the gradebook of the school's section."""
     page = await open_page(f"/app/sections/{school.section}", **window)
+    return await GradePage(page, service, school).ready()
+
+
+async def open_patient_grades(open_page: OpenPage, service: Service, school: GradebookSchool) -> GradePage:
+    """Open the gradebook, which sends nothing before `send_at_once`: what is typed on in a cell is one edit with it."""
+    page = await open_page("/app/compatibility")
+    await hold_first_save(page, school.section, 600_000)
+    await page.goto(f"/app/sections/{school.section}")
     return await GradePage(page, service, school).ready()
 
 

@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any
 from playwright.async_api import expect
 
 from tests.web.conftest import PHONE
-from tests.web.grade_page import COMMENT, LINE_ITEM, GradePage, open_grades, open_grades_with_clock
+from tests.web.grade_page import (
+    COMMENT,
+    LINE_ITEM,
+    GradePage,
+    open_grades,
+    open_grades_with_clock,
+    open_patient_grades,
+)
 from tests.web.laptop import pause_clock, until_page, wait_for_worker
 from tests.web.sizes import SMALL
 
@@ -145,7 +152,7 @@ async def test_a_phone_begins_with_one_column(
 async def test_a_comment_is_kept_as_it_is_typed_and_has_a_history(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    grades = await open_grades(open_page, service, school)
+    grades = await open_patient_grades(open_page, service, school)
     page = grades.page
     cell = (school.columns[0], school.students[1])
     await grades.go("Baker, Tanisha", "Homework 1")

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import LINE_ITEM, GradePage, open_grades, open_grades_with_clock
-from tests.web.laptop import answered, held_saves, judge_saves, pause_clock
+from tests.web.grade_page import LINE_ITEM, GradePage, open_grades, open_grades_with_clock, open_patient_grades
+from tests.web.laptop import answered, held_saves, judge_saves, pause_clock, send_at_once
 from tests.world import fetch
 
 if TYPE_CHECKING:
@@ -161,7 +161,7 @@ async def test_what_is_refused_stays_with_its_value_until_it_is_mended(
 async def test_an_edit_that_was_drafted_and_refused_later_comes_back_as_a_card(
     open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
 ) -> None:
-    grades = await open_grades(open_page, service, school)
+    grades = await open_patient_grades(open_page, service, school)
     verdicts: list[dict[str, Any]] = [
         {"outcome": "rejected", "code": "score_out_of_range", "params": {"min": "0", "max": "20"}},
         {"outcome": "quarantined", "code": "enrollment_ended"},
@@ -180,6 +180,8 @@ async def test_an_edit_that_was_drafted_and_refused_later_comes_back_as_a_card(
     await judge_saves(grades.page, judge_later)
     await grades.go("Alvarez, Mateo", QUIZ)
     await grades.type("18", "19")
+    await expect(grades.status).to_contain_text("2 changes")
+    await send_at_once(grades.page)
     await expect(grades.button("Needs attention (2)")).to_be_visible(timeout=60_000)
     await grades.expect_shown("Alvarez, Mateo", QUIZ, "18")
     await grades.button("Needs attention (2)").click()
