@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.grade_page import COMMENT, GradePage, open_grades
-from tests.web.laptop import held_saves, hold_first_save, refused, sign_in_by_form
+from tests.web.laptop import held_saves, hold_first_save, refused, sign_in_by_form, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -223,6 +223,7 @@ async def test_paper_has_everybody_in_words_and_says_what_is_not_sent(
 ) -> None:
     grades = await open_grades(open_page, service, school)
     page = grades.page
+    await wait_for_worker(page)  # which has the words of trouble
     await page.context.set_offline(offline=True)
     await grades.enter("Baker, Tanisha", "Quiz 2", "13 la")
     await expect(page.locator(".grid-active, td").locator("visible=true").first).to_be_visible()
