@@ -15,7 +15,7 @@ from playwright.async_api import async_playwright, expect
 
 from app.settings import Settings
 from ops.environment import environment
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, SILENCE_MS_MAX
 from tests.until import until
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ class Service:
             public_url=self.url,
             save_window_ms=save_window_ms,
             flush_linger_ms=flush_linger_ms,
+            journal_silence_ms_max=SILENCE_MS_MAX,
         )
         self._api: subprocess.Popen[bytes] | None = None
         self._flusher: subprocess.Popen[bytes] | None = None
@@ -119,6 +120,7 @@ class Service:
                 "INKFAST_PUBLIC_URL": self.url,
                 "INKFAST_SAVE_WINDOW_MS": str(self.settings.save_window_ms),
                 "INKFAST_FLUSH_LINGER_MS": str(self.settings.flush_linger_ms),
+                "INKFAST_JOURNAL_SILENCE_MS_MAX": str(self.settings.journal_silence_ms_max),
             },
             stderr=subprocess.DEVNULL,
         )

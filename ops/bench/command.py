@@ -173,8 +173,8 @@ def bench(**options: object) -> None:
     if wanted.what == "servers":
         compare_servers(wanted.rounds, wanted.seconds, wanted.folder, click.echo)
         return
-    if wanted.what == "steady":
-        _steady(wanted)
+    if wanted.before is not None:  # steady needs it, and nothing else heeds it
+        _steady(wanted, wanted.before)
         return
     if wanted.what == "cost":
         _cost(wanted, runs_on)
@@ -230,11 +230,10 @@ def _check(wanted: Wanted) -> None:
             raise click.UsageError(f"--out {wanted.out}: {error.strerror}") from error
 
 
-def _steady(wanted: Wanted) -> None:
-    assert wanted.before is not None  # noqa: S101 -- _check
+def _steady(wanted: Wanted, before: Path) -> None:
     load = SteadyLoad(wanted.rate or STEADY_EDITS_PER_S, wanted.seconds, wanted.connections[0], _late_share_max(wanted))
     risen = compare_steady(
-        wanted.before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo
+        before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo
     )
     if risen and not wanted.short:
         raise BenchError(f"more than {RISE_MAX:g} times the CPU of before: {', '.join(risen)}")

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Self
 from loadtests.rehearsal.profiles import PROFILES, STREAMING
 from ops.audit.checks import audit_stores
 from ops.audit.command import lines_of
+from ops.endings import NothingDoneError, ends_as
 from ops.environment import environment
 from ops.processes import ServerError
 from ops.rehearse.faults import Breaker, FaultAt, not_under_load
@@ -214,9 +215,11 @@ def audit_target(target: Target, ledgers: Sequence[Path], processes: int, say: C
 
     began = time.monotonic()
     try:
-        report = asyncio.run(audit_stores(target.settings, ledgers, REST_S_MAX, say, also))
-    except Exception as error:  # noqa: BLE001 -- a mistake in here must not take the report of an hour with it, nor pass: invalid
-        return Audited(None, str(error) or type(error).__name__, time.monotonic() - began, nothing)
+        # Neither a mistake in here nor an interrupt takes the report of an hour with it: nobody has looked, it says.
+        with ends_as(NothingDoneError):
+            report = asyncio.run(audit_stores(target.settings, ledgers, REST_S_MAX, say, also))
+    except NothingDoneError as error:
+        return Audited(None, error.message, time.monotonic() - began, nothing)
     return Audited(report, "", time.monotonic() - began, ages, lines_of(report))
 
 

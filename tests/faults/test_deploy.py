@@ -63,8 +63,8 @@ def test_the_next_release_is_deployed_under_load_and_fails_no_save_and_loses_not
     assert report.counts["acknowledged"] > 100
     refused = typists.figures()["refused"]
     # A connection that was idle when its process ended may be met by the next request; that is sent again. No answer
-    # from the service was the refusal of a save; readings give way where the machine has too much to do.
-    assert set(refused) <= {"no answer", "503 read"}, refused
+    # from the service was a refusal.
+    assert set(refused) <= {"no answer"}, refused
 
 
 def test_the_former_release_can_be_put_back(tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ import ops.rehearse.run as run_module
 from loadtests.rehearsal.engine import IDLE_S_MAX
 from loadtests.rehearsal.figures import Second
 from loadtests.rehearsal.profiles import PROFILES
+from ops.processes import ServerError
 from ops.rehearse.charts import Band, Chart, Line, draw, nice_ceiling, short, thin
 from ops.rehearse.command import rehearse
 from ops.rehearse.faults import FAULTS, FaultAt, FaultMark, not_under_load, parse_fault, seconds_of
@@ -207,7 +208,7 @@ def test_what_is_stacked_is_all_there_at_every_moment_that_is_drawn() -> None:
 
 
 def suite_of(run: dict[str, Any]) -> ET.Element:
-    return ET.fromstring(junit_of(run))  # noqa: S314 -- written by the line itself, not by somebody else
+    return ET.fromstring(junit_of(run))  # noqa: S314 -- which warns of XML by others; this is made here and now
 
 
 def test_junit_has_a_case_for_each_thing_and_fails_what_failed() -> None:
@@ -259,15 +260,23 @@ def test_processes_end_in_different_seconds_and_each_ones_last_word_counts(tmp_p
     assert (series.unrecorded, series.ended) == (3, {1})
 
 
+@pytest.mark.parametrize(
+    ("error", "why_not"),
+    [
+        (ServerError("the journal is gone"), "the journal is gone"),
+        (RuntimeError("an entry"), "the command itself failed: RuntimeError an entry"),
+        (KeyboardInterrupt(), "it was interrupted, and what it had started is stopped"),
+    ],
+)
 def test_what_stops_the_audit_makes_the_run_invalid_whatever_it_is(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    error: BaseException, why_not: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     async def stopped(*_: object) -> None:
-        raise RuntimeError("an entry that nobody can read")
+        raise error
 
     monkeypatch.setattr(run_module, "audit_stores", stopped)
     settings: Any = object()
     target = Target("http://127.0.0.1:1", settings, dict)
     audited = audit_target(target, [tmp_path / "a"], 1, print)
-    assert (audited.report, audited.why_not) == (None, "an entry that nobody can read")
+    assert (audited.report, audited.why_not) == (None, why_not)
     assert "2 processes have left 1 ledgers" in audit_target(target, [tmp_path / "a"], 2, print).why_not

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import datetime as dt
 from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import COMMENT, GradePage, open_grades
-from tests.web.laptop import held_saves, hold_first_save, refused, sign_in_by_form, wait_for_worker
+from tests.web.grade_page import COMMENT, GradePage, open_grades, open_grades_with_clock
+from tests.web.laptop import held_saves, hold_first_save, pause_clock, refused, sign_in_by_form, wait_for_worker
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -247,12 +246,10 @@ async def test_paper_has_everybody_in_words_and_says_what_is_not_sent(
 async def test_paper_has_what_is_still_being_typed(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    page = await open_page("/app/compatibility")
-    await page.clock.install()
-    await page.goto(f"/app/sections/{school.section}")
-    grades = await GradePage(page, service, school).ready()
+    grades = await open_grades_with_clock(open_page, service, school)
+    page = grades.page
     await grades.go("Baker, Tanisha", "Quiz 2")
-    await page.clock.pause_at(dt.datetime.now(dt.UTC) + dt.timedelta(hours=1))  # no pause of the person enters it
+    await pause_clock(page)
     await page.keyboard.type("13 la")
     await page.evaluate("window.dispatchEvent(new Event('beforeprint'))")
     paper = page.locator("#paper")

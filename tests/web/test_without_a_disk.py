@@ -59,6 +59,18 @@ async def _sign_in(page: Page, username: str, form: Locator | None = None) -> No
     await press_sign_in(page, form)
 
 
+async def _sign_in_again(grades: GradePage) -> None:
+    """Sign in over the page, as the person whose page it is."""
+    await grades.page.bring_to_front()
+    await _sign_in(grades.page, grades.school.teacher_name, _form(grades))
+    await expect(_form(grades)).to_have_count(0)
+
+
+async def _expect_alone(grades: GradePage) -> None:
+    """The form says that the one change is in this page, and nowhere else."""
+    await expect(_form(grades)).to_contain_text("1 change of Elena Ruiz is in this page alone. Keep it open")
+
+
 async def _sign_out(grades: GradePage, *, is_told: bool) -> Page:
     """Sign out in another tab, where a person is told of this one's work or is not; return that tab."""
     other = await grades.page.context.new_page()
@@ -94,10 +106,9 @@ async def test_the_form_over_a_page_does_not_say_that_anything_is_on_this_comput
         await grades.page.context.clear_cookies()
         await send_at_once(grades.page)
         await grades.button("Sign in").click()
-        await expect(_form(grades)).to_contain_text("1 change of Elena Ruiz is in this page alone. Keep it open")
+        await _expect_alone(grades)
         await expect(_form(grades)).not_to_contain_text("on this computer")
-        await _sign_in(grades.page, school.teacher_name, _form(grades))
-        await expect(_form(grades)).to_have_count(0)
+        await _sign_in_again(grades)
     await _is_recorded(grades)
 
 
@@ -110,11 +121,9 @@ async def test_what_a_page_alone_has_outlives_a_sign_out_in_another_tab(
         await _sign_out(grades, is_told=True)
         await expect(grades.page.locator(".veil-full")).to_be_visible()
         await expect(_form(grades)).to_contain_text("Elena Ruiz has signed out in another tab.")
-        await expect(_form(grades)).to_contain_text("1 change of Elena Ruiz is in this page alone. Keep it open")
+        await _expect_alone(grades)
         assert await ask_axe(grades.page, "signed out elsewhere, without a disk") == []
-    await grades.page.bring_to_front()
-    await _sign_in(grades.page, school.teacher_name, _form(grades))
-    await expect(_form(grades)).to_have_count(0)
+    await _sign_in_again(grades)
     await grades.expect_shown("Alvarez, Mateo", "Test 1", "71")
     await _is_recorded(grades)
 
@@ -130,7 +139,7 @@ async def test_what_a_page_alone_has_outlives_another_person_and_is_sent_in_nobo
         other = await _sign_out(grades, is_told=True)
         await _sign_in(other, school.co_teacher_name)
         await expect(_form(grades)).to_contain_text("Sam Okafor has signed in on this computer.")
-        await expect(_form(grades)).to_contain_text("1 change of Elena Ruiz is in this page alone. Keep it open")
+        await _expect_alone(grades)
         grades.page.on("request", lambda request: sent.append(request.url))
     # Whoever comes back to the page has everything tried at once: but not now.
     await grades.page.bring_to_front()
@@ -147,9 +156,7 @@ async def test_what_a_page_alone_has_outlives_another_person_and_is_sent_in_nobo
     await asked.dismiss()
     assert [url for url in sent if url.endswith("/edits")] == []
     assert await grades.recorded() == before
-    await grades.page.bring_to_front()
-    await _sign_in(grades.page, school.teacher_name, _form(grades))
-    await expect(_form(grades)).to_have_count(0)
+    await _sign_in_again(grades)
     await _is_recorded(grades)
 
 

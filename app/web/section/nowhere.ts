@@ -3,6 +3,11 @@
  * lock, which ends with the page, however that ends: so it is known in another tab, where somebody wants to sign out.
  */
 
+import type { OutboxStatus } from "@inkfast/outbox";
+
+/** Whether that is so of what an outbox says of itself. */
+export const hasNowhere = ({ storage, oldestUnsent }: OutboxStatus): boolean => storage === "memory" && oldestUnsent !== null;
+
 export const nowhereLock = (user: number): string => `inkfast-nowhere-${user}`;
 
 let letGo: (() => void) | undefined;

@@ -1,7 +1,7 @@
 /** The outbox of this page: opened once, for whom the page works for, and told when a person has signed in again. */
 import { type Outbox, openOutbox } from "@inkfast/outbox";
 import { noteLeftWork } from "./left_work.ts";
-import { holdNowhere } from "./nowhere.ts";
+import { hasNowhere, holdNowhere } from "./nowhere.ts";
 import { outboxStatus } from "./outbox_status.ts";
 import { inTheNameOf, otherPerson, renew, signInNeeded, startSession, unreachableSince } from "./session.ts";
 import { Snapshots } from "./snapshots.ts";
@@ -55,8 +55,7 @@ async function open(): Promise<PageStore> {
   afterChange(() => {
     const why = signInNeeded.value;
     if (wasNeeded && why === null) isClosed ? location.reload() : outbox.signedIn();
-    const { storage, oldestUnsent } = outbox.status();
-    const isNowhere = storage === "memory" && oldestUnsent !== null;
+    const isNowhere = hasNowhere(outbox.status());
     holdNowhere(who.user_id, isNowhere);
     if (!isClosed && !isNowhere && (why === "other_person" || why === "signed_out")) {
       isClosed = true;

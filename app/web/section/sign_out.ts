@@ -1,6 +1,6 @@
 /** Signing out: sections leave this computer, and what is not sent stays, for the one who typed it. */
 import { noteLeftWork } from "./left_work.ts";
-import { nowhereLock } from "./nowhere.ts";
+import { hasNowhere, nowhereLock } from "./nowhere.ts";
 import { openPageStore } from "./outbox.ts";
 import { remember } from "./remembered.ts";
 import { SIGNED_IN, SIGN_OUT_DUE, isSignOutDue, person, signInNeeded, tellSignOut } from "./session.ts";
@@ -20,8 +20,7 @@ export async function unsentChanges(): Promise<number> {
 /** Whether another page of the person has changes that are nowhere else; false where the browser does not tell. */
 export async function isNowhereElsewhere(): Promise<boolean> {
   const { outbox } = await openPageStore();
-  const { storage, oldestUnsent } = outbox.status();
-  const own = storage === "memory" && oldestUnsent !== null ? 1 : 0;
+  const own = hasNowhere(outbox.status()) ? 1 : 0;
   try {
     const { held = [] } = await navigator.locks.query();
     return held.filter(({ name }) => name === nowhereLock(Number(outbox.user))).length > own;

@@ -35,21 +35,26 @@ test("rule 3: what is typed last is sent too, though it is not on disk yet; and 
   assert.deepEqual([server.records.size, tab.outbox.kept(1)], [2, []]);
 });
 
-test("rule 3: without keepalive the beacon carries it, as JSON", async () => {
+/** Hide the page in a browser without keepalive; what its beacon carries. */
+function hideWithoutKeepalive(): Blob[] {
   const sent: Blob[] = [];
-  const tab = await opened();
-  await type(tab, score(1, "1"));
   const real = globalThis.Request;
   Object.defineProperty(globalThis, "Request", { value: class {}, configurable: true });
   Object.assign(navigator, { sendBeacon: (_: string, blob: Blob) => sent.push(blob) });
   world.look("hidden");
   Object.defineProperty(globalThis, "Request", { value: real, configurable: true });
+  return sent;
+}
+
+test("rule 3: without keepalive the beacon carries it, as JSON", async () => {
+  const tab = await opened();
+  await type(tab, score(1, "1"));
+  const sent = hideWithoutKeepalive();
   assert.equal(sent[0]!.type, "application/json");
   assert.deepEqual(scores((JSON.parse(await sent[0]!.text()) as { edits: Sent[] }).edits), ["1"]);
 });
 
 test("while the page gives no headers nothing is sent, by no beacon either; afterwards everything is", async () => {
-  const sent: Blob[] = [];
   let isForbidden = true;
   const headers = (): Record<string, string> => {
     if (isForbidden) throw new Error("not now");
@@ -57,11 +62,7 @@ test("while the page gives no headers nothing is sent, by no beacon either; afte
   };
   const tab = world.open(server.fetch, { headers });
   await type(tab, score(1, "1"));
-  const real = globalThis.Request;
-  Object.defineProperty(globalThis, "Request", { value: class {}, configurable: true });
-  Object.assign(navigator, { sendBeacon: (_: string, blob: Blob) => sent.push(blob) });
-  world.look("hidden");
-  Object.defineProperty(globalThis, "Request", { value: real, configurable: true });
+  const sent = hideWithoutKeepalive();
   world.look("visible");
   await type(tab, score(2, "2"));
   world.look("hidden");
