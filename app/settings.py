@@ -3,12 +3,25 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from urllib.parse import urlsplit
 
 import msgspec
 from msgspec import Meta
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
+
+
+DATABASE_SCHEMES = ("postgresql", "postgres")
+JOURNAL_SCHEMES = (
+    "redis",
+    "rediss",
+    "unix",
+    "redis+cluster",
+    "rediss+cluster",
+    "redis+sentinel",
+    "rediss+sentinel",
+)
 
 
 class SettingsError(ValueError):
@@ -130,7 +143,27 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         settings = cls(**values)
         if len(settings.secret_key) < 32:
             raise SettingsError("INKFAST_SECRET_KEY: needs at least 32 characters")
+        _check_store_url("DATABASE_URL", settings.database_url, DATABASE_SCHEMES)
+        _check_store_url("REDIS_URL", settings.redis_url, JOURNAL_SCHEMES)
+        if settings.snapshot_cache_url:
+            _check_store_url("INKFAST_SNAPSHOT_CACHE_URL", settings.snapshot_cache_url, JOURNAL_SCHEMES)
         return settings
+
+
+def _check_store_url(name: str, url: str, schemes: Collection[str]) -> None:
+    """Raise SettingsError where no store's client could read its address; that is not shown: it may hold a password."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:
+        raise SettingsError(f"{name}: is no address") from None
+    if parts.scheme not in schemes:
+        raise SettingsError(f"{name}: begins with none of {', '.join(f'{scheme}://' for scheme in schemes)}")
+    for host in parts.netloc.rpartition("@")[2].split(","):
+        port = host.rpartition("]")[2].partition(":")[2]
+        if port and not (port.isascii() and port.isdecimal() and 0 < int(port) < 65_536):
+            raise SettingsError(
+                f"{name}: a port is no number from 1 to 65535 (in a password, / # ? @ are written %2F %23 %3F %40)"
+            )
 
 
 def env_name(field: str) -> str:
