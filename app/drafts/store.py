@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.drafts.codec import Head, unpack_head
+from app.drafts.codec import PROVISIONAL, Entry, Head, UnknownFormatError, unpack_entry, unpack_head
 from app.drafts.connection import Reply, ReplyError, pack_command
 from app.drafts.doctor import CLOSED_BYTES
 from app.drafts.keys import (
@@ -24,22 +25,25 @@ from app.drafts.topology import DRAIN, EVICT, Node, Topology
 from app.errors import JournalUnavailableError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Collection, Iterable, Mapping, Sequence
 
 UNBOUND = ""  # in the place of an incarnation: what is recorded of this partition is not known to be true any more
 DRAINS_PER_CALL_MAX = 100  # a script blocks the server: 100 entries are about 5 ms
 SCAN_COUNT = 500
+PENDING_ENTRIES_MAX = 1_000  # of a partition: what comes behind is left to the flusher
 
 
 class SectionDrafts(NamedTuple):
     """A section in the journal: heads by cell (codec.CELL), and how many of its edits are un-recorded.
 
+    `unjudged`: those of them that stand in no cell, as PostgreSQL has yet to say whether they do.
     `incarnation`: the database of which recorded heads are copies; UNBOUND while they are dropped, None if unknown.
     """
 
     heads: dict[bytes, Head]
     unrecorded: int
     incarnation: str | None = None
+    unjudged: frozenset[bytes] = frozenset()
 
 
 class StreamEntry(NamedTuple):
@@ -74,13 +78,17 @@ class DraftStore:
         )
         heads: dict[bytes, Head] = {}
         unrecorded = 0
+        unjudged = []
         for i in range(0, len(fields), 2):
             letter = fields[i][:1]
             if letter == b"h":
                 heads[fields[i][1:]] = unpack_head(fields[i + 1])
             elif letter == b"u":
                 unrecorded += 1
-        return SectionDrafts(heads, unrecorded, bound.split(b":", 1)[0].decode() if bound is not None else None)
+                if fields[i + 1][0] == PROVISIONAL:
+                    unjudged.append(fields[i][1:])
+        incarnation = bound.split(b":", 1)[0].decode() if bound is not None else None
+        return SectionDrafts(heads, unrecorded, incarnation, frozenset(unjudged))
 
     async def read_heads(self, section_id: int, cells: Sequence[bytes]) -> dict[bytes, Head]:
         """Return the heads of some cells, where the journal has them."""
@@ -114,6 +122,25 @@ class DraftStore:
             for (partition, _), reply in zip(calls, replies, strict=True)
             for stream_id, fields in reply
         ]
+
+    async def read_pending(self, sections: Collection[int]) -> list[Entry]:
+        """Return un-recorded entries of these sections, as far as they are among the oldest of their partitions.
+
+        What is damaged is left out, and what comes after an entry that only a newer release can read.
+        """
+        partitions = {partition_of(section_id) for section_id in sections}
+        entries: list[Entry] = []
+        held: set[int] = set()
+        for raw in await self.read_entries(partitions, PENDING_ENTRIES_MAX):
+            with contextlib.suppress(ValueError):  # damaged: the flusher sets it aside
+                try:
+                    entry = unpack_entry(raw.stream_id, raw.raw)
+                except UnknownFormatError:
+                    held.add(raw.partition)  # nothing behind it may pass
+                    continue
+                if entry.section_id in sections and raw.partition not in held:
+                    entries.append(entry)
+        return entries
 
     async def lengths(self, partitions: Sequence[int]) -> list[int]:
         """Return how many un-recorded entries each of these partitions holds."""

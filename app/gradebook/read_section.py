@@ -1,5 +1,7 @@
 """What a teacher sees: recorded cells with the drafts laid over them, so that reads see one's own writes.
 
+Drafts are in the journal, or wait in PostgreSQL for one that is there (parked).
+
 Order matters: the journal is read first, then PostgreSQL. The other way round, an edit that is recorded and drained
 between the two reads would be in neither. At equal versions PostgreSQL wins. While it is away, the section as it was
 kept last takes its place (app/gradebook/cached_sections.py), and the answer says from when that is.
@@ -27,17 +29,18 @@ from app.errors import (
 from app.gradebook.cell_history import drafted_row, history_row
 from app.gradebook.context import dashed, head_of_row, rfc3339
 from app.gradebook.database_history import DatabaseHistory
-from app.gradebook.recorded_section import read_facts, read_recorded
+from app.gradebook.recorded_section import read_facts, read_parked, read_recorded
 from app.gradebook.rules import drafted_line_items, today_in
-from app.gradebook.shown_cells import Cells, columns_of, lay_over
+from app.gradebook.shown_cells import Cells, columns_of, lay_over, with_waiting
 from app.model.kinds import KIND_OF_NAME, Kind
 from app.records import edits as records
 from app.records import sections
 from app.records.accounts import read_section_access
 from app.records.opening import list_taught_sections
+from app.records.parked import WaitingEdit
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Collection, Sequence
 
     from app.drafts.codec import Head
     from app.drafts.store import DraftStore
@@ -134,7 +137,7 @@ class ReadSection:
         journal is away, what is recorded is shown alone.
         """
         as_of_ms = _now_ms()
-        drafts = await self._drafts(section_id)
+        drafts, unjudged, journal_is_away = await self._drafts(section_id)
         heads, cached = drafts.heads, self._cached
         try:
             async with self._a_look():
@@ -143,10 +146,13 @@ class ReadSection:
             if cached is None or (kept := await self._find_kept(cached, grant, section_id)) is None:
                 raise _away(error) from None
             if not self._history.is_past(kept.incarnation, drafts.incarnation):
+                heads = with_waiting(heads, kept.rows, unjudged, records_are_away=True)
                 return self._show(kept, heads, columns, records_are_away=True)
             # PostgreSQL was restored, and is there, or was a moment ago: it alone can say what stands now.
             recorded = await self._read(grant, section_id, as_of_ms, heads, columns)
         self._history.heard(recorded.incarnation)
+        waiting = [*recorded.parked, *unjudged]
+        heads = with_waiting(heads, recorded.rows, waiting, journal_is_away=journal_is_away)
         if cached is not None and columns is None:
             cached.keep(recorded)
         if self._rules is not None:
@@ -223,23 +229,40 @@ class ReadSection:
             next_save_ms=self._window_ms if self._ladder is None else self._ladder.save_window_ms,
         )
 
-    async def _drafts(self, section_id: int) -> SectionDrafts:
+    async def _drafts(self, section_id: int) -> tuple[SectionDrafts, list[WaitingEdit], bool]:
+        """Return what the journal has of a section, what is unjudged, and whether the journal is away: then nothing."""
         try:
-            return await self._store.read_section(section_id)
+            drafts = await self._store.read_section(section_id)
+            return drafts, await self._unjudged(section_id, drafts.unjudged), False
         except JournalUnavailableError:
-            return SectionDrafts({}, 0)
+            return SectionDrafts({}, 0), [], True
+
+    async def _unjudged(self, section_id: int, edit_ids: Collection[bytes]) -> list[WaitingEdit]:
+        """Return these edits of the journal's, in its order, as far as they are among the oldest that it holds."""
+        if not edit_ids:
+            return []
+        return [
+            WaitingEdit(CELL.unpack(e.cell), e.edit_id, e.base, entry.user_id, e.entered_ms, e.value.decode())
+            for entry in await self._store.read_pending([section_id])
+            for e in entry.edits
+            if e.edit_id in edit_ids
+        ]
 
     async def read_columns(self, section_id: int, columns: Sequence[tuple[int, int]]) -> dict[bytes, Head]:
         """Return the heads of some columns (kind, item), drafts over records: for who may see them already.
 
         While a store is away, what the other one has is returned, and nothing while both are.
         """
-        heads = _of_columns((await self._drafts(section_id)).heads, columns)
+        drafts, unjudged, journal_is_away = await self._drafts(section_id)
+        heads = _of_columns(drafts.heads, columns)
         try:
             async with self._pool.acquire() as connection:
+                parked = await read_parked(connection, section_id)
                 rows = await records.read_columns(connection, section_id, columns)
         except (RecordsUnavailableError, OverloadedError):
             return heads
+        waiting = [*parked, *unjudged]
+        heads = _of_columns(with_waiting(heads, rows, waiting, journal_is_away=journal_is_away), columns)
         shown, drafted = lay_over(heads, rows)
         recorded = {CELL.pack(*row[:3]): head_of_row(row) for row in shown if row[:3] not in drafted}
         return recorded | {cell: heads[cell] for cell in (CELL.pack(*place) for place in drafted)}

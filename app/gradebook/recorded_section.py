@@ -10,6 +10,7 @@ from app.model.kinds import NAME_OF_KIND
 from app.records import edits as records
 from app.records import sections
 from app.records.opening import open_section
+from app.records.parked import WaitingEdit, read_parked_edits
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -36,6 +37,7 @@ class RecordedSection(NamedTuple):
     names: dict[int, str]  # of authors
     teachers: dict[int, str] = NO_TEACHERS  # who teaches it, the one in charge first; only where it is to be kept
     incarnation: str = ""  # of the database that said so; without it, nobody knows
+    parked: Sequence[WaitingEdit] = ()  # what waits for its base; not kept, as it may have been judged since
 
 
 async def read_recorded(
@@ -52,7 +54,11 @@ async def read_recorded(
     Reserves ids for columns to be made, where few are left. `heads` are the journal's, for the names of their authors.
     """
     authors = {head.author_id for head in heads.values() if head.is_drafted}
-    rows = [] if columns is None else await records.read_columns(connection, section_id, columns)
+    rows: list[records.FullHeadRow] = []
+    parked: Sequence[WaitingEdit] = ()
+    if columns is not None:
+        parked = await read_parked(connection, section_id)  # first: what is judged between the two is in both
+        rows = await records.read_columns(connection, section_id, columns)
     authors |= {row.author_id for row in rows}
     found = await open_section(
         connection, section_id, sorted(authors), with_cells=columns is None, with_teachers=with_teachers
@@ -73,7 +79,16 @@ async def read_recorded(
         found.names,
         found.teachers,
         found.incarnation,
+        found.parked if columns is None else parked,
     )
+
+
+async def read_parked(connection: Connection, section_id: int) -> list[WaitingEdit]:
+    """Return what waits in a section for the edit that it is based on, oldest first."""
+    return [
+        WaitingEdit((e.kind, e.item, e.student_id), e.edit_id, e.base, e.author_id, e.entered_ms, e.value)
+        for e in await read_parked_edits(connection, [section_id])
+    ]
 
 
 async def read_facts(connection: Connection, section_id: int) -> Row:

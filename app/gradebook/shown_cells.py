@@ -1,4 +1,4 @@
-"""Cells as a reader is shown them: recorded ones with the journal's heads laid over, as columns of equal length."""
+"""Cells as a reader is shown them: recorded ones with what is drafted laid over, as columns of equal length."""
 
 from __future__ import annotations
 
@@ -6,15 +6,16 @@ from typing import TYPE_CHECKING
 
 from msgspec import Raw, Struct
 
-from app.drafts.codec import CELL
+from app.drafts.codec import CELL, Head
 from app.gradebook.context import dashed, rfc3339
+from app.model.chain import NO_ID
 from app.model.kinds import NAME_OF_KIND
 from app.records.edits import FullHeadRow
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
-    from app.drafts.codec import Head
+    from app.records.parked import WaitingEdit
 
 CellPlace = tuple[int, int, int]  # kind, item, student
 
@@ -53,6 +54,45 @@ def lay_over(
             if head.is_drafted:
                 drafted.add(place)
     return sorted(stands.values()), drafted
+
+
+def with_waiting(
+    heads: dict[bytes, Head],
+    rows: Sequence[FullHeadRow],
+    waiting: Sequence[WaitingEdit],
+    *,
+    journal_is_away: bool = False,
+    records_are_away: bool = False,
+) -> dict[bytes, Head]:
+    """Return the journal's heads, and on top of them the edits that nobody has judged yet: for PostgreSQL to do so.
+
+    Whoever typed one was told that it is held, and what she is shown is what her next edit of the cell is based on: a
+    waiting edit stands where its base does. While the journal is away, that may be hidden in it: then the edit stands
+    unless what is recorded was typed later. `waiting`: in the order in which they will be judged.
+    """
+    if not waiting:
+        return heads
+    heads = dict(heads)
+    shown = {row[:3]: row for row in lay_over(heads, rows, records_are_away=records_are_away)[0]}
+    ids = {edit.edit_id for edit in waiting}
+    first_on: dict[tuple[CellPlace, bytes], WaitingEdit] = {}
+    for edit in waiting:
+        first_on.setdefault((edit.cell, edit.base), edit)
+
+    def climb(cell: CellPlace, stands: bytes) -> None:
+        while (edit := first_on.pop((cell, stands), None)) is not None:
+            stands = edit.edit_id
+            value = (edit.value or "null").encode()
+            head = Head(0, stands, edit.author_id, edit.entered_ms, value, is_drafted=True, is_provisional=True)
+            heads[CELL.pack(*cell)] = head
+
+    for cell in dict.fromkeys(edit.cell for edit in waiting):
+        climb(cell, shown[cell].edit_id if cell in shown else NO_ID)
+    for edit in list(first_on.values()) if journal_is_away else ():
+        recorded = shown.get(edit.cell)
+        if edit.base not in ids and (recorded is None or recorded.entered_ms <= edit.entered_ms):
+            climb(edit.cell, edit.base)
+    return heads
 
 
 def row_of_head(place: CellPlace, head: Head) -> FullHeadRow:

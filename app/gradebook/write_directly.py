@@ -8,11 +8,9 @@ its transaction goes on, since a COMMIT is never interrupted.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.drafts.codec import UnknownFormatError, unpack_entry
 from app.drafts.events import publish_direct
 from app.drafts.keys import partition_of
 from app.errors import InkfastError, JournalUnavailableError, OverloadedError, RecordsUnavailableError
@@ -30,7 +28,6 @@ if TYPE_CHECKING:
     from app.settings import Settings
 
 BATCH_EDITS_MAX = 500
-PENDING_ENTRIES_MAX = 1_000  # of a partition: more is left to the flusher, and what is based on it is parked
 PENDING_S_MAX = 0.25
 AWAY_S = 0.5  # how long PostgreSQL is taken for away after it was found so
 SECTIONS_KEPT_MAX = 100_000
@@ -181,28 +178,16 @@ class WriteDirectly:
 
     async def _pending(self, saves: Sequence[DirectSave]) -> list[Entry]:
         """Return what the journal holds of these sections and is not recorded, as far as it can be read at once."""
+        node = self._store.topology.node
         sections = {save.entry.section_id for save in saves if save.entry.edits}
-        partitions = {partition_of(s) for s in sections}
-        readable = [p for p in partitions if self._store.topology.node(p).opened() is not None]
+        readable = {section_id for section_id in sections if node(partition_of(section_id)).opened() is not None}
         if not readable:
             return []
         try:
             async with asyncio.timeout(PENDING_S_MAX):
-                found = await self._store.read_entries(readable, PENDING_ENTRIES_MAX)
+                return await self._store.read_pending(readable)
         except (JournalUnavailableError, TimeoutError):
             return []
-        entries: list[Entry] = []
-        held: set[int] = set()
-        for raw in found:
-            with contextlib.suppress(ValueError):  # damaged: the flusher sets it aside
-                try:
-                    entry = unpack_entry(raw.stream_id, raw.raw)
-                except UnknownFormatError:
-                    held.add(raw.partition)  # nothing behind it may pass
-                    continue
-                if entry.section_id in sections and raw.partition not in held:
-                    entries.append(entry)
-        return entries
 
 
 def _says_away(error: Exception) -> bool:

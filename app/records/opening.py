@@ -6,11 +6,14 @@ Nine small questions took five times as long, most of it for planning and for th
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
+from uuid import UUID
 
 import msgspec
 from msgspec import Raw, Struct
 
+from app.records.binary_copy import NO_ID
 from app.records.edits import FullHeadRow
+from app.records.parked import WaitingEdit
 from app.records.statements import load
 
 if TYPE_CHECKING:
@@ -51,6 +54,8 @@ class ConflictRow(Struct):
 
 
 _decode_conflicts = msgspec.json.Decoder(list[ConflictRow]).decode
+_Parked = tuple[tuple[int, int, int], UUID, UUID | None, int, int, str | None]
+_decode_parked = msgspec.json.Decoder(list[_Parked]).decode
 
 
 class OpenedSection(NamedTuple):
@@ -65,6 +70,7 @@ class OpenedSection(NamedTuple):
     names: dict[int, str]  # of authors, and of everybody who teaches or has taught it
     teachers: dict[int, str]  # who teaches it today, the one in charge first
     cells: list[FullHeadRow]
+    parked: list[WaitingEdit]  # oldest first; like the cells, only where they are asked for
 
 
 async def open_section(
@@ -84,6 +90,10 @@ async def open_section(
         _decode_names(row["names"] or b"{}"),
         dict(_decode_teachers(row["teachers"] or b"[]")),
         cells_of(row, "cell_students"),
+        [
+            WaitingEdit(cell, edit_id.bytes, base.bytes if base else NO_ID, author_id, entered_ms, value)
+            for cell, edit_id, base, author_id, entered_ms, value in _decode_parked(row["parked"] or b"[]")
+        ],
     )
 
 

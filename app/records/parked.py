@@ -32,6 +32,17 @@ class ParkedEdit(NamedTuple):
     resolves: tuple[bytes, ...]
 
 
+class WaitingEdit(NamedTuple):
+    """An edit that is held and not judged yet, as who reads its cell (kind, item, student) may be shown it."""
+
+    cell: tuple[int, int, int]
+    edit_id: bytes
+    base: bytes
+    author_id: int
+    entered_ms: int
+    value: str | None
+
+
 class Unparked(NamedTuple):
     """What became of a parked edit: A, C or R."""
 

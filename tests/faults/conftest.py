@@ -9,7 +9,7 @@ import pytest
 
 from loadtests.ledger import Ledger
 from ops.migrate import apply_migrations
-from ops.servers import PostgresServer
+from ops.servers import PostgresServer, ValkeyServer
 from tests.conftest import SMALL, psql
 from tests.world import make_school
 
@@ -39,6 +39,16 @@ def ledger(ledger_path: Path) -> Iterator[Ledger]:
 async def school(settings: Settings) -> Settings:
     await make_school(settings.database_url)
     return settings
+
+
+@pytest.fixture
+def own_valkey(server_dir: Path) -> Iterator[ValkeyServer]:
+    """A journal that a test may kill."""
+    number = next(_numbers)
+    server = ValkeyServer(server_dir / f"d{number}", server_dir / f"dr{number}", config={"maxmemory": "64mb"})
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import os
 import signal
 import uuid
@@ -18,7 +17,6 @@ from app.drafts.keys import STREAM, partition_of, section_key
 from app.errors import JournalUnavailableError, SeqGapError
 from app.records.pool import connect
 from ops.audit.checks import audit_stores
-from ops.servers import ValkeyServer
 from tests.awake import Awake
 from tests.world import (
     CO_TEACHER,
@@ -34,25 +32,15 @@ from tests.world import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
+    from collections.abc import AsyncIterator
 
+    from app.api.services import Services
     from app.records.pool import Connection
     from app.settings import Settings
+    from ops.servers import ValkeyServer
     from tests.world import Process
 
 BACK_S_MAX = 20
-_numbers = itertools.count(1)
-
-
-@pytest.fixture
-def own_valkey(server_dir: Path) -> Iterator[ValkeyServer]:
-    """A journal that a test may kill."""
-    number = next(_numbers)
-    server = ValkeyServer(server_dir / f"d{number}", server_dir / f"dr{number}", config={"maxmemory": "64mb"})
-    server.start()
-    yield server
-    server.stop()
 
 
 @pytest.fixture
@@ -77,7 +65,7 @@ async def drafted(tab: Tab, *edits: dict[str, Any]) -> dict[str, Any]:
     return await tab.save(*edits)
 
 
-async def journal_is_back(process: Process) -> None:
+async def journal_is_back(process: Process | Services) -> None:
     async with asyncio.timeout(BACK_S_MAX):
         while any(lane.breaker.is_open for lane in process.edit_cells._committer._lanes.values()):
             await asyncio.sleep(0.01)

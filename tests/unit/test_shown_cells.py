@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.drafts.codec import CELL, Head
-from app.gradebook.shown_cells import CellPlace, columns_of, lay_over
+from app.gradebook.shown_cells import CellPlace, columns_of, lay_over, with_waiting
 from app.model.kinds import Kind
 from app.records.edits import FullHeadRow
+from app.records.parked import WaitingEdit
 
 ONE, TWO = (Kind.SCORE, 7, 101), (Kind.SCORE, 7, 102)
-A, B = uuid.UUID(int=10).bytes, uuid.UUID(int=11).bytes
+A, B, C, D, E = (uuid.UUID(int=10 + n).bytes for n in range(5))
 
 
 def row(place: CellPlace, version: int, edit_id: bytes = A, value: str | None = '{"score":"1"}') -> FullHeadRow:
@@ -57,6 +58,63 @@ def test_what_is_empty_is_shown_as_such() -> None:
     assert all(not column for column in msgspec.structs.astuple(columns_of(*lay_over({}, []))))
     cells = columns_of([row(ONE, 0, value=None)], set())
     assert (cells.cell_version, bytes(cells.value[0])) == ([None], b"null")
+
+
+def waits(edit_id: bytes, base: bytes, place: CellPlace = ONE, *, entered_ms: int = 1_700_000_002_000) -> WaitingEdit:
+    return WaitingEdit(place, edit_id, base, 7, entered_ms, '{"score":"3"}')
+
+
+@pytest.mark.parametrize(
+    ("waiting", "journal_is_away", "shown"),
+    [
+        ([], False, B),
+        ([waits(C, B)], False, C),
+        ([waits(C, A)], False, B),  # its base does not stand any more: it may end as a conflict
+        ([waits(C, D)], False, B),  # nobody knows its base
+        ([waits(D, C), waits(C, B), waits(E, D)], False, E),  # a chain, in whichever order it came
+        ([waits(C, B), waits(D, B)], False, C),  # as they will be judged: the first stands
+        ([waits(C, B), waits(C, B)], False, C),  # parked, and sent again through the journal
+        ([waits(C, C)], False, B),
+        ([waits(C, B, TWO)], False, B),
+    ],
+)
+def test_what_waits_stands_where_its_base_does(
+    waiting: list[WaitingEdit],
+    journal_is_away: bool,  # noqa: FBT001 -- parametrized
+    shown: bytes,
+) -> None:
+    heads = {CELL.pack(*ONE): head(3)}
+    over = with_waiting(heads, [row(ONE, 2)], waiting, journal_is_away=journal_is_away)
+    rows, drafted = lay_over(over, [row(ONE, 2)])
+    assert ([one.edit_id for one in rows], drafted) == ([shown], {ONE})
+    assert heads == {CELL.pack(*ONE): head(3)}, "what was given is left alone"
+
+
+@pytest.mark.parametrize(
+    ("waiting", "recorded", "shown"),
+    [
+        ([waits(C, B)], [], C),  # its base is in the journal, which cannot be read
+        ([waits(C, B)], [row(ONE, 2)], C),
+        ([waits(C, B), waits(D, C)], [row(ONE, 2)], D),
+        ([waits(C, B), waits(D, E)], [row(ONE, 2)], D),
+        ([waits(C, B), waits(D, B)], [row(ONE, 2)], C),
+        ([waits(C, B, entered_ms=1_700_000_000_000)], [row(ONE, 2)], A),  # somebody has typed over it since
+    ],
+)
+def test_while_the_journal_is_away_what_waits_stands_on_what_is_hidden_in_it(
+    waiting: list[WaitingEdit], recorded: list[FullHeadRow], shown: bytes
+) -> None:
+    over = with_waiting({}, recorded, waiting, journal_is_away=True)
+    assert [one.edit_id for one in lay_over(over, recorded)[0]] == [shown]
+
+
+def test_what_waits_is_shown_as_it_was_typed() -> None:
+    (shown,), drafted = lay_over(with_waiting({}, [row(ONE, 2)], [waits(B, A)]), [row(ONE, 2)])
+    assert shown == FullHeadRow(*ONE, 0, B, 7, 1_700_000_002_000, '{"score":"3"}')
+    assert drafted == {ONE}
+    copied = head(3, is_drafted=False)  # PostgreSQL is away: the newest that is known to have been recorded
+    over = with_waiting({CELL.pack(*ONE): copied}, [row(ONE, 2)], [waits(C, B)], records_are_away=True)
+    assert over[CELL.pack(*ONE)].edit_id == C
 
 
 places = st.tuples(st.sampled_from([1, 2, 4]), st.integers(0, 3), st.integers(0, 3))

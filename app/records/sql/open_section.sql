@@ -9,7 +9,8 @@ SELECT s.section_id, s.title, s.school_year, s.class_code, s.periods, s.location
        students.found AS students, line_items.found AS line_items, reserved.found AS reserved,
        conflicts.found AS conflicts, names.found AS names, teachers.found AS teachers,
        cells.kinds, cells.items, cells.students AS cell_students, cells.versions, cells.edit_ids, cells.authors,
-       cells.moments, cells.cell_values, (SELECT incarnation FROM installation) AS incarnation
+       cells.moments, cells.cell_values, parked.found AS parked,
+       (SELECT incarnation FROM installation) AS incarnation
 FROM section AS s
 JOIN course AS c USING (course_id)
 JOIN org AS o ON o.org_id = s.org_id
@@ -23,6 +24,19 @@ CROSS JOIN LATERAL (
   FROM cell
   WHERE cell.section_id = $1::bigint AND $3::boolean
 ) AS cells
+CROSS JOIN LATERAL (
+  -- As in read_parked_edits.sql.
+  SELECT json_agg(json_build_array(json_build_array(edit.kind, edit.item, edit.student_id), edit.edit_id, edit.base_id,
+                                   edit.author_id, edit.entered_ms, edit.value)) AS found
+  FROM (
+    SELECT e.kind, e.item, e.student_id, e.edit_id, e.base_id, e.author_id,
+           (extract(epoch FROM e.entered_at) * 1000)::bigint AS entered_ms, e.value::text AS value
+    FROM parked_edit AS p
+    JOIN edit_log AS e USING (school_year, section_id, edit_id)
+    WHERE p.section_id = $1::bigint AND $3::boolean
+    ORDER BY e.recorded_at, e.client_id, e.client_seq
+  ) AS edit
+) AS parked
 CROSS JOIN LATERAL (
   SELECT json_agg(student) AS found
   FROM (
