@@ -52,6 +52,7 @@ class Head(NamedTuple):
     value: bytes
     is_drafted: bool = False
     is_provisional: bool = False
+    root_version: int = 0  # of what was recorded when a chain of drafts began on it
 
     def pack(self) -> bytes:
         """Return the head as PostgreSQL's word: clean."""
@@ -63,8 +64,9 @@ def unpack_head(raw: bytes) -> Head:
     format_, flags, version, edit_id, author, entered = HEAD.unpack_from(raw)
     if format_ != FORMAT:
         raise UnknownFormatError(f"head format {format_}")
-    value = raw[54:] if flags & _HAS_ROOT else raw[34:]
-    return Head(version, edit_id, author, entered, value, bool(flags & _DIRTY), bool(flags & _PROVISIONAL_HEAD))
+    root_version, value = (int.from_bytes(raw[50:54], "big"), raw[54:]) if flags & _HAS_ROOT else (0, raw[34:])
+    is_drafted, is_provisional = bool(flags & _DIRTY), bool(flags & _PROVISIONAL_HEAD)
+    return Head(version, edit_id, author, entered, value, is_drafted, is_provisional, root_version)
 
 
 class Settled(NamedTuple):
@@ -318,6 +320,15 @@ def unpack_entry(stream_id: bytes, raw: bytes) -> Entry:
     if at != len(raw):
         raise ValueError("damaged entry: length")
     return Entry(stream_id, section, client, recorded, skew, received, acting, edits, raw[: ENTRY.size])
+
+
+def section_of_entry(raw: bytes) -> int:
+    """Return whose entry it is, without reading the rest of it; errors as of `unpack_entry`."""
+    if raw[:1] != bytes((FORMAT,)):
+        raise UnknownFormatError(f"entry format {raw[0] if raw else None}")
+    if len(raw) < ENTRY.size:
+        raise ValueError("damaged entry: length")
+    return int.from_bytes(raw[1:5], "big")
 
 
 def entry_of_save(section_id: int, client: bytes, skew_ms: int, received_ms: int, edits: Sequence[bytes]) -> Entry:

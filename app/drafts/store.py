@@ -3,10 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 from typing import TYPE_CHECKING, NamedTuple
 
-from app.drafts.codec import PROVISIONAL, Entry, Head, UnknownFormatError, unpack_entry, unpack_head
+from app.drafts.codec import (
+    APPLIED,
+    PROVISIONAL,
+    Entry,
+    Head,
+    UnknownFormatError,
+    section_of_entry,
+    unpack_entry,
+    unpack_head,
+)
 from app.drafts.connection import Reply, ReplyError, pack_command
 from app.drafts.doctor import CLOSED_BYTES
 from app.drafts.keys import (
@@ -30,19 +38,22 @@ if TYPE_CHECKING:
 UNBOUND = ""  # in the place of an incarnation: what is recorded of this partition is not known to be true any more
 DRAINS_PER_CALL_MAX = 100  # a script blocks the server: 100 entries are about 5 ms
 SCAN_COUNT = 500
-PENDING_ENTRIES_MAX = 1_000  # of a partition: what comes behind is left to the flusher
+# Of a partition: what comes behind is left to the flusher. A page of the largest saves is 6 MB.
+PENDING_ENTRIES_MAX, PENDING_PAGE_ENTRIES, PENDING_BYTES_MAX = 1_000, 100, 8_000_000
 
 
 class SectionDrafts(NamedTuple):
     """A section in the journal: heads by cell (codec.CELL), and how many of its edits are un-recorded.
 
-    `unjudged`: those of them that stand in no cell, as PostgreSQL has yet to say whether they do.
+    `chained`: those of them that stand in their cells, or did until the next one; `unjudged`: those that do not, as
+    PostgreSQL has yet to say whether they do.
     `incarnation`: the database of which recorded heads are copies; UNBOUND while they are dropped, None if unknown.
     """
 
     heads: dict[bytes, Head]
     unrecorded: int
     incarnation: str | None = None
+    chained: frozenset[bytes] = frozenset()
     unjudged: frozenset[bytes] = frozenset()
 
 
@@ -78,17 +89,17 @@ class DraftStore:
         )
         heads: dict[bytes, Head] = {}
         unrecorded = 0
-        unjudged = []
+        ids: dict[int, list[bytes]] = {APPLIED: [], PROVISIONAL: []}
         for i in range(0, len(fields), 2):
             letter = fields[i][:1]
             if letter == b"h":
                 heads[fields[i][1:]] = unpack_head(fields[i + 1])
             elif letter == b"u":
                 unrecorded += 1
-                if fields[i + 1][0] == PROVISIONAL:
-                    unjudged.append(fields[i][1:])
+                if (of_status := ids.get(fields[i + 1][0])) is not None:
+                    of_status.append(fields[i][1:])
         incarnation = bound.split(b":", 1)[0].decode() if bound is not None else None
-        return SectionDrafts(heads, unrecorded, incarnation, frozenset(unjudged))
+        return SectionDrafts(heads, unrecorded, incarnation, frozenset(ids[APPLIED]), frozenset(ids[PROVISIONAL]))
 
     async def read_heads(self, section_id: int, cells: Sequence[bytes]) -> dict[bytes, Head]:
         """Return the heads of some cells, where the journal has them."""
@@ -123,23 +134,35 @@ class DraftStore:
             for stream_id, fields in reply
         ]
 
-    async def read_pending(self, sections: Collection[int]) -> list[Entry]:
+    async def read_pending(self, sections: Collection[int], wanted: Collection[bytes] | None = None) -> list[Entry]:
         """Return un-recorded entries of these sections, as far as they are among the oldest of their partitions.
 
-        What is damaged is left out, and what comes after an entry that only a newer release can read.
+        With `wanted`, only until all edits of these ids are among them. What is damaged is left out, and what comes
+        after an entry that only a newer release can read.
         """
-        partitions = {partition_of(section_id) for section_id in sections}
+        left = {partition_of(section_id): b"-" for section_id in sections}
+        missing = None if wanted is None else set(wanted)
         entries: list[Entry] = []
-        held: set[int] = set()
-        for raw in await self.read_entries(partitions, PENDING_ENTRIES_MAX):
-            with contextlib.suppress(ValueError):  # damaged: the flusher sets it aside
-                try:
-                    entry = unpack_entry(raw.stream_id, raw.raw)
-                except UnknownFormatError:
-                    held.add(raw.partition)  # nothing behind it may pass
+        size = 0
+        for _ in range(PENDING_ENTRIES_MAX // PENDING_PAGE_ENTRIES):
+            after = {partition: last for partition, last in left.items() if last != b"-"}
+            page = await self.read_entries(left, PENDING_PAGE_ENTRIES, after)
+            left = {raw.partition: raw.stream_id for raw in page}
+            for raw in page:
+                size += len(raw.raw)
+                if raw.partition not in left:
                     continue
-                if entry.section_id in sections and raw.partition not in held:
-                    entries.append(entry)
+                try:
+                    if section_of_entry(raw.raw) in sections:
+                        entries.append(unpack_entry(raw.stream_id, raw.raw))
+                        if missing is not None:
+                            missing -= {edit.edit_id for edit in entries[-1].edits}
+                except UnknownFormatError:
+                    del left[raw.partition]  # nothing behind it may pass
+                except ValueError:
+                    pass  # damaged: the flusher sets it aside
+            if not left or missing == set() or size > PENDING_BYTES_MAX:
+                break
         return entries
 
     async def lengths(self, partitions: Sequence[int]) -> list[int]:

@@ -17,7 +17,6 @@ import msgspec
 from msgspec import Struct
 
 from app.drafts.codec import CELL
-from app.drafts.store import SectionDrafts
 from app.errors import (
     InkfastError,
     JournalUnavailableError,
@@ -31,16 +30,16 @@ from app.gradebook.context import dashed, head_of_row, rfc3339
 from app.gradebook.database_history import DatabaseHistory
 from app.gradebook.recorded_section import read_facts, read_parked, read_recorded
 from app.gradebook.rules import drafted_line_items, today_in
-from app.gradebook.shown_cells import Cells, columns_of, lay_over, with_waiting
+from app.gradebook.section_drafts import heads_over, of_columns, read_drafts, without_judged
+from app.gradebook.shown_cells import Cells, columns_of, lay_over
 from app.model.kinds import KIND_OF_NAME, Kind
 from app.records import edits as records
 from app.records import sections
 from app.records.accounts import read_section_access
 from app.records.opening import list_taught_sections
-from app.records.parked import WaitingEdit
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Sequence
+    from collections.abc import Sequence
 
     from app.drafts.codec import Head
     from app.drafts.store import DraftStore
@@ -49,6 +48,7 @@ if TYPE_CHECKING:
     from app.gradebook.load import Turns
     from app.gradebook.recorded_section import RecordedSection
     from app.gradebook.rules import RulesCache
+    from app.gradebook.section_drafts import Drafts
     from app.model.grants import Grant
     from app.records.pool import Connection, Pool
     from app.settings import Settings
@@ -137,27 +137,23 @@ class ReadSection:
         journal is away, what is recorded is shown alone.
         """
         as_of_ms = _now_ms()
-        drafts, unjudged, journal_is_away = await self._drafts(section_id)
-        heads, cached = drafts.heads, self._cached
+        drafts, cached = await read_drafts(self._store, section_id), self._cached
         try:
             async with self._a_look():
-                recorded = await self._read(grant, section_id, as_of_ms, heads, columns)
+                recorded, drafts = await self._read(grant, section_id, as_of_ms, drafts, columns)
         except _AWAY as error:
             if cached is None or (kept := await self._find_kept(cached, grant, section_id)) is None:
                 raise _away(error) from None
             if not self._history.is_past(kept.incarnation, drafts.incarnation):
-                heads = with_waiting(heads, kept.rows, unjudged, records_are_away=True)
-                return self._show(kept, heads, columns, records_are_away=True)
+                return self._show(kept, drafts, columns, records_are_away=True)
             # PostgreSQL was restored, and is there, or was a moment ago: it alone can say what stands now.
-            recorded = await self._read(grant, section_id, as_of_ms, heads, columns)
+            recorded, drafts = await self._read(grant, section_id, as_of_ms, drafts, columns)
         self._history.heard(recorded.incarnation)
-        waiting = [*recorded.parked, *unjudged]
-        heads = with_waiting(heads, recorded.rows, waiting, journal_is_away=journal_is_away)
         if cached is not None and columns is None:
             cached.keep(recorded)
         if self._rules is not None:
-            self._rules.learn(recorded, heads)
-        return self._show(recorded, heads, columns)
+            self._rules.learn(recorded, drafts.heads)
+        return self._show(recorded, drafts, columns)
 
     def _a_look(self) -> asyncio.Timeout:
         """Bound a look at PostgreSQL that was away a moment ago.
@@ -185,27 +181,29 @@ class ReadSection:
         grant: Grant,
         section_id: int,
         as_of_ms: int,
-        heads: dict[bytes, Head],
+        drafts: Drafts,
         columns: Sequence[tuple[int, int]] | None,
-    ) -> RecordedSection:
+    ) -> tuple[RecordedSection, Drafts]:
+        """Return what is recorded, and the drafts without what was judged by then."""
         # Who else teaches it is read only with what will be kept: for the page that shows it while PostgreSQL is away.
         with_teachers = self._cached is not None and columns is None and self._cached.is_due(section_id)
         async with self._pool.acquire() as connection:
             await _require_teacher(connection, grant, section_id)
-            await _forget_judged(connection, section_id, heads)
+            drafts = await without_judged(connection, section_id, drafts)
+            heads = of_columns(drafts.heads, columns)
             recorded = await read_recorded(
-                connection, section_id, as_of_ms, _of_columns(heads, columns), columns, with_teachers=with_teachers
+                connection, section_id, as_of_ms, heads, columns, with_teachers=with_teachers
             )
             # With the place still taken: else those who wait for their turn would be as many as PostgreSQL can answer,
             # and nobody would be refused while they wait.
             if self._turns is not None:
                 await self._turns.take()
-            return recorded
+            return recorded, drafts
 
     def _show(
         self,
         recorded: RecordedSection,
-        heads: dict[bytes, Head],
+        drafts: Drafts,
         columns: Sequence[tuple[int, int]] | None,
         *,
         records_are_away: bool = False,
@@ -213,8 +211,10 @@ class ReadSection:
         rows = recorded.rows
         if records_are_away and columns is not None:  # all of it was kept
             rows = [row for row in rows if (row.kind, row.item) in columns]
-        shown, drafted = lay_over(_of_columns(heads, columns), rows, records_are_away=records_are_away)
-        line_items = _line_items(recorded.line_items, heads, with_recorded=records_are_away)
+        parked = () if records_are_away else recorded.parked
+        heads = heads_over(drafts, rows, parked, columns, records_are_away=records_are_away)
+        shown, drafted = lay_over(heads, rows, records_are_away=records_are_away)
+        line_items = _line_items(recorded.line_items, drafts.heads, with_recorded=records_are_away)
         made = {column["line_item_id"] for column in line_items}
         return SectionSnapshot(
             section=recorded.facts | {"today": today_in(recorded.facts["time_zone"]).isoformat()},
@@ -229,40 +229,20 @@ class ReadSection:
             next_save_ms=self._window_ms if self._ladder is None else self._ladder.save_window_ms,
         )
 
-    async def _drafts(self, section_id: int) -> tuple[SectionDrafts, list[WaitingEdit], bool]:
-        """Return what the journal has of a section, what is unjudged, and whether the journal is away: then nothing."""
-        try:
-            drafts = await self._store.read_section(section_id)
-            return drafts, await self._unjudged(section_id, drafts.unjudged), False
-        except JournalUnavailableError:
-            return SectionDrafts({}, 0), [], True
-
-    async def _unjudged(self, section_id: int, edit_ids: Collection[bytes]) -> list[WaitingEdit]:
-        """Return these edits of the journal's, in its order, as far as they are among the oldest that it holds."""
-        if not edit_ids:
-            return []
-        return [
-            WaitingEdit(CELL.unpack(e.cell), e.edit_id, e.base, entry.user_id, e.entered_ms, e.value.decode())
-            for entry in await self._store.read_pending([section_id])
-            for e in entry.edits
-            if e.edit_id in edit_ids
-        ]
-
     async def read_columns(self, section_id: int, columns: Sequence[tuple[int, int]]) -> dict[bytes, Head]:
         """Return the heads of some columns (kind, item), drafts over records: for who may see them already.
 
         While a store is away, what the other one has is returned, and nothing while both are.
         """
-        drafts, unjudged, journal_is_away = await self._drafts(section_id)
-        heads = _of_columns(drafts.heads, columns)
+        drafts = await read_drafts(self._store, section_id)
         try:
             async with self._pool.acquire() as connection:
+                drafts = await without_judged(connection, section_id, drafts)
                 parked = await read_parked(connection, section_id)
                 rows = await records.read_columns(connection, section_id, columns)
         except (RecordsUnavailableError, OverloadedError):
-            return heads
-        waiting = [*parked, *unjudged]
-        heads = _of_columns(with_waiting(heads, rows, waiting, journal_is_away=journal_is_away), columns)
+            return heads_over(drafts, [], [], columns, bases_are_hidden=True)
+        heads = heads_over(drafts, rows, parked, columns)
         shown, drafted = lay_over(heads, rows)
         recorded = {CELL.pack(*row[:3]): head_of_row(row) for row in shown if row[:3] not in drafted}
         return recorded | {cell: heads[cell] for cell in (CELL.pack(*place) for place in drafted)}
@@ -318,31 +298,10 @@ class ReadSection:
         return history
 
 
-def _of_columns(heads: dict[bytes, Head], columns: Sequence[tuple[int, int]] | None) -> dict[bytes, Head]:
-    if columns is None:
-        return heads
-    return {cell: head for cell, head in heads.items() if CELL.unpack(cell)[:2] in columns}
-
-
 def _away(error: Exception) -> InkfastError:
     if isinstance(error, InkfastError):
         return error
     return RecordsUnavailableError("PostgreSQL is away", retry_after_s=5)
-
-
-async def _forget_judged(connection: Connection, section_id: int, heads: dict[bytes, Head]) -> None:
-    """Take provisional heads out that PostgreSQL has judged by now: what it shows is as new, or newer.
-
-    The version of such a head is not known (PostgreSQL was away), so it cannot be compared. To be called before the
-    cells are read.
-    """
-    unsure = {head.edit_id for head in heads.values() if head.is_drafted and head.is_provisional}
-    if unsure:
-        years = await records.read_school_years(connection, [section_id])
-        wanted = [(years[section_id], section_id, edit_id) for edit_id in unsure if section_id in years]
-        judged = {edit_id for _, edit_id in await records.find_edits(connection, wanted)}
-        for cell in [cell for cell, head in heads.items() if head.edit_id in judged]:
-            del heads[cell]
 
 
 async def _require_teacher(connection: Connection, grant: Grant, section_id: int) -> None:

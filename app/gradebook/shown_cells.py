@@ -56,20 +56,44 @@ def lay_over(
     return sorted(stands.values()), drafted
 
 
+def without_overtaken(
+    heads: dict[bytes, Head], rows: Iterable[FullHeadRow], chained: Collection[bytes]
+) -> dict[bytes, Head]:
+    """Leave out the end of each chain of drafts under which something else was recorded: it will be a conflict.
+
+    `chained`: un-recorded edits of such chains. What was recorded of the chain itself is no such thing.
+    """
+    gone = [
+        cell
+        for row in rows
+        if (head := heads.get(cell := CELL.pack(*row[:3]))) is not None
+        and head.is_drafted
+        and not head.is_provisional
+        and row.cell_version > head.root_version
+        and row.edit_id not in chained
+    ]
+    return {cell: head for cell, head in heads.items() if cell not in gone} if gone else heads
+
+
 def with_waiting(
     heads: dict[bytes, Head],
     rows: Sequence[FullHeadRow],
-    waiting: Sequence[WaitingEdit],
+    parked: Sequence[WaitingEdit],
+    unjudged: Sequence[WaitingEdit] = (),
     *,
-    journal_is_away: bool = False,
+    chained: Collection[bytes] = (),
+    bases_are_hidden: bool = False,
     records_are_away: bool = False,
 ) -> dict[bytes, Head]:
     """Return the journal's heads, and on top of them the edits that nobody has judged yet: for PostgreSQL to do so.
 
     Whoever typed one was told that it is held, and what she is shown is what her next edit of the cell is based on: a
-    waiting edit stands where its base does. While the journal is away, that may be hidden in it: then the edit stands
-    unless what is recorded was typed later. `waiting`: in the order in which they will be judged.
+    waiting edit stands where its base does. While a store is away, that may be hidden in it: then (`bases_are_hidden`)
+    the edit stands unless what is shown was typed later. A parked edit is judged as soon as its base is recorded: it
+    stands before what was typed on that base in the journal (`chained`). Both in the order in which they will be
+    judged, and of cells of which `rows` has what is recorded.
     """
+    waiting = [*parked, *unjudged]
     if not waiting:
         return heads
     heads = dict(heads)
@@ -79,18 +103,23 @@ def with_waiting(
     for edit in waiting:
         first_on.setdefault((edit.cell, edit.base), edit)
 
-    def climb(cell: CellPlace, stands: bytes) -> None:
+    def climb(cell: CellPlace, stands: bytes, version: int = 0) -> None:
+        """`version`: of what stands, 0 where nobody knows it."""
         while (edit := first_on.pop((cell, stands), None)) is not None:
-            stands = edit.edit_id
+            stands, version = edit.edit_id, version and version + 1
             value = (edit.value or "null").encode()
-            head = Head(0, stands, edit.author_id, edit.entered_ms, value, is_drafted=True, is_provisional=True)
+            head = Head(version, stands, edit.author_id, edit.entered_ms, value, True, not version)  # noqa: FBT003 -- by its order
             heads[CELL.pack(*cell)] = head
 
     for cell in dict.fromkeys(edit.cell for edit in waiting):
-        climb(cell, shown[cell].edit_id if cell in shown else NO_ID)
-    for edit in list(first_on.values()) if journal_is_away else ():
-        recorded = shown.get(edit.cell)
-        if edit.base not in ids and (recorded is None or recorded.entered_ms <= edit.entered_ms):
+        row = shown.get(cell)
+        climb(cell, row.edit_id if row else NO_ID, row.cell_version if row else 0)
+    for edit in parked:
+        if edit.base in chained:
+            climb(edit.cell, edit.base)
+    for edit in list(first_on.values()) if bases_are_hidden else ():
+        row = shown.get(edit.cell)
+        if edit.base not in ids and (row is None or row.entered_ms <= edit.entered_ms):
             climb(edit.cell, edit.base)
     return heads
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from typing import TYPE_CHECKING
 
+import msgspec
 import pytest
 
 from loadtests.ledger import Ledger
@@ -49,6 +50,13 @@ def own_valkey(server_dir: Path) -> Iterator[ValkeyServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture
+async def own_school(settings: Settings, own_valkey: ValkeyServer) -> Settings:
+    """The small school, over a journal that a test may kill."""
+    await make_school(settings.database_url)
+    return msgspec.structs.replace(settings, redis_url=own_valkey.url)
 
 
 @pytest.fixture(scope="session")

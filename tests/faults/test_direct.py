@@ -43,12 +43,6 @@ if TYPE_CHECKING:
 BACK_S_MAX = 20
 
 
-@pytest.fixture
-async def school(settings: Settings, own_valkey: ValkeyServer) -> Settings:
-    await make_school(settings.database_url)
-    return msgspec.structs.replace(settings, redis_url=own_valkey.url)
-
-
 @asynccontextmanager
 async def killed(valkey: ValkeyServer) -> AsyncIterator[None]:
     """The journal's server is gone meanwhile, and comes back with what it had."""
@@ -85,11 +79,11 @@ async def parked_count(settings: Settings) -> int:
     return int((await fetch(settings, "SELECT sum(parked) AS n FROM flush_partition"))[0]["n"])
 
 
-async def test_saving_goes_on_and_says_recorded(school: Settings, own_valkey: ValkeyServer) -> None:
-    async with api_process(school) as process:
+async def test_saving_goes_on_and_says_recorded(own_school: Settings, own_valkey: ValkeyServer) -> None:
+    async with api_process(own_school) as process:
         tab = Tab(process)
         assert outcomes(await tab.save(tab.edit(101, "1"))) == ["drafted"]
-        await flush_all(school)
+        await flush_all(own_school)
         async with killed(own_valkey):
             answer = await tab.save(tab.edit(101, "2"), tab.edit(102, "3"))
             assert outcomes(answer) == ["recorded", "recorded"]
@@ -100,15 +94,17 @@ async def test_saving_goes_on_and_says_recorded(school: Settings, own_valkey: Va
             assert (again["drafted_seq"], again["recorded_seq"]) == (3, 3)
         # Back: its heads are older than the records, and the next edit stands on what was recorded meanwhile.
         assert outcomes(await drafted(tab, tab.edit(101, "4"))) == ["drafted"]
-        await flush_all(school)
-        rows = await fetch(school, "SELECT value->>'score' AS v, cell_version AS n FROM cell WHERE student_id = 101")
+        await flush_all(own_school)
+        rows = await fetch(
+            own_school, "SELECT value->>'score' AS v, cell_version AS n FROM cell WHERE student_id = 101"
+        )
         assert [(r["v"], r["n"]) for r in rows] == [("4", 3)]
 
 
 async def test_what_the_dead_journal_holds_is_asked_for_again_and_counted_once(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as process:
+    async with api_process(own_school) as process:
         tab = Tab(process)
         first, second = tab.edit(101, "1"), tab.edit(101, "2")
         assert outcomes(await tab.save(first, second)) == ["drafted", "drafted"]  # and not flushed
@@ -121,8 +117,8 @@ async def test_what_the_dead_journal_holds_is_asked_for_again_and_counted_once(
             assert outcomes(await tab.save(first, second, third)) == ["recorded"] * 3
         fourth = tab.edit(101, "4")
         assert outcomes(await drafted(tab, fourth)) == ["drafted"]
-        await flush_all(school)
-        found = await history(school, *(e["edit_id"] for e in (first, second, third, fourth)))
+        await flush_all(own_school)
+        found = await history(own_school, *(e["edit_id"] for e in (first, second, third, fourth)))
         assert sorted(found.values(), key=lambda f: f[2] or 0) == [
             ("A", "d", 1),
             ("A", "d", 2),
@@ -133,26 +129,26 @@ async def test_what_the_dead_journal_holds_is_asked_for_again_and_counted_once(
 
 
 async def test_two_teachers_on_two_paths_are_a_conflict_and_nobody_is_overwritten(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as process:
+    async with api_process(own_school) as process:
         mine, theirs = Tab(process), Tab(process, CO_TEACHER)
         drafted_edit = mine.edit(101, "1")
         assert outcomes(await mine.save(drafted_edit)) == ["drafted"]
         async with killed(own_valkey):
             direct = theirs.edit(101, "2")  # has not seen mine
             assert outcomes(await theirs.save(direct)) == ["recorded"]
-        await flush_all(school)
-        found = await history(school, drafted_edit["edit_id"], direct["edit_id"])
+        await flush_all(own_school)
+        found = await history(own_school, drafted_edit["edit_id"], direct["edit_id"])
         assert (found[direct["edit_id"]][0], found[drafted_edit["edit_id"]][0]) == ("A", "C")
         answer = await drafted(mine)
         assert [e["outcome"] for e in answer["exceptions"]] == ["conflict"]
 
 
 async def test_an_edit_on_top_of_one_that_only_the_journal_knows_is_parked_until_that_comes(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as process:
+    async with api_process(own_school) as process:
         mine, theirs = Tab(process), Tab(process, CO_TEACHER)
         base = mine.edit(101, "1")
         await mine.save(base)
@@ -164,25 +160,25 @@ async def test_an_edit_on_top_of_one_that_only_the_journal_knows_is_parked_until
             assert outcomes(answer) == ["drafted", "drafted", "recorded"]
             assert answer["drafted_seq"] == 0  # asked for again until it is judged
             assert outcomes(await theirs.save(on_top, further, other)) == ["drafted", "drafted", "recorded"]
-            assert {k: v[0] for k, v in (await history(school, on_top["edit_id"], further["edit_id"])).items()} == {
+            assert {k: v[0] for k, v in (await history(own_school, on_top["edit_id"], further["edit_id"])).items()} == {
                 on_top["edit_id"]: "P",
                 further["edit_id"]: "P",
             }
-            assert await parked_count(school) == 2
-        await flush_all(school)
-        found = await history(school, base["edit_id"], on_top["edit_id"], further["edit_id"])
+            assert await parked_count(own_school) == 2
+        await flush_all(own_school)
+        found = await history(own_school, base["edit_id"], on_top["edit_id"], further["edit_id"])
         assert [found[e["edit_id"]][::2] for e in (base, on_top, further)] == [("A", 1), ("A", 2), ("A", 3)]
-        assert await parked_count(school) == 0
+        assert await parked_count(own_school) == 0
         answer = await drafted(theirs, on_top, further, other)
         assert outcomes(answer) == ["recorded"] * 3
-        await flush_all(school)
+        await flush_all(own_school)
         assert (await theirs.save())["recorded_seq"] == 3
 
 
 async def test_a_parked_edit_whose_base_ended_otherwise_is_a_conflict_and_its_author_hears(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as process:
+    async with api_process(own_school) as process:
         mine, theirs = Tab(process), Tab(process, CO_TEACHER)
         base = mine.edit(101, "1")
         await mine.save(base)
@@ -192,21 +188,21 @@ async def test_a_parked_edit_whose_base_ended_otherwise_is_a_conflict_and_its_au
             third = Tab(process)
             first_come = third.edit(101, "5")
             assert outcomes(await third.save(first_come)) == ["recorded"]
-        await flush_all(school)
-        found = await history(school, base["edit_id"], parked["edit_id"], first_come["edit_id"])
+        await flush_all(own_school)
+        found = await history(own_school, base["edit_id"], parked["edit_id"], first_come["edit_id"])
         assert {k: v[0] for k, v in found.items()} == {
             first_come["edit_id"]: "A",
             base["edit_id"]: "C",
             parked["edit_id"]: "C",
         }
         assert outcomes(await drafted(theirs, parked)) == ["conflict"]
-        assert await parked_count(school) == 0
+        assert await parked_count(own_school) == 0
 
 
 async def test_what_is_parked_and_sent_again_through_the_journal_is_judged(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as process:
+    async with api_process(own_school) as process:
         tab = Tab(process)
         await tab.save(tab.edit(102, "1"))
         async with killed(own_valkey):
@@ -216,18 +212,18 @@ async def test_what_is_parked_and_sent_again_through_the_journal_is_judged(
             orphan = lone.edit(101, "2", base=str(uuid.uuid4()))  # nobody has ever heard of its base
             assert outcomes(await lone.save(orphan)) == ["drafted"]
         assert outcomes(await drafted(lone, orphan)) == ["drafted"]
-        await flush_all(school)
-        assert (await history(school, orphan["edit_id"]))[orphan["edit_id"]][0] == "C"
+        await flush_all(own_school)
+        assert (await history(own_school, orphan["edit_id"]))[orphan["edit_id"]][0] == "C"
         answer = await lone.save()
         assert (answer["recorded_seq"], [e["outcome"] for e in answer["exceptions"]]) == (1, ["conflict"])
-        assert await parked_count(school) == 0
+        assert await parked_count(own_school) == 0
 
 
-async def test_refusals_and_duplicates_are_answered_as_ever(school: Settings, own_valkey: ValkeyServer) -> None:
-    async with api_process(school) as process:
+async def test_refusals_and_duplicates_are_answered_as_ever(own_school: Settings, own_valkey: ValkeyServer) -> None:
+    async with api_process(own_school) as process:
         tab = Tab(process)
         await tab.save(tab.edit(101, "1"))
-        await flush_all(school)
+        await flush_all(own_school)
         async with killed(own_valkey):
             refused, fine = tab.edit(102, "99"), tab.edit(103, "3", ESSAY)
             answer = await tab.save(refused, fine)
@@ -240,15 +236,15 @@ async def test_refusals_and_duplicates_are_answered_as_ever(school: Settings, ow
             conflict = await stale.save(stale.edit(101, "5"))
             assert outcomes(conflict) == ["conflict"]
             assert conflict["outcomes"][0]["head"]["value"] == {"score": "1"}
-        found = await fetch(school, "SELECT status::text AS s, count(*) AS n FROM edit_log GROUP BY 1 ORDER BY 1")
+        found = await fetch(own_school, "SELECT status::text AS s, count(*) AS n FROM edit_log GROUP BY 1 ORDER BY 1")
         assert [(r["s"], r["n"]) for r in found] == [("A", 2), ("C", 1), ("R", 1)]
 
 
-async def test_a_frozen_journal_is_given_up_soon(school: Settings, own_valkey: ValkeyServer) -> None:
-    async with api_process(msgspec.structs.replace(school, journal_silence_ms_max=300)) as process:
+async def test_a_frozen_journal_is_given_up_soon(own_school: Settings, own_valkey: ValkeyServer) -> None:
+    async with api_process(msgspec.structs.replace(own_school, journal_silence_ms_max=300)) as process:
         tab = Tab(process)
         await tab.save(tab.edit(101, "1"))
-        await flush_all(school)
+        await flush_all(own_school)
         os.kill(own_valkey.pid, signal.SIGSTOP)
         try:
             with Awake() as took:
@@ -260,13 +256,17 @@ async def test_a_frozen_journal_is_given_up_soon(school: Settings, own_valkey: V
         finally:
             os.kill(own_valkey.pid, signal.SIGCONT)
         assert outcomes(await drafted(tab, tab.edit(101, "4"))) == ["drafted"]
-        await flush_all(school)
-        rows = await fetch(school, "SELECT value->>'score' AS v FROM edit_log WHERE status = 'A' ORDER BY cell_version")
+        await flush_all(own_school)
+        rows = await fetch(
+            own_school, "SELECT value->>'score' AS v FROM edit_log WHERE status = 'A' ORDER BY cell_version"
+        )
         assert [r["v"] for r in rows] == ["1", "2", "3", "4"]
 
 
-async def test_a_full_journal_is_read_first_and_edits_go_past_it(school: Settings, own_valkey: ValkeyServer) -> None:
-    async with api_process(school) as process:
+async def test_a_full_journal_is_read_first_and_edits_go_past_it(
+    own_school: Settings, own_valkey: ValkeyServer
+) -> None:
+    async with api_process(own_school) as process:
         mine, theirs = Tab(process), Tab(process, CO_TEACHER)
         base = mine.edit(101, "1")
         await mine.save(base)
@@ -282,16 +282,16 @@ async def test_a_full_journal_is_read_first_and_edits_go_past_it(school: Setting
                 assert journal.xlen(STREAM[partition_of(SECTION)]) == 1
             finally:
                 journal.config_set("maxmemory", limit)
-        await flush_all(school)
+        await flush_all(own_school)
         assert outcomes(await drafted(mine, mine.edit(102, "4"))) == ["drafted"]
         assert (await mine.save())["exceptions"] == []
 
 
 async def test_an_edit_on_a_direct_one_is_no_conflict_though_the_journal_still_shows_its_own(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
     """The journal's drafted head is not overwritten by PostgreSQL's newer one; the flush decides."""
-    async with api_process(school) as process:
+    async with api_process(own_school) as process:
         tab = Tab(process)
         first = tab.edit(101, "1")
         await tab.save(first)
@@ -300,19 +300,19 @@ async def test_an_edit_on_a_direct_one_is_no_conflict_though_the_journal_still_s
             assert outcomes(await tab.save(first, second)) == ["recorded", "recorded"]
         third = tab.edit(101, "3")
         assert outcomes(await drafted(tab, third)) == ["drafted"]
-        await flush_all(school)
-        found = await history(school, first["edit_id"], second["edit_id"], third["edit_id"])
+        await flush_all(own_school)
+        found = await history(own_school, first["edit_id"], second["edit_id"], third["edit_id"])
         assert [found[e["edit_id"]][0] for e in (first, second, third)] == ["A", "A", "A"]
 
 
-async def test_a_lost_journal_costs_nothing(school: Settings, own_valkey: ValkeyServer) -> None:
-    async with api_process(school) as process:
+async def test_a_lost_journal_costs_nothing(own_school: Settings, own_valkey: ValkeyServer) -> None:
+    async with api_process(own_school) as process:
         tab = Tab(process)
         kept = [tab.edit(101, str(n)) for n in range(1, 4)]
         await tab.save(*kept)
         with redis.Redis.from_url(own_valkey.url) as journal:
             journal.flushall()
-        assert not await fetch(school, "SELECT 1 FROM edit_log")
+        assert not await fetch(own_school, "SELECT 1 FROM edit_log")
         async with killed(own_valkey):
             assert outcomes(await tab.save(*kept)) == ["recorded"] * 3
         assert (await drafted(tab))["recorded_seq"] == 3
@@ -360,7 +360,7 @@ async def spare_school(settings: Settings, spare_database_url: str) -> Settings:
 
 
 async def test_too_much_at_once_is_refused_and_not_queued_without_end(
-    school: Settings, own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
+    own_school: Settings, own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     everybody_is_there = asyncio.Event()
 
@@ -368,7 +368,7 @@ async def test_too_much_at_once_is_refused_and_not_queued_without_end(
         await everybody_is_there.wait()  # else the first may be recorded before the last has found the journal away
         return await connect(*args, **names)
 
-    tight = msgspec.structs.replace(school, direct_queue_edits_max=20, direct_connections_max=1)
+    tight = msgspec.structs.replace(own_school, direct_queue_edits_max=20, direct_connections_max=1)
     async with api_process(tight) as process:
         tabs = [Tab(process) for _ in range(30)]
         await tabs[0].save(tabs[0].edit(101, "0", base=None))
@@ -389,12 +389,12 @@ async def test_too_much_at_once_is_refused_and_not_queued_without_end(
             assert sorted(o for r in taken for o in outcomes(r)) == ["conflict"] * 19 + ["recorded"]
 
 
-async def test_one_save_right_behind_another_waits_for_nothing(school: Settings, own_valkey: ValkeyServer) -> None:
+async def test_one_save_right_behind_another_waits_for_nothing(own_school: Settings, own_valkey: ValkeyServer) -> None:
     """Whoever is answered may write again before the lane that answered has quite ended."""
-    async with api_process(msgspec.structs.replace(school, direct_connections_max=1)) as process:
+    async with api_process(msgspec.structs.replace(own_school, direct_connections_max=1)) as process:
         tab = Tab(process)
         await tab.save(tab.edit(101, "1"))
-        await flush_all(school)
+        await flush_all(own_school)
         async with killed(own_valkey):
             await tab.save(tab.edit(101, "2"))
             with Awake() as took:
@@ -404,9 +404,9 @@ async def test_one_save_right_behind_another_waits_for_nothing(school: Settings,
 
 
 async def test_many_tabs_through_two_processes_lose_nothing_while_the_journal_comes_and_goes(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as left, api_process(school) as right:
+    async with api_process(own_school) as left, api_process(own_school) as right:
         tabs = [Tab((left, right)[n % 2], section_id=SECTION) for n in range(6)]
         typed: list[dict[str, Any]] = []
 
@@ -428,10 +428,10 @@ async def test_many_tabs_through_two_processes_lose_nothing_while_the_journal_co
         await _grows(typed, 12)
         stop.set()
         await asyncio.gather(*work)
-        await flush_all(school)
+        await flush_all(own_school)
         for tab in tabs:
             await drafted(tab)
-        found = await history(school, *(e["edit_id"] for e in typed))
+        found = await history(own_school, *(e["edit_id"] for e in typed))
         assert found.keys() == {e["edit_id"] for e in typed}
         assert {status for status, _, _ in found.values()} <= {"A"}, found
         assert {path for _, path, _ in found.values()} == {"j", "d"}
@@ -463,10 +463,10 @@ async def _deliver(tab: Tab, kept: list[dict[str, Any]]) -> None:
 
 
 async def test_a_parked_edit_that_comes_again_from_an_outbox_opened_anew_is_no_hole(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
     """Its first number is nobody's any more; the audit must not take it for lost."""
-    async with api_process(school) as process:
+    async with api_process(own_school) as process:
         mine, theirs = Tab(process), Tab(process, CO_TEACHER)
         base = mine.edit(101, "1")
         await mine.save(base)
@@ -475,8 +475,8 @@ async def test_a_parked_edit_that_comes_again_from_an_outbox_opened_anew_is_no_h
             assert outcomes(await theirs.save(parked, other)) == ["drafted", "recorded"]
         opened_anew = Tab(process, CO_TEACHER)
         await drafted(opened_anew, parked | {"seq": 1})
-        await flush_all(school)
-        assert (await history(school, parked["edit_id"]))[parked["edit_id"]] == ("A", "d", 2)
-    assert (await fetch(school, "SELECT FROM client_position WHERE cardinality(ahead) > 0")) != []
-    report = await audit_stores(school, [], 10, lambda _: None)
+        await flush_all(own_school)
+        assert (await history(own_school, parked["edit_id"]))[parked["edit_id"]] == ("A", "d", 2)
+    assert (await fetch(own_school, "SELECT FROM client_position WHERE cardinality(ahead) > 0")) != []
+    report = await audit_stores(own_school, [], 10, lambda _: None)
     assert report.holds, report

@@ -11,7 +11,6 @@ from uuid import UUID
 
 import asyncpg
 import msgspec
-import pytest
 
 from app.gradebook.read_section import ReadSection, SectionSnapshot
 from app.model.kinds import Kind
@@ -20,7 +19,7 @@ from tests.faults.test_direct import history, journal_is_back, killed, parked_co
 from tests.old_browser import Form, OldBrowser
 from tests.plain_school import make_plain_school
 from tests.school import PASSWORD
-from tests.world import CO_TEACHER, QUIZ, SECTION, Tab, api_process, fetch, flush_all, grant, make_school, outcomes
+from tests.world import CO_TEACHER, QUIZ, SECTION, Tab, api_process, fetch, flush_all, grant, outcomes
 
 if TYPE_CHECKING:
     from app.settings import Settings
@@ -28,14 +27,8 @@ if TYPE_CHECKING:
     from tests.world import Process
 
 
-@pytest.fixture
-async def school(settings: Settings, own_valkey: ValkeyServer) -> Settings:
-    await make_school(settings.database_url)
-    return msgspec.structs.replace(settings, redis_url=own_valkey.url)
-
-
-def reader(school: Settings, process: Process) -> ReadSection:
-    return ReadSection(school, process.pool, process.store)
+def reader(own_school: Settings, process: Process) -> ReadSection:
+    return ReadSection(own_school, process.pool, process.store)
 
 
 def shown(snapshot: SectionSnapshot, student: int = 101) -> tuple[str, str, str] | None:
@@ -48,11 +41,11 @@ def shown(snapshot: SectionSnapshot, student: int = 101) -> tuple[str, str, str]
 
 
 async def test_an_edit_on_what_waits_is_shown_and_typed_over_though_nobody_records(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
     """The journal is back, and what is typed on top of a parked edit goes there: PostgreSQL judges that too."""
-    async with api_process(school) as process:
-        read = reader(school, process)
+    async with api_process(own_school) as process:
+        read = reader(own_school, process)
         forms = [Tab(process) for _ in range(5)]
         base = forms[0].edit(101, "1")
         await forms[0].save(base)
@@ -67,16 +60,16 @@ async def test_an_edit_on_what_waits_is_shown_and_typed_over_though_nobody_recor
             assert shown(await read.read_section(grant(), SECTION)) == (score, "drafted", edits[-1]["edit_id"])
         heads = await read.read_columns(SECTION, [(int(Kind.SCORE), QUIZ)])
         assert [str(UUID(bytes=head.edit_id)) for head in heads.values()] == [edits[-1]["edit_id"]]
-        await flush_all(school)
-        found = await history(school, *(edit["edit_id"] for edit in edits))
+        await flush_all(own_school)
+        found = await history(own_school, *(edit["edit_id"] for edit in edits))
         assert [found[edit["edit_id"]][::2] for edit in edits] == [("A", n) for n in range(1, 6)]
 
 
 async def test_a_colleague_who_types_over_the_record_is_shown_though_something_waits(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as process:
-        read = reader(school, process)
+    async with api_process(own_school) as process:
+        read = reader(own_school, process)
         mine, theirs, other = Tab(process), Tab(process), Tab(process, CO_TEACHER)
         base = mine.edit(101, "1")
         await mine.save(base)
@@ -121,10 +114,10 @@ async def test_a_form_of_the_plain_page_shows_what_it_saved_and_its_next_entry_i
 
 
 async def test_what_waits_is_shown_while_the_journal_is_away_and_can_be_typed_over(
-    school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
-    async with api_process(school) as process:
-        read = reader(school, process)
+    async with api_process(own_school) as process:
+        read = reader(own_school, process)
         first_form, second_form, third_form = Tab(process), Tab(process), Tab(process)
         base = first_form.edit(101, "1")
         await first_form.save(base)  # and not flushed
@@ -140,9 +133,9 @@ async def test_what_waits_is_shown_while_the_journal_is_away_and_can_be_typed_ov
         await journal_is_back(process)
         # Its base is there to be read: it stands on that, and not beside it.
         assert shown(await read.read_section(grant(), SECTION)) == ("3", "drafted", typed_over["edit_id"])
-        await flush_all(school)
-        assert await parked_count(school) == 0
-        found = await history(school, *(e["edit_id"] for e in (base, waiting, typed_over)))
+        await flush_all(own_school)
+        assert await parked_count(own_school) == 0
+        found = await history(own_school, *(e["edit_id"] for e in (base, waiting, typed_over)))
         assert [found[e["edit_id"]][::2] for e in (base, waiting, typed_over)] == [("A", 1), ("A", 2), ("A", 3)]
         snapshot = await read.read_section(grant(), SECTION)
         assert (shown(snapshot), snapshot.conflicts) == (("3", "recorded", typed_over["edit_id"]), [])

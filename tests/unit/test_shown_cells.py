@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.drafts.codec import CELL, Head
-from app.gradebook.shown_cells import CellPlace, columns_of, lay_over, with_waiting
+from app.gradebook.shown_cells import CellPlace, columns_of, lay_over, with_waiting, without_overtaken
 from app.model.kinds import Kind
 from app.records.edits import FullHeadRow
 from app.records.parked import WaitingEdit
@@ -65,7 +65,7 @@ def waits(edit_id: bytes, base: bytes, place: CellPlace = ONE, *, entered_ms: in
 
 
 @pytest.mark.parametrize(
-    ("waiting", "journal_is_away", "shown"),
+    ("waiting", "bases_are_hidden", "shown"),
     [
         ([], False, B),
         ([waits(C, B)], False, C),
@@ -80,11 +80,11 @@ def waits(edit_id: bytes, base: bytes, place: CellPlace = ONE, *, entered_ms: in
 )
 def test_what_waits_stands_where_its_base_does(
     waiting: list[WaitingEdit],
-    journal_is_away: bool,  # noqa: FBT001 -- parametrized
+    bases_are_hidden: bool,  # noqa: FBT001 -- parametrized
     shown: bytes,
 ) -> None:
     heads = {CELL.pack(*ONE): head(3)}
-    over = with_waiting(heads, [row(ONE, 2)], waiting, journal_is_away=journal_is_away)
+    over = with_waiting(heads, [row(ONE, 2)], waiting, bases_are_hidden=bases_are_hidden)
     rows, drafted = lay_over(over, [row(ONE, 2)])
     assert ([one.edit_id for one in rows], drafted) == ([shown], {ONE})
     assert heads == {CELL.pack(*ONE): head(3)}, "what was given is left alone"
@@ -101,20 +101,50 @@ def test_what_waits_stands_where_its_base_does(
         ([waits(C, B, entered_ms=1_700_000_000_000)], [row(ONE, 2)], A),  # somebody has typed over it since
     ],
 )
-def test_while_the_journal_is_away_what_waits_stands_on_what_is_hidden_in_it(
+def test_while_the_bases_are_hidden_what_waits_stands_on_what_is_hidden_in_it(
     waiting: list[WaitingEdit], recorded: list[FullHeadRow], shown: bytes
 ) -> None:
-    over = with_waiting({}, recorded, waiting, journal_is_away=True)
+    over = with_waiting({}, recorded, waiting, bases_are_hidden=True)
     assert [one.edit_id for one in lay_over(over, recorded)[0]] == [shown]
 
 
 def test_what_waits_is_shown_as_it_was_typed() -> None:
     (shown,), drafted = lay_over(with_waiting({}, [row(ONE, 2)], [waits(B, A)]), [row(ONE, 2)])
-    assert shown == FullHeadRow(*ONE, 0, B, 7, 1_700_000_002_000, '{"score":"3"}')
+    assert shown == FullHeadRow(*ONE, 3, B, 7, 1_700_000_002_000, '{"score":"3"}')
     assert drafted == {ONE}
+    unsure = {CELL.pack(*ONE): head(0, is_provisional=True)}
+    assert with_waiting(unsure, [], [waits(C, B)])[CELL.pack(*ONE)].cell_version == 0, "nobody knows that of its base"
     copied = head(3, is_drafted=False)  # PostgreSQL is away: the newest that is known to have been recorded
     over = with_waiting({CELL.pack(*ONE): copied}, [row(ONE, 2)], [waits(C, B)], records_are_away=True)
     assert over[CELL.pack(*ONE)].edit_id == C
+
+
+def test_what_is_parked_stands_before_what_the_journal_has_on_the_same_base() -> None:
+    heads = {CELL.pack(*ONE): head(3, D)}  # typed on B, as the parked one was
+    over = with_waiting(heads, [row(ONE, 1)], [waits(C, B)], [waits(E, C)], chained={B, D})
+    assert over[CELL.pack(*ONE)].edit_id == E
+    over = with_waiting(heads, [row(ONE, 1)], [], [waits(C, B)], chained={B, D})
+    assert over[CELL.pack(*ONE)].edit_id == D, "in the journal the head was first"
+
+
+@pytest.mark.parametrize(
+    ("over", "recorded", "stands"),
+    [
+        (head(3)._replace(root_version=1), row(ONE, 1), True),
+        (head(3)._replace(root_version=1), row(ONE, 2), False),  # something else was recorded under the chain
+        (head(3)._replace(root_version=1), row(ONE, 2, C), True),  # the chain's own, and not drained yet
+        (head(3)._replace(root_version=1), row(TWO, 2), True),
+        (head(0, is_provisional=True), row(ONE, 2), True),  # nobody knows on what it stands
+        (head(3, is_drafted=False), row(ONE, 4), True),  # no chain
+    ],
+)
+def test_a_chain_under_which_something_else_was_recorded_is_left_out(
+    over: Head,
+    recorded: FullHeadRow,
+    stands: bool,  # noqa: FBT001 -- parametrized
+) -> None:
+    heads = {CELL.pack(*ONE): over}
+    assert without_overtaken(heads, [recorded], {B, C}) == (heads if stands else {})
 
 
 places = st.tuples(st.sampled_from([1, 2, 4]), st.integers(0, 3), st.integers(0, 3))
