@@ -96,6 +96,7 @@ class Standing:
             self.value,
             self.is_drafted,
             self.is_provisional,
+            self.root_version,
         )
 
 

@@ -238,7 +238,7 @@ async def test_the_example_of_twenty_lines_works(
     async with held_saves(window):
         await page.get_by_label("Score").fill("7")
         await page.keyboard.press("Tab")
-        await expect(page.get_by_role("status")).to_have_text("1 on this computer")
+        await expect(page.get_by_role("status")).to_have_text("On this computer")
     await expect(page.get_by_role("status")).to_have_text("Recorded", timeout=60_000)
     rows = await fetch(service.settings, "SELECT value::text FROM edit_log WHERE section_id = $1", school.section)
     assert [row["value"] for row in rows] == ['{"score": "7"}']

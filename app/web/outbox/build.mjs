@@ -15,7 +15,7 @@ const OUT = join(ROOT, "dist");
 const ENTRIES = ["index", "receipt", "rescue"];
 // esbuild says of Chrome before 91 that it has no `?.`: it has, but for a spread in an optional call, of which there is none here.
 // Properties that nobody but the sources in src/ knows: neither the disk, nor the wire, nor a page. They get short names.
-const INSIDE = /^(blockedSince|clients|editsMax|hurry|isBusy|isClosed|isEager|isMemory|isStored|lanes?|leave|pace|polls|rest|tries|wake|windowMs)$/;
+const INSIDE = /^(ask|blockedSince|clients|due|editsMax|hurry|isBusy|isClosed|isEager|isMemory|isOut|isStored|lanes?|leave|look|pace|peek|polls|rest|silentSince|since|timer|told|tries|wake|windowMs)$/;
 const SETTINGS = {
   absWorkingDir: ROOT, bundle: true, format: "esm", target: TARGET, supported: { "optional-chain": true }, legalComments: "none", outdir: OUT,
 };

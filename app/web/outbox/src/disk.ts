@@ -149,17 +149,21 @@ export function openDisk(
     void look();
   }
 
+  /** Rejects with nothing where that takes too long. */
+  const patiently = <T>(going: T) => Promise.race([going, new Promise<never>((_, reject) => setTimeout(reject, patience))]);
+
   async function keep(): Promise<void> {
     for (let tries = 0; !isResting && tries < DISK_TRIES_MAX; tries++) {
       shown = await shown;
       const going = commit(++attempts);
       try {
         // Where that takes too long, it goes on; what is thrown here then is nothing.
-        return await Promise.race([going, new Promise<never>((_, reject) => setTimeout(reject, patience))]);
+        return await patiently(going);
       } catch (error) {
         attempts++;
         letGo();
         if (error === undefined) {
+          isMemory = false; // what it was for may come to be on the disk after all
           going.then(() => {
             patience *= 2;
             again();
@@ -167,15 +171,16 @@ export function openDisk(
           break;
         }
         // A transaction that the browser has ended has an error only where it says why.
-        if (!shown && /Quota|Abort/.test((error as Error | null)?.name ?? "Abort")) await how.makeRoom?.().catch(() => {});
+        if (!shown && /Quota|Abort/.test((error as Error | null)?.name ?? "Abort")) try {
+          await patiently(how.makeRoom?.());
+        } catch {}
       }
     }
-    if (!isResting) timer = setTimeout(again, DISK_REST_MS);
-    isResting = true;
     const next = copy({ born: "", ...mirror });
-    if (!isMemory) renumber(next); // other tabs may go on with the numbers that are on disk
-    isMemory = true;
     play(next);
+    if (!isMemory) renumber(next); // from now on none of it is changed, and other tabs may go on with the numbers
+    if (!isResting) timer = setTimeout(again, DISK_REST_MS);
+    isResting = isMemory = true;
     finish(next, false);
   }
 
@@ -199,7 +204,7 @@ export function openDisk(
 
   const look = () => run(() => {});
 
-  function view(): State {
+  function peek(): State {
     if (!seen) {
       seen = copy(mirror);
       for (const job of [...group, ...waiting]) if (job.isEager) job.step(seen);
@@ -214,9 +219,9 @@ export function openDisk(
     /** What is kept, as of the last transaction. */
     kept: () => mirror,
     /** The same, and what is not on disk yet. */
-    view,
+    peek,
     /** Of that, the newest edit of each cell. */
-    newest: () => (newest ??= newestOf(view())),
+    newest: () => (newest ??= newestOf(peek())),
     isStored: ({ edit_id }: { edit_id: string }): boolean => mirror.edits.has(edit_id),
     isMemory: () => isMemory,
     /**

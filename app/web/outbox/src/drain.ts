@@ -28,11 +28,11 @@ interface Lane {
   isClosed?: boolean;
   /** Since when another tab holds the lock, at the most. */
   blockedSince?: number;
-  offlineSince?: number;
+  silentSince?: number;
   /** The last edit that was sent on leaving, since the page was last seen. */
-  left: number;
+  told: number;
   /** Nothing is sent before somebody has signed in. */
-  signInRequired?: boolean;
+  isOut?: boolean;
   /** Nothing is sent any more. */
   stuck?: OutboxStatus["stuck"];
 }
@@ -54,17 +54,17 @@ export function openDrain(
   let isOver = false;
 
   const all = () => Object.values(lanes);
-  const lane = (section: number) => (lanes[section] ??= { section, due: 0, windowMs: WINDOW_MS, editsMax: EDITS_MAX, tries: 0, polls: 0, left: 0 });
+  const lane = (section: number) => (lanes[section] ??= { section, due: 0, windowMs: WINDOW_MS, editsMax: EDITS_MAX, tries: 0, polls: 0, told: 0 });
 
   /** The window begins with the oldest change that nobody has sent, whichever tab it was typed in. */
   function schedule(of: Lane): void {
-    const [unsent] = unsentOf(disk.view(), of.section);
+    const [unsent] = unsentOf(disk.peek(), of.section);
     clearTimeout(of.timer);
     of.since = unsent && (of.since || Math.min(now(), Date.parse(unsent.entered_at)));
-    if (isOver || of.isBusy || of.signInRequired || of.stuck || !openOf(disk.view(), of.section).length) return;
+    if (isOver || of.isBusy || of.isOut || of.stuck || !openOf(disk.peek(), of.section).length) return;
     // While PostgreSQL is behind, a district that asks in every window would keep it there.
     const pause = Math.min(BACKOFF_MS_MAX, of.windowMs * (2 ** of.polls - 1));
-    of.timer = setTimeout(() => drain(of), Math.max(of.due, of.since ? of.since + of.windowMs : of.due + pause) - now());
+    of.timer = setTimeout(() => drain(of), Math.min(RETRY_AFTER_MS_MAX, Math.max(of.due, of.since ? of.since + of.windowMs : of.due + pause) - now()));
   }
 
   /**
@@ -96,7 +96,7 @@ export function openDrain(
     try {
       await post(of, asked, stop.signal);
     } catch {
-      of.offlineSince ||= now();
+      of.silentSince ||= now();
       failed(of);
     }
   }
@@ -128,19 +128,20 @@ export function openDrain(
       if (answer.next_save_ms >= 0) of.windowMs = answer.next_save_ms;
       of.due = now() + of.windowMs;
       of.isClosed = false;
-      of.tries = of.offlineSince = 0;
+      of.tries = of.silentSince = 0;
       of.polls = edits.length ? 0 : of.polls + 1;
       if (ack) say("acknowledged", ack);
       return;
     }
     if (!signal) return; // that was an extra
-    of.offlineSince = 0;
-    if ([401, 403].includes(status)) of.signInRequired = true;
-    else if (answer?.code && ([400, 415, 422].includes(status) || (status === 413 && !edits[1]))) of.stuck = { status, code: answer.code };
+    of.silentSince = 0;
+    of.isOut = [401, 403].includes(status);
+    if (answer?.code && ([400, 415, 422].includes(status) || (status === 413 && !edits[1]))) of.stuck = { status, code: answer.code };
     else {
       if (status === 409) await disk.run((state) => renumber(state, section)); // something before these is missing
-      if (status === 413) of.editsMax = (edits.length + 1) >> 1;
-      failed(of, +headers.get("Retry-After")! * 1_000);
+      if (status === 413) of.editsMax = (edits.length + 1) >> 1 || 1;
+      // Who has signed in, and is refused again, is not asked again and again for that.
+      failed(of, of.isOut && of.tries ? WINDOW_MS : +headers.get("Retry-After")! * 1_000);
     }
   }
 
@@ -160,12 +161,12 @@ export function openDrain(
     let bytesMax = BYTES_MAX; // of all such requests in flight; what is too much is refused by the browser
     for (const of of all()) {
       const { section } = of;
-      const rows = fit(openOf(disk.view(), section), EDITS_MAX, bytesMax);
-      const isNews = rows.some((row) => row.n > of.left && row.state === "queued");
+      const rows = fit(openOf(disk.peek(), section), EDITS_MAX, bytesMax);
+      const isNews = rows.some((row) => row.n > of.told && row.state === "queued");
       const edits = rows.map((row, i) => wire(row, i + 1));
-      if (!isNews || of.signInRequired || of.stuck || of.isClosed) continue;
+      if (!isNews || of.isOut || of.stuck || of.isClosed) continue;
       bytesMax -= JSON.stringify(edits).length;
-      of.left = rows[rows.length - 1]!.n;
+      of.told = rows[rows.length - 1]!.n;
       void disk.run((state) => markSent(state, rows), true);
       post(of, { section, client_id: uuid7(now()), seen_seq: 0, edits }, null).catch(() => {});
     }
@@ -196,8 +197,8 @@ export function openDrain(
     /** Try at once, unless the server has asked for patience; also where it had asked for a sign-in. */
     hurry(): void {
       for (const of of all()) {
-        of.left = 0;
-        of.signInRequired = false;
+        of.told = 0;
+        of.isOut = false;
         if (!of.isClosed) of.due = 0;
         of.since = 1;
         schedule(of);

@@ -217,7 +217,7 @@ export function answered(state: State, { section, client_id, edits }: Save, answ
     else state.edits.delete(row.edit_id);
   }
   if (!receipt) return;
-  const ack = { at, section, receipt, edits: edits.map((edit, i) => ({ ...edit, outcome: outcomes[i]!.outcome })) };
+  const ack = { at, section, receipt, edits: edits.map((edit, i) => ({ ...edit, outcome: outcomes[i]?.outcome as string })) };
   while (state.acks.has(ack.at)) ack.at++; // that of another section, in the same millisecond
   state.acks = new Map([...state.acks].slice(1 - ACKS_MAX)).set(ack.at, ack);
   return ack;

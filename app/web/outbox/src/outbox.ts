@@ -36,7 +36,7 @@ export function openOutbox(options: OutboxOptions): Outbox {
     const gone = [...old.edits.values()].filter((row) => !next.edits.has(row.edit_id));
     for (const section of new Set([...touched, ...gone].map((row) => row.section))) {
       const isHere = (row: Row) => row.section === section;
-      const edits = gone.filter((row) => isHere(row) && row.sent && !isRefused(row));
+      const edits = gone.filter((row) => isHere(row) && (row.sent || !outbox.newest(section, row)) && !isRefused(row));
       if (edits[0]) {
         recordedAt = now() + drain.clockOffset();
         say("recorded", { section, edits });
@@ -59,7 +59,7 @@ export function openOutbox(options: OutboxOptions): Outbox {
 
   const shown = <R extends Row | undefined>(row: R): R =>
     row?.state === "queued" && row.seq && drain.lane(row.section).isBusy ? { ...row, state: "sending" } : row;
-  const kept = (section?: number) => shownOf(disk.view()).filter((row) => !section || row.section === section).map(shown);
+  const kept = (section?: number) => shownOf(disk.peek()).filter((row) => !section || row.section === section).map(shown);
 
   function comeBack(): void {
     drain.hurry();
@@ -92,8 +92,8 @@ export function openOutbox(options: OutboxOptions): Outbox {
       ...count, conflicts: count.conflict,
       oldestUnsent: first(edits.map(({ state, entered_at }) => /que|sen/.test(state) && Date.parse(entered_at))),
       lastAcknowledged: drain.lastAcknowledged() || null, lastRecorded: recordedAt || null,
-      offlineSince: first(lanes.map((lane) => lane.offlineSince)), retryAt: first(lanes.map((lane) => lane.tries && lane.due)),
-      signInRequired: lanes.some((lane) => lane.signInRequired), stuck: lanes.find((lane) => lane.stuck)?.stuck ?? null,
+      offlineSince: first(lanes.map((lane) => lane.silentSince)), retryAt: first(lanes.map((lane) => lane.tries && lane.due)),
+      signInRequired: lanes.some((lane) => lane.isOut), stuck: lanes.find((lane) => lane.stuck)?.stuck ?? null,
       storage: disk.isMemory() ? "memory" : isPersisted ? "persistent" : "best-effort",
     };
   }
@@ -116,7 +116,7 @@ export function openOutbox(options: OutboxOptions): Outbox {
       return !!edit && !disk.isStored(edit);
     },
     async settle(edit_id, choice, head) {
-      const row = disk.view().edits.get(edit_id);
+      const row = disk.peek().edits.get(edit_id);
       const stands = head === undefined ? row?.head : head;
       if (row?.state !== "conflict" || row.over || (choice === "theirs" && !stands)) throw new Error("no open conflict");
       await outbox.put(row.section, [{
@@ -136,9 +136,9 @@ export function openOutbox(options: OutboxOptions): Outbox {
       tabs?.postMessage(true);
     },
     on(event, listener) {
-      const hear = (said: string, detail: never) => said === event && listener(detail);
+      const hear = async (said: string, detail: never) => said === event && listener(detail);
       listeners.add(hear);
-      return () => void listeners.delete(hear);
+      return () => listeners.delete(hear);
     },
     acknowledgements: () => opened.then(() => [...disk.kept().acks.values()].reverse()),
     run: disk.run as never,
@@ -146,8 +146,8 @@ export function openOutbox(options: OutboxOptions): Outbox {
     async close() {
       drain.close();
       for (const event in page) removeEventListener(event, page[event]!);
-      tabs?.close();
       await disk.close();
+      tabs?.close();
     },
   };
   return outbox;

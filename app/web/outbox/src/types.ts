@@ -64,7 +64,7 @@ export interface Acknowledgement {
   }[];
 }
 
-/** Where new edits end up: on disk; on disk for this browser session only, as far as is known; nowhere but in memory. */
+/** Where new edits end up: on disk; on a disk that the browser may clear when it is short of room; nowhere but in memory. */
 export type Storage = "persistent" | "best-effort" | "memory";
 
 /** How things stand, for one sentence on the screen. Counts are of edits in all sections, unless asked for one. */
@@ -101,10 +101,12 @@ export interface OutboxEvents {
   refused: { readonly edit: KeptEdit };
   /**
    * These edits are recorded, and have left the outbox: what is shown of their cells comes from the page's own snapshot from
-   * now on, so take their values (and `edit_id`, the next base) into it. Said before `cells` is, in every tab.
+   * now on, so take their values (and `edit_id`, the next base) into it, unless it has a newer `cell_version`. Where theirs is
+   * missing, read the section again: somebody may have written over them. `state` is the last one that this tab had heard of.
+   * Said before `cells` is, in every tab.
    */
   recorded: { readonly section: number; readonly edits: readonly KeptEdit[] };
-  /** Answers carried newer heads or positions of this section. */
+  /** An answer with a receipt has come, in the tab that asked. */
   acknowledged: Acknowledgement;
   status: OutboxStatus;
 }
@@ -140,15 +142,16 @@ export interface OutboxOptions {
   readonly random?: () => number;
   /** Names the databases, locks and channels; default `inkfast`. */
   readonly name?: string;
-  /** The disk is full: delete what can be had again (cached snapshots). Asked once before the outbox goes on in memory. */
+  /** The disk is full: delete what can be had again (cached snapshots). Asked after each attempt, before the outbox goes on in memory. */
   readonly makeRoom?: () => Promise<unknown>;
 }
 
 /** An outbox: one opening of it, in one tab. */
 export interface Outbox {
   /**
-   * Keep these changes. Resolves when they are on disk (`durability: "strict"`), with the edits that stand for them now;
-   * rejects only when they could not even be kept in memory. From the call on `kept` shows them, as `storing` in the status.
+   * Keep these changes. Resolves when they are on disk (`durability: "strict"`), with the edits that stand for them now; where
+   * the disk has failed, which `status().storage` says, when they are kept in memory. Rejects only where even that cannot
+   * be. From the call on `kept` shows them, as `storing` in the status.
    */
   put(section: number, changes: readonly Change[]): Promise<readonly KeptEdit[]>;
   /** Every edit of a section that is kept here, oldest first; immediately. */
@@ -159,7 +162,7 @@ export interface Outbox {
   isStoring(section: number, cell: CellName): boolean;
   /**
    * Decide an open conflict: `mine` writes my value over the head, `theirs` accepts it. Resolves when that is on disk. `head` is
-   * what was shown to the person, where that is newer than `KeptEdit.head` (null: an empty cell). Rejects with an Error where
+   * what was shown to the person, where that is newer than `KeptEdit.head` (null: nothing, for `mine`). Rejects with an Error where
    * the edit is no open conflict here, or `theirs` is chosen and nobody knows what that is.
    */
   settle(edit_id: string, choice: "mine" | "theirs", head?: Head | null): Promise<void>;
