@@ -21,7 +21,7 @@ from app.errors import JournalUnavailableError, OverloadedError
 from app.patience import Patience
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Awaitable, Callable
 
 PIPELINES_IN_FLIGHT_MAX = 2  # one being fsynced, one being read by the server; a third would only wait
 SAVES_AT_ONCE_MIN = 16  # with so many the journal's server can begin, while the loop goes on with what else has arrived
@@ -119,6 +119,20 @@ class Committer:
         finally:
             del self._outstanding[waiting]
             self.waiting_edits -= edits
+
+    async def within_silence(self, partition: int, question: Awaitable[None]) -> None:
+        """Ask a server something before a save; where it is silent for too long, that counts as a silence to the save.
+
+        Raises what the question raises, and JournalUnavailableError after that silence.
+        """
+        node = self._topology.node(partition)
+        try:
+            async with self.patience.timeout_at(self.patience.time() + self.silence_s_max):
+                await question
+        except TimeoutError:
+            node.close()
+            self._lane(node).breaker.trip("it does not answer")
+            raise JournalUnavailableError("the journal is away", retry_after_s=2) from None
 
     def _start(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()

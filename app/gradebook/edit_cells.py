@@ -184,7 +184,7 @@ class EditCells:
         if count and self._ladder is not None and self._ladder.is_full:
             raise JournalUnavailableError("the journal's memory is full", retry_after_s=RETRY_AFTER_S)
         if self._directly.written:
-            await self._directly.refresh(save.section_id)
+            await self._committer.within_silence(partition, self._directly.refresh(save.section_id))
         section_id, committer = save.section_id, self._committer
         reply = await committer.commit(partition, section_id, save.packed, count, is_patient=is_patient)
         if reply[:1] != b"N":

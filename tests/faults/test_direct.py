@@ -263,6 +263,28 @@ async def test_a_frozen_journal_is_given_up_soon(own_school: Settings, own_valke
         assert [r["v"] for r in rows] == ["1", "2", "3", "4"]
 
 
+async def test_a_journal_that_freezes_again_is_given_up_as_soon_by_a_section_that_was_written_past_it(
+    own_school: Settings, own_valkey: ValkeyServer
+) -> None:
+    """Before anything is saved there again, the journal is asked to forget what it has of that section."""
+    async with api_process(msgspec.structs.replace(own_school, journal_silence_ms_max=300)) as process:
+        tab = Tab(process)
+        async with killed(own_valkey):
+            assert outcomes(await tab.save(tab.edit(101, "1"))) == ["recorded"]
+        await journal_is_back(process)
+        os.kill(own_valkey.pid, signal.SIGSTOP)
+        try:
+            with Awake() as took:
+                assert outcomes(await tab.save(tab.edit(101, "2"))) == ["recorded"]
+            assert took.seconds < 4
+            with Awake() as took:
+                assert outcomes(await tab.save(tab.edit(101, "3"))) == ["recorded"]
+            assert took.seconds < 1
+        finally:
+            os.kill(own_valkey.pid, signal.SIGCONT)
+        assert outcomes(await drafted(tab, tab.edit(101, "4"))) == ["drafted"]
+
+
 async def test_a_full_journal_is_read_first_and_edits_go_past_it(
     own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
