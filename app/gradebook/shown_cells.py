@@ -115,7 +115,7 @@ def with_waiting(
         row = shown.get(cell)
         climb(cell, row.edit_id if row else NO_ID, row.cell_version if row else 0)
     for edit in parked:
-        if edit.base in chained:
+        if edit.base in chained and edit.edit_id not in chained:  # else it has come again, and is in the chain
             climb(edit.cell, edit.base)
     for edit in list(first_on.values()) if bases_are_hidden else ():
         row = shown.get(edit.cell)

@@ -125,6 +125,9 @@ def test_what_is_parked_stands_before_what_the_journal_has_on_the_same_base() ->
     assert over[CELL.pack(*ONE)].edit_id == E
     over = with_waiting(heads, [row(ONE, 1)], [], [waits(C, B)], chained={B, D})
     assert over[CELL.pack(*ONE)].edit_id == D, "in the journal the head was first"
+    heads = {CELL.pack(*ONE): head(3, C)}  # it has come again through the journal, and one more was parked on it
+    over = with_waiting(heads, [row(ONE, 1)], [waits(C, B), waits(E, C)], chained={B, C})
+    assert over[CELL.pack(*ONE)].edit_id == E
 
 
 @pytest.mark.parametrize(
