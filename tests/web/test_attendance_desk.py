@@ -273,6 +273,33 @@ async def test_earlier_days_but_none_that_has_not_come(
     await expect(roll.page.locator(".day")).to_contain_text("Today, ")
 
 
+@SMALL
+async def test_a_roll_left_open_over_night_without_a_network_goes_on_to_the_new_day(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    page = await open_page("/app/compatibility")
+    await page.clock.install()
+    await page.goto(f"/app/sections/{school.section}/attendance")
+    roll = await RollPage(page, service, school).ready()
+    said = await page.locator(".day").inner_text()
+    await roll.mark(NAMES[1], "unexcused_absence")
+    await expect(roll.row(NAMES[1])).not_to_have_attribute("data-mark", "storing")
+    await page.context.set_offline(offline=True)
+    # A day may have 25 hours. Nobody comes back to the page, and no answer tells the time.
+    await page.clock.fast_forward(26 * 3_600_000)
+    await expect(roll.page.get_by_role("status").last).to_contain_text("The day has changed: today is ")
+    await expect(page.locator(".day")).to_contain_text("Today, ")
+    await expect(page.locator(".day")).not_to_have_text(said)
+    await roll.expect_mark(NAMES[1], "present", is_default=True)
+    await roll.mark(NAMES[2], "tardy")
+    await expect(roll.row(NAMES[2])).to_contain_text(re.compile(r"\d:\d\d\s[ap]m"))
+    await page.get_by_role("button", name="Earlier:").click()
+    await expect(page.locator(".day")).not_to_contain_text("Today")
+    await page.get_by_role("button", name="Later:").click()
+    await expect(page.locator(".day")).to_contain_text("Today, ")
+    await roll.expect_mark(NAMES[2], "tardy")
+
+
 def _weekday_before(day: str) -> str:
     found = dt.date.fromisoformat(day) - dt.timedelta(days=1)
     while found.isoweekday() > 5:

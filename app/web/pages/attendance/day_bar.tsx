@@ -12,7 +12,7 @@ interface DayBarProps {
 
 export function DayBar({ call, goTo }: DayBarProps): VNode {
   const { words } = call;
-  const { today } = call.view.facts;
+  const today = call.today.value;
   const day = call.day.value;
   const shown = call.shown.value;
   const said = words.day(day);
@@ -39,7 +39,8 @@ export function DayBar({ call, goTo }: DayBarProps): VNode {
 /** One day back, any day of the school year, one day on. */
 function DayTurns({ call, goTo }: DayBarProps): VNode {
   const { words } = call;
-  const { today, school_year } = call.view.facts;
+  const { school_year } = call.view.facts;
+  const today = call.today.value;
   const day = call.day.value;
   const shown = call.shown.value;
   const first = `${school_year - 1}-07-01`;

@@ -4,6 +4,7 @@ import { person } from "../../section/session.ts";
 import { AttendancePage, undoByKey } from "./page.tsx";
 import { RollCall } from "./roll_call.ts";
 
+const TURN_MS = 5_000;
 const WORDS = { en: () => import("../../words/en/attendance.json"), es: () => import("../../words/es/attendance.json") };
 
 void openSectionPage("attendance", WORDS, (view, outbox, words) => {
@@ -11,6 +12,7 @@ void openSectionPage("attendance", WORDS, (view, outbox, words) => {
   const follow = (): void => call.show(new URLSearchParams(location.search));
   follow();
   window.addEventListener("popstate", follow);
+  setInterval(() => call.turn(), TURN_MS);
   document.addEventListener("keydown", (event) => undoByKey(event, call));
   return () => <AttendancePage call={call} />;
 });

@@ -26,7 +26,7 @@ export function EntryNeeds({ cell, conflict, name, call, words }: EntryNeedsProp
   const { kept, place, theirs } = cell;
   if (theirs !== undefined) {
     const by = call.byWhom(theirs) ?? words.say("choice.somebody");
-    return <p class="needs hint">{words.say("row.theirs", { name: by, value: call.saysValue(theirs.value), at: words.at(theirs.entered_at) })}</p>;
+    return <p class="needs hint">{words.say("row.theirs", { name: by, value: saysValue(call, words, theirs.value), at: words.at(theirs.entered_at) })}</p>;
   }
   if (kept === undefined || (place !== "rejected" && place !== "quarantined")) return null;
   return (
@@ -39,6 +39,12 @@ export function EntryNeeds({ cell, conflict, name, call, words }: EntryNeedsProp
       </div>
     </div>
   );
+}
+
+/** A mark in words, or what was said about the roll. */
+function saysValue(call: RollCall, words: BesideWords, value: unknown): string {
+  if (typeof value !== "object" || value === null || !("taken" in value)) return call.saysValue(value);
+  return words.say(value.taken === true ? "roll.value_taken" : "roll.value_not_taken");
 }
 
 /** Why an entry was not accepted, in the person's language. */
@@ -58,8 +64,8 @@ interface ChoiceProps {
 function Choice({ conflict, what, call, words }: ChoiceProps): VNode {
   const { mine, head } = conflict;
   const isElsewhere = !("state" in mine);
-  const my = call.saysValue(mine.value);
-  const their = head === null ? null : call.saysValue(head.value);
+  const my = saysValue(call, words, mine.value);
+  const their = head === null ? null : saysValue(call, words, head.value);
   const title = words.say("choice.title", { n: 1 });
   return (
     <div class="needs card" data-tone="warn" role="group" aria-label={`${title}: ${what}`}>

@@ -3,6 +3,7 @@ import assert from "node:assert/strict";
 import { test, type TestContext } from "node:test";
 import type { Head, KeptEdit, Outbox } from "@inkfast/outbox";
 import { FakeOutbox } from "../../section/test/fake_outbox.ts";
+import { noteServerTime } from "../../section/server_clock.ts";
 import type { CellColumns, Snapshot } from "../../section/types.ts";
 import { SectionOfPage } from "../../section/view.ts";
 import attendance from "../../words/en/attendance.json";
@@ -26,6 +27,11 @@ function columnsOf(edit_id: string, value: unknown, author_id: number, cell_vers
   return { kind: [kind], item: [item], student: [student], edit_id: [edit_id], cell_version: [cell_version], state: states, value: [value], author_id: [author_id], entered_at: moments };
 }
 
+/** From now on it is this moment, by the server's clock. */
+function itIs(moment: string): void {
+  noteServerTime(new Response(null, { headers: { date: moment } }), Date.now());
+}
+
 class Desk {
   readonly outbox = new FakeOutbox();
   readonly settled: Settled[] = [];
@@ -34,6 +40,7 @@ class Desk {
   readonly call: RollCall;
 
   constructor() {
+    itIs("2026-11-06T22:00:00Z");
     const snapshot: Snapshot = {
       section: { section_id: 1, title: "Algebra", course_title: "Algebra", class_code: null, periods: null, location: null, org_name: "Alder", time_zone: "UTC", today: "2026-11-06", school_year: 2027 },
       students: [{ student_id: STUDENT, given_name: "Mateo", family_name: "Alvarez", identifier: null, grades: null, is_active: true }],
@@ -238,4 +245,46 @@ test("a choice about what was typed on another computer is based on the value th
   const mine: Head = { edit_id: "m", value: { category: "unexcused_absence" }, author_id: ME, entered_at: HEAD.entered_at };
   await desk.call.settle({ cell: CELL, mine, head: HEAD, isOwn: true }, "theirs");
   assert.deepEqual(desk.kept.map(({ base, value, resolves }) => [base, value, resolves]), [["b", HEAD.value, ["m"]]]);
+});
+
+test("a roll that is open at midnight goes on to the new day, and a tap on the old one is no mark of either", () => {
+  const desk = new Desk();
+  itIs("2026-11-06T23:59:50Z");
+  desk.call.choose(STUDENT, "unexcused_absence");
+  itIs("2026-11-07T00:00:10Z");
+  desk.call.choose(STUDENT, "tardy");
+  assert.deepEqual([desk.call.day.value, desk.call.today.value, desk.kept.length], ["2026-11-07", "2026-11-07", 1]);
+  assert.equal(desk.call.notice.value?.says, "The day has changed: today is Saturday, November 7.");
+  desk.call.choose(STUDENT, "tardy");
+  assert.deepEqual(desk.kept.map(({ item, value }) => [item, value]), [
+    [TODAY, { category: "unexcused_absence" }],
+    [TODAY + 100, { category: "tardy", arrival_time: "00:00" }],
+  ]);
+  itIs("2026-11-09T15:00:00Z");
+  desk.call.takeRoll();
+  assert.equal(desk.call.day.value, "2026-11-09");
+  assert.equal(desk.kept.length, 2);
+  desk.call.takeRoll();
+  assert.equal(desk.kept.length, 4);
+});
+
+test("a day that the address names stays when the day turns, is not called today any more, and nobody came late to it now", () => {
+  const desk = new Desk();
+  desk.call.show(new URLSearchParams("day=2026-11-06"));
+  assert.match(desk.call.now() ?? "", /^22:00/);
+  desk.call.opened.value = STUDENT;
+  itIs("2026-11-07T08:00:00Z");
+  assert.equal(desk.call.turn(), false);
+  assert.equal(desk.call.opened.value, STUDENT);
+  assert.deepEqual([desk.call.day.value, desk.call.today.value], ["2026-11-06", "2026-11-07"]);
+  assert.equal(desk.call.href("2026-11-06"), "/app/sections/1/attendance?day=2026-11-06");
+  desk.call.choose(STUDENT, "tardy");
+  assert.deepEqual(desk.kept.map(({ item, value }) => [item, value]), [[TODAY, { category: "tardy" }]]);
+});
+
+test("today is not before the day that the section says", () => {
+  const desk = new Desk();
+  itIs("2026-11-05T23:59:59Z");
+  desk.call.turn();
+  assert.equal(desk.call.day.value, "2026-11-06");
 });

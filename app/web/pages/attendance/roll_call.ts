@@ -1,12 +1,12 @@
 /** The work on the roll: what is shown, and what a tap or a key does. Components read what it watches; every entry goes through here. */
 import type { Head, KeptEdit, Outbox } from "@inkfast/outbox";
 import { serverNow } from "../../section/server_clock.ts";
-import type { SectionView, Student } from "../../section/types.ts";
+import type { SectionView } from "../../section/types.ts";
 import { changed, derived, watched } from "../../section/watched.ts";
 import type { Key, Words } from "../../words/words.ts";
 import { dayToShow } from "./day.ts";
 import { type Category, type Mark, type Roll, type RollChange, type Row, choose, readMark, readRoll, take } from "./roll.ts";
-import { type Order, bySeat, byName, keepOrder, keepSeats, keptOrder, keptSeats } from "./seating.ts";
+import { type Order, bySeat, byName, keepOrder, keptOrder, keptSeats } from "./seating.ts";
 import { type Step, isSame, stepOf, takeBack, withStep } from "./steps.ts";
 
 export type AttendanceWords = Words<Key<"attendance">>;
@@ -26,6 +26,8 @@ export class RollCall {
   readonly view: SectionView;
   readonly words: AttendanceWords;
   readonly me: number;
+  /** The day at the school, by the later of what the section and the clock say: a page stays open over night, also without a network. */
+  readonly today = watched("");
   readonly day = watched("");
   readonly shown = watched<Shown>("roll");
   readonly order = watched<Order>("name");
@@ -36,6 +38,7 @@ export class RollCall {
   /** The student whose time and note are open; or the list of seats. */
   readonly opened = watched<number | "seats" | null>(null);
   private readonly outbox: Pick<Outbox, "settle" | "dismiss">;
+  private asked = new URLSearchParams();
   private steps: readonly Step[] = [];
   /** Conflicts of equal values: settled without asking, once. */
   private readonly settled = new Set<string>();
@@ -59,29 +62,46 @@ export class RollCall {
     const owner = this.owner();
     this.order.value = keptOrder(owner);
     this.seats.value = keptSeats(owner);
-    view.onChange(() => this.lookAgain());
+    view.onChange(() => {
+      this.turn();
+      this.lookAgain();
+    });
     this.lookAgain();
   }
 
   /** What the address asks for. What is open belongs to what was shown, and closes with it. */
   show(query: URLSearchParams): void {
-    const before = this.href(this.day.value, this.shown.value);
-    this.day.value = dayToShow(query.get("day"), this.view.facts.today);
-    this.shown.value = query.get("view") === "week" ? "week" : "roll";
+    const [{ today }, now] = [this.view.facts, this.words.read(serverNow()).day];
+    this.asked = query;
+    this.today.value = now > today ? now : today;
+    const day = dayToShow(query.get("day"), this.today.value);
+    const shown = query.get("view") === "week" ? "week" : "roll";
+    if (day === this.day.value && shown === this.shown.value) return;
+    this.day.value = day;
+    this.shown.value = shown;
     this.notice.value = null;
-    if (before !== this.href(this.day.value, this.shown.value)) this.opened.value = null;
+    this.opened.value = null;
+  }
+
+  /** Look whether the day has turned. Where the address names none, the new one is shown, and said; then what was tapped on is gone. */
+  turn(): boolean {
+    const before = this.day.value;
+    this.show(this.asked);
+    if (this.day.value === before) return false;
+    this.notice.value = { says: this.words.say("attendance.turned", { day: this.words.day(this.day.value) }), tone: "warn" };
+    return true;
   }
 
   /** The address of a day, in the roll or in the week. */
   href(day: string, shown: Shown = "roll"): string {
-    const query = new URLSearchParams({ ...(day === this.view.facts.today ? {} : { day }), ...(shown === "week" ? { view: shown } : {}) });
+    const query = new URLSearchParams({ ...(day === this.today.value ? {} : { day }), ...(shown === "week" ? { view: shown } : {}) });
     const text = query.toString();
     return `/app/sections/${this.view.id}/attendance${text === "" ? "" : `?${text}`}`;
   }
 
   /** The time by the school's clock if the roll is today's; what is entered about another day did not happen now. */
   now(): string | undefined {
-    return this.day.value === this.view.facts.today ? this.words.clock(serverNow()) : undefined;
+    return this.day.value === this.today.value ? this.words.clock(serverNow()) : undefined;
   }
 
   /** A student's row as it is at this moment, which a slow screen may not show yet. */
@@ -91,6 +111,7 @@ export class RollCall {
 
   /** A category for a student: one tap or key. */
   choose(student: number, category: Category): void {
+    if (this.turn()) return;
     const row = this.rowOf(student);
     const change = row && choose(row, category, this.roll.value.item, this.now());
     if (row && change) void this.enter([change], this.saysMark(row, readMark(change.value)));
@@ -98,6 +119,7 @@ export class RollCall {
 
   /** "The roll is taken." Not while a mark was refused: then it would say more than is true. */
   takeRoll(): void {
+    if (this.turn()) return;
     const roll = this.roll.value;
     if (roll.refused.length > 0) {
       this.notice.value = { says: this.words.say("roll.refused", { n: roll.refused.length }), tone: "bad" };
@@ -143,27 +165,12 @@ export class RollCall {
     this.isOrderKept.value = keepOrder(this.owner(), order);
   }
 
-  /** As they sit; from now on the roll is called in this order. */
-  setSeats(seats: readonly number[]): void {
-    this.seats.value = seats;
-    this.isOrderKept.value = keepSeats(this.owner(), seats);
-    if (this.order.value !== "seating") this.setOrder("seating");
-  }
-
-  /** Who is in the section, as they sit. */
-  seated(): readonly Student[] {
-    return bySeat(this.students.value, this.seats.value).filter(({ is_active }) => is_active);
-  }
-
   nameOf({ student }: Pick<Row, "student">): string {
     return `${student.family_name}, ${student.given_name}`;
   }
 
   /** A mark in words: "Tardy, 8:07 am, bus was late". */
   saysValue(value: unknown): string {
-    if (typeof value === "object" && value !== null && "taken" in value) {
-      return this.words.say(value.taken === true ? "roll.value_taken" : "roll.value_not_taken");
-    }
     const { category, arrival_time, note } = readMark(value);
     const said = [this.words.say(`category.${category ?? "none"}`), ...(arrival_time === undefined ? [] : [this.words.timeOfDay(arrival_time)])];
     return [...said, ...(note === undefined ? [] : [note])].join(", ");
@@ -198,7 +205,8 @@ export class RollCall {
     }
   }
 
-  private owner(): { readonly user_id: number; readonly section_id: number } {
+  /** Whose order it is of which section. */
+  owner(): { readonly user_id: number; readonly section_id: number } {
     return { user_id: this.me, section_id: this.view.id };
   }
 

@@ -10,7 +10,7 @@ export interface Owner {
   readonly section_id: number;
 }
 
-const nameOf = (what: string, { user_id, section_id }: Owner): string => `inkfast.${what}.${user_id}.${section_id}`;
+export const nameOf = (what: string, { user_id, section_id }: Owner): string => `inkfast.${what}.${user_id}.${section_id}`;
 
 export function keptOrder(owner: Owner): Order {
   return remembered(nameOf("order", owner)) === "seating" ? "seating" : "name";
@@ -29,10 +29,6 @@ export function keptSeats(owner: Owner): readonly number[] {
   } catch {
     return [];
   }
-}
-
-export function keepSeats(owner: Owner, seats: readonly number[]): boolean {
-  return remember(nameOf("seating", owner), JSON.stringify(seats));
 }
 
 /** By family name, then given name, as the person's language sorts. */

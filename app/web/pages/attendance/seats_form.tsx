@@ -1,11 +1,13 @@
 /** Who sits where, without dragging: one place up or down, or two taps for any distance. Every move is remembered at once. */
 import type { VNode } from "preact";
 import { useLayoutEffect, useRef, useState } from "preact/hooks";
+import { remember } from "../../section/remembered.ts";
 import type { Student } from "../../section/types.ts";
 import { Dialog } from "../../style/dialog.tsx";
 import "./entry.tsx";
 import { moved } from "./moved.ts";
 import type { BesideWords, RollCall } from "./roll_call.ts";
+import { bySeat, nameOf } from "./seating.ts";
 
 /** Moves a student to the place that `to` makes of the present one; `focused` is the button of that row to go on from. */
 type Move = (student_id: number, to: (at: number) => number, focused: string) => void;
@@ -25,6 +27,18 @@ interface SeatsFormProps {
   readonly words: BesideWords;
 }
 
+/** Who is in the section, as they sit. */
+function seated({ students, seats }: RollCall): readonly Student[] {
+  return bySeat(students.value, seats.value).filter(({ is_active }) => is_active);
+}
+
+/** As they sit; from now on the roll is called in this order. */
+function setSeats(call: RollCall, seats: readonly number[]): void {
+  call.seats.value = seats;
+  call.isOrderKept.value = remember(nameOf("seating", call.owner()), JSON.stringify(seats));
+  if (call.order.value !== "seating") call.setOrder("seating");
+}
+
 function useSeats({ call, words }: SeatsFormProps): Seats {
   const [held, setHeld] = useState<number | null>(null);
   const [says, say] = useState("");
@@ -37,21 +51,21 @@ function useSeats({ call, words }: SeatsFormProps): Seats {
   });
   const move: Move = (student_id, to, focused) => {
     // As they sit now, which a slow screen may not show yet.
-    const students = call.seated();
+    const students = seated(call);
     const from = students.findIndex((student) => student.student_id === student_id);
     const student = students[from];
     if (student === undefined) return;
     const place = Math.min(Math.max(to(from), 0), students.length - 1);
     toFocus.current = `[data-seat="${student_id}"] ${focused}`;
     setHeld(null);
-    call.setSeats(moved(students, from, place).map((one) => one.student_id));
+    setSeats(call, moved(students, from, place).map((one) => one.student_id));
     say(words.say("seats.moved", { name: call.nameOf({ student }), place: place + 1, all: students.length }));
   };
   const hold = (student_id: number | null, focused: number): void => {
     toFocus.current = `[data-seat="${focused}"] .seat-move`;
     setHeld(student_id);
   };
-  return { students: call.seated(), held, says, list, move, hold };
+  return { students: seated(call), held, says, list, move, hold };
 }
 
 export function SeatsForm({ call, words }: SeatsFormProps): VNode {

@@ -55,6 +55,7 @@ export function typedDetails(call: RollCall, row: Row): TypedDetails {
       timer = setTimeout(enter, PAUSE_MS);
     },
     choose(category) {
+      if (call.turn()) return;
       const isOther = category !== mark.category;
       const now = category === "tardy" && isOther ? call.now() : undefined;
       mark = normal(category, mark.arrival_time ?? now ?? "", mark.note ?? "");

@@ -12,7 +12,7 @@ interface WeekTableProps {
 }
 
 export function WeekTable({ call, words, goTo }: WeekTableProps): VNode {
-  const week = readWeek(call.view, call.students.value, call.day.value, call.view.facts.today);
+  const week = readWeek(call.view, call.students.value, call.day.value, call.today.value);
   const monday = week.days[0]?.day ?? call.day.value;
   return (
     <div class="week scroll" tabIndex={0} role="region" aria-label={words.say("view.week")}>
@@ -55,7 +55,7 @@ function DayHead({ day: { day, isTaken, isFuture }, call, words, goTo }: DayHead
     goTo(day, "roll");
   };
   return (
-    <th scope="col" data-today={day === call.view.facts.today ? "" : undefined}>
+    <th scope="col" data-today={day === call.today.value ? "" : undefined}>
       {isFuture ? (
         <span class="quiet">{name}</span>
       ) : (
