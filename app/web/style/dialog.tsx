@@ -17,8 +17,8 @@ interface DialogProps {
 let opened = 0;
 
 /**
- * Shown as long as it is rendered. Focus goes to the first element with `data-first`, else to the dialog itself, and back to
- * where it was when the dialog goes away.
+ * Shown as long as it is rendered. Focus goes to the first element with `data-first` that can have it, else to the dialog itself,
+ * and back to where it was when the dialog goes away.
  */
 export function Dialog({ title, closeLabel, onClose, isWide = false, children }: DialogProps): VNode {
   const frame = useRef<HTMLDivElement>(null);
@@ -31,6 +31,12 @@ export function Dialog({ title, closeLabel, onClose, isWide = false, children }:
       onClose();
     } else if (event.key === "Tab" && frame.current !== null) turnAround(event, frame.current);
   };
+  // A dialog that does not close keeps the focus.
+  const onVeil = (event: MouseEvent): void => {
+    if (event.target !== event.currentTarget) return;
+    event.preventDefault();
+    onClose();
+  };
   const latest = useRef(onKeyDown);
   latest.current = onKeyDown;
   // Before the next key: what is typed right after the dialog was asked for belongs into it.
@@ -38,7 +44,7 @@ export function Dialog({ title, closeLabel, onClose, isWide = false, children }:
     const dialog = frame.current;
     if (dialog === null) return undefined;
     const before = document.activeElement;
-    (dialog.querySelector<HTMLElement>("[data-first]") ?? dialog).focus();
+    (dialog.querySelector<HTMLElement>("[data-first]:not(:disabled)") ?? dialog).focus();
     const keepInside = (event: FocusEvent): void => {
       if (event.target instanceof Node && !dialog.contains(event.target)) dialog.focus();
     };
@@ -55,7 +61,7 @@ export function Dialog({ title, closeLabel, onClose, isWide = false, children }:
     };
   }, []);
   return (
-    <div class="veil" onMouseDown={(event) => event.target === event.currentTarget && onClose()}>
+    <div class="veil" onMouseDown={onVeil}>
       <div
         ref={frame}
         class={isWide ? "dialog dialog-wide" : "dialog"}

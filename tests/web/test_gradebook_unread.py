@@ -1,0 +1,35 @@
+"""What was typed and cannot be taken as it is: it stays where it was typed, and nothing else is entered in its place."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from playwright.async_api import expect
+
+from tests.web.grade_page import open_grades
+from tests.web.sizes import SMALL
+
+if TYPE_CHECKING:
+    from tests.browsing import Service
+    from tests.gradebook_school import GradebookSchool
+    from tests.web.conftest import OpenPage
+
+NAMES = ["Alvarez, Mateo", "Baker, Tanisha", "Castillo, Ana"]
+
+
+@SMALL
+async def test_a_preview_of_nothing_that_can_be_entered_has_the_keys(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    grades = await open_grades(open_page, service, school)
+    dialog = grades.page.get_by_role("dialog")
+    await grades.go(NAMES[0], "Quiz 1")
+    before = await grades.input.input_value()
+    await grades.paste("1 000\n")
+    await expect(grades.button("Enter 0 scores")).to_be_disabled()
+    await grades.page.keyboard.type("7")
+    await expect(grades.input).to_have_value(before)
+    await grades.page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await expect(grades.input).to_be_focused()
+    await expect(grades.input).to_have_value(before)
