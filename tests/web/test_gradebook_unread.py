@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from playwright.async_api import expect
 
 from tests.web.grade_page import open_grades
-from tests.web.sizes import SMALL
+from tests.web.sizes import SMALL, sized
 
 if TYPE_CHECKING:
     from tests.browsing import Service
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tests.web.conftest import OpenPage
 
 NAMES = ["Alvarez, Mateo", "Baker, Tanisha", "Castillo, Ana"]
+NOTHING = sized(5, 3, filled=0)
 
 
 @SMALL
@@ -33,3 +34,18 @@ async def test_a_preview_of_nothing_that_can_be_entered_has_the_keys(
     await expect(dialog).to_have_count(0)
     await expect(grades.input).to_be_focused()
     await expect(grades.input).to_have_value(before)
+
+
+@NOTHING
+async def test_a_text_that_could_not_be_read_is_no_empty_cell_to_fill(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    grades = await open_grades(open_page, service, school)
+    await grades.enter(NAMES[1], "Quiz 1", "15 see me")
+    await grades.expect_shown(NAMES[1], "Quiz 1", "15 see me")
+    await grades.more("Fill empty cells…")
+    await expect(grades.page.get_by_role("dialog")).to_contain_text("4 students shown have nothing in this column yet.")
+    await grades.page.get_by_label("Score or code").fill("0")
+    await grades.button("Fill 4 cells").click()
+    await grades.expect_shown(NAMES[0], "Quiz 1", "0")
+    await grades.expect_shown(NAMES[1], "Quiz 1", "15 see me")

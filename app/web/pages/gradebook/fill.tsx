@@ -14,7 +14,8 @@ export function Fill({ desk, item }: { readonly desk: BesideDesk; readonly item:
   const column = model.columnOf(String(item.line_item_id));
   const rows = Array.from({ length: model.rows() }, (_, row) => row).filter((row) => {
     const student = model.student(row);
-    return student?.is_active && isEmpty(view.cell({ kind: "score", item: item.line_item_id, student: student.student_id }).value);
+    // A text that could not be read stays in its cell: that is not empty.
+    return student?.is_active && !grid?.entry.refusal(row, column) && isEmpty(view.cell({ kind: "score", item: item.line_item_id, student: student.student_id }).value);
   });
   const onSubmit = (event: Event): void => {
     event.preventDefault();
