@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import open_grades
+from tests.web.grade_page import COMMENT, open_grades
 from tests.web.sizes import SMALL, sized
 
 if TYPE_CHECKING:
@@ -49,3 +49,29 @@ async def test_a_text_that_could_not_be_read_is_no_empty_cell_to_fill(
     await grades.button("Fill 4 cells").click()
     await grades.expect_shown(NAMES[0], "Quiz 1", "0")
     await grades.expect_shown(NAMES[1], "Quiz 1", "15 see me")
+
+
+@SMALL
+async def test_a_comment_that_is_too_long_does_not_go_with_its_dialog(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    grades = await open_grades(open_page, service, school)
+    page = grades.page
+    box = page.get_by_label("Comment", exact=True)
+    await grades.go(NAMES[0], "Quiz 1")
+    await page.keyboard.press("Control+m")
+    await box.fill("x" * 2_001)
+    for where in ("Done", "Escape", ".veil"):
+        if where == "Escape":
+            await page.keyboard.press("Escape")
+        else:
+            target = grades.button("Done") if where == "Done" else page.locator(where)
+            await target.click(position={"x": 2, "y": 2})
+        await expect(page.get_by_role("dialog")).to_contain_text("1 character too many.")
+        await expect(box).to_be_focused()
+        await expect(box).to_have_value("x" * 2_001)
+    await page.keyboard.press("End")
+    await page.keyboard.press("Backspace")
+    await page.keyboard.press("Escape")
+    await expect(page.get_by_role("dialog")).to_have_count(0)
+    await grades.is_recorded({(school.columns[1], school.students[0]): {"text": "x" * 2_000}}, COMMENT)

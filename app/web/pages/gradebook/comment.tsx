@@ -75,7 +75,11 @@ export function Comment({ desk, item, student }: ActiveCell & { readonly desk: B
   const { words } = desk;
   const keeping = useKeeping(desk, { item, student });
   const [text, setText] = useState(keeping.first);
+  const field = useRef<HTMLTextAreaElement>(null);
+  const left = CHARACTERS_MAX - [...text].length;
   const close = (): void => {
+    // It would go with what is too long; why it stays open is said below the field.
+    if (left < 0) return field.current?.focus();
     keeping.finish();
     desk.done();
   };
@@ -83,12 +87,12 @@ export function Comment({ desk, item, student }: ActiveCell & { readonly desk: B
     setText(value);
     keeping.typed(value);
   };
-  const left = CHARACTERS_MAX - [...text].length;
   return (
     <Dialog title={words.say("comment.title", { where: spoken({ item, student }, words) })} closeLabel={words.say("dialog.close")} onClose={close}>
       <label class="labelled">
         <span class="heard">{words.say("comment.label")}</span>
         <textarea
+          ref={field}
           class="field"
           data-first
           rows={6}
