@@ -19,7 +19,8 @@ export type ColumnFault =
   | "column.title_long"
   | "column.not_a_number"
   | "column.range_empty"
-  | "column.description_long";
+  | "column.description_long"
+  | "entry.score_comma_is_ambiguous";
 export type ColumnFaults = Partial<Record<"title" | "max" | "min" | "description", ColumnFault>>;
 
 const TITLE_MAX = 200;
@@ -46,13 +47,20 @@ function plainNumber(text: string): string {
   return text.trim().replace(",", ".").replace(/^\+/, "").replace(/^(-?)0+(?=\d)/, "$1");
 }
 
+/** 1,000 is a thousand to one reader and one to another, as in a score. */
+function faultOf(text: string): ColumnFault | undefined {
+  if (/,\d{3}$/.test(text.trim())) return "entry.score_comma_is_ambiguous";
+  return NUMBER.test(plainNumber(text)) ? undefined : "column.not_a_number";
+}
+
 export function faultsOf(typed: TypedColumn): ColumnFaults {
-  const [max, min] = [plainNumber(typed.max), plainNumber(typed.min)];
+  const [max, min] = [faultOf(typed.max), faultOf(typed.min)];
+  const isRange = Number(plainNumber(typed.max)) > Number(plainNumber(typed.min));
   const title = typed.title.trim();
   return {
     ...(title === "" ? { title: "column.no_title" } : [...title].length > TITLE_MAX ? { title: "column.title_long" } : {}),
-    ...(!NUMBER.test(max) ? { max: "column.not_a_number" } : NUMBER.test(min) && Number(max) <= Number(min) ? { max: "column.range_empty" } : {}),
-    ...(NUMBER.test(min) ? {} : { min: "column.not_a_number" }),
+    ...(max ? { max } : min || isRange ? {} : { max: "column.range_empty" }),
+    ...(min ? { min } : {}),
     ...([...typed.description].length > DESCRIPTION_MAX ? { description: "column.description_long" } : {}),
   };
 }

@@ -117,7 +117,7 @@ function ColumnFields({ desk, typed, faults, onTyped }: FieldsProps): VNode {
     const wrong = faults[name as "title"];
     const described = wrong ? { "aria-invalid": true, "aria-describedby": `column-${name}-wrong` } : {};
     return (
-      <Labelled label={words.say(`column.${name}`)} id={`column-${name}`} wrong={wrong && words.say(wrong)}>
+      <Labelled label={words.say(`column.${name}`)} id={`column-${name}`} wrong={wrong && words.say(wrong, { typed: typed[name] })}>
         <input class="field" id={`column-${name}`} value={typed[name]} {...described} {...more} onInput={({ currentTarget }) => onTyped({ [name]: currentTarget.value })} />
       </Labelled>
     );

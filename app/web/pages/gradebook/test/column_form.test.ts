@@ -14,6 +14,9 @@ test("what the server would refuse is said before", () => {
   assert.deepEqual(faultsOf({ ...TYPED, max: "1234567" }), { max: "column.not_a_number" });
   assert.deepEqual(faultsOf({ ...TYPED, max: "5", min: "5" }), { max: "column.range_empty" });
   assert.deepEqual(faultsOf({ ...TYPED, min: "x" }), { min: "column.not_a_number" });
+  assert.deepEqual(faultsOf({ ...TYPED, max: "1,000", min: "-0,500 " }), { max: "entry.score_comma_is_ambiguous", min: "entry.score_comma_is_ambiguous" });
+  assert.deepEqual(faultsOf({ ...TYPED, max: "1,000,000" }), { max: "entry.score_comma_is_ambiguous" });
+  assert.deepEqual(faultsOf({ ...TYPED, max: "12,5", min: "1.000" }), {});
   assert.deepEqual(faultsOf({ ...TYPED, description: "x".repeat(2_001) }), { description: "column.description_long" });
 });
 
