@@ -160,6 +160,41 @@ async def test_a_note_is_kept_as_it_is_typed(open_page: OpenPage, service: Servi
     await expect(row).to_contain_text("called home, no answer")
 
 
+@SMALL
+async def test_a_note_that_is_too_long_is_neither_cut_nor_lost(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    roll = await open_roll(open_page, service, school)
+    page = roll.page
+    dialog = page.get_by_role("dialog")
+    note = dialog.get_by_label("Note")
+    await roll.radio(NAMES[1], "present").focus()
+    await page.keyboard.press("n")
+    await note.fill("called home")
+    await expect(roll.row(NAMES[1])).to_contain_text("called home")
+    await note.fill("x" * 502)
+    for _ in range(2):
+        await expect(dialog.get_by_role("status")).to_contain_text("2 characters too many.")
+        await dialog.get_by_role("button", name="Done").click()
+        await expect(note).to_be_focused()
+        await page.keyboard.press("Escape")
+        await expect(note).to_have_value("x" * 502)
+        # Another day closes the form all the same: what is typed waits in it.
+        await page.evaluate("history.pushState(null, '', '?day=2026-09-14'); dispatchEvent(new Event('popstate'))")
+        await expect(dialog).to_have_count(0)
+        await page.go_back()
+        await expect(page.locator(".day")).to_contain_text("Today, ")
+        await roll.row(NAMES[1]).get_by_role("button", name="More").click()
+    await expect(note).to_have_value("x" * 502)
+    await note.fill("x" * 450 + "y" * 50)
+    await expect(dialog.get_by_role("status")).to_have_text("0 characters left")
+    await page.keyboard.press("Escape")
+    await expect(dialog).to_have_count(0)
+    await roll.is_recorded({NAMES[1]: {"category": None, "note": "x" * 450 + "y" * 50}})
+    await roll.row(NAMES[1]).get_by_role("button", name="More").click()
+    await expect(note).to_have_value("x" * 450 + "y" * 50)
+
+
 # What is asked for at once is drawn before any timer runs.
 TYPE_AND_HIDE = """async (textarea, { type, text }) => {
     textarea.value = text;
