@@ -112,7 +112,7 @@ async def test_tardy_with_a_time_and_a_note(open_page: OpenPage, service: Servic
     await roll.page.keyboard.press("t")
     await roll.page.keyboard.press("n")
     time = dialog.get_by_label("Arrived at")
-    await expect(time).to_be_focused()
+    await expect(dialog.get_by_label("Note")).to_be_focused()
     typed = await time.input_value()
     after = dt.datetime.now(zone)
     assert typed in {f"{moment:%H:%M}" for moment in (before - CLOCK_OFF, before, after, after + CLOCK_OFF)}
@@ -148,13 +148,24 @@ async def test_a_note_is_kept_as_it_is_typed(open_page: OpenPage, service: Servi
     row = roll.row(NAMES[1])
     await roll.radio(NAMES[1], "present").focus()
     await roll.page.keyboard.press("n")
-    await expect(roll.page.get_by_role("dialog")).to_be_visible()
-    await roll.page.keyboard.press("Tab")
+    note = roll.page.get_by_role("dialog").get_by_label("Note")
+    await expect(note).to_be_focused()
     for words in ("called home", ", no answer"):
         await roll.page.keyboard.type(words)
         # Nothing else is done: no key that leaves the field, no click.
         await expect(row).to_contain_text(words)
     await roll.is_recorded({NAMES[1]: {"category": None, "note": "called home, no answer"}})
+    # Whoever asks by the button may want another mark.
+    await roll.page.keyboard.press("Escape")
+    await roll.expect_focus(NAMES[1], "present")
+    more = row.get_by_role("button", name="More")
+    await more.click()
+    await expect(roll.page.get_by_role("dialog").get_by_label("Present")).to_be_focused()
+    await roll.page.keyboard.press("Escape")
+    # By its key, also from the button.
+    await expect(more).to_be_focused()
+    await roll.page.keyboard.press("n")
+    await expect(note).to_be_focused()
     await roll.page.reload()
     await roll.ready()
     await expect(row).to_contain_text("called home, no answer")

@@ -59,6 +59,8 @@ function useNote(typed: TypedDetails, key: string): Note {
 
 export function DetailsForm({ row, call, words }: DetailsFormProps): VNode {
   const [typed] = useState(() => typedDetails(call, row));
+  // Asked for by its key, from a mark, and not by a button: the note is typed next, and by no finger that it would call a keyboard for.
+  const [isByKey] = useState(() => document.activeElement instanceof HTMLInputElement);
   const note = useNote(typed, `${call.roll.value.item}/${row.student.student_id}`);
   const time = useRef<HTMLInputElement>(null);
   const { category = null, arrival_time } = typed.mark();
@@ -73,13 +75,14 @@ export function DetailsForm({ row, call, words }: DetailsFormProps): VNode {
     if (note.left < 0) note.field.current?.focus();
     else call.opened.value = null;
   };
+  const first = isByKey ? "note" : hasTime ? "time" : chosen;
   const fields = { class: "field", onInput: read, onBlur: typed.enter };
   return (
     <Dialog title={words.say("details.title", { name: call.nameOf(row) })} closeLabel={words.say("details.done")} onClose={close}>
       <div class="all-marks" role="radiogroup" aria-label={words.say("details.mark")}>
         {CATEGORIES.map((one) => (
           <label key={one} class="one-mark">
-            <input type="radio" name="details-mark" checked={one === chosen} data-first={one === chosen && !hasTime ? "" : undefined} onClick={() => typed.choose(one)} />
+            <input type="radio" name="details-mark" checked={one === chosen} data-first={one === first ? "" : undefined} onClick={() => typed.choose(one)} />
             {words.say(`category.${one}`)}
           </label>
         ))}
@@ -87,12 +90,12 @@ export function DetailsForm({ row, call, words }: DetailsFormProps): VNode {
       {hasTime && (
         <label class="labelled">
           {words.say("details.arrival")}
-          <input ref={time} data-first type="time" defaultValue={arrival_time ?? ""} {...fields} />
+          <input ref={time} data-first={first === "time" ? "" : undefined} type="time" defaultValue={arrival_time ?? ""} {...fields} />
         </label>
       )}
       <label class="labelled">
         {words.say("details.note")}
-        <textarea ref={note.field} rows={3} defaultValue={note.first} aria-invalid={note.left < 0} aria-describedby="note-hint" {...fields} />
+        <textarea ref={note.field} data-first={isByKey ? "" : undefined} rows={3} defaultValue={note.first} aria-invalid={note.left < 0} aria-describedby="note-hint" {...fields} />
       </label>
       <p id="note-hint" class={note.left < 0 ? "wrong" : "hint"} role="status">
         {hintOf(note.left, words)}

@@ -33,15 +33,19 @@ export function StudentList({ call }: { readonly call: RollCall }): VNode {
     if (step === undefined && category === undefined && !isNote) return;
     event.preventDefault();
     toFocus = null;
+    const at = rows.findIndex(({ student }) => String(student.student_id) === id);
     if (step !== undefined) {
-      const at = rows.findIndex(({ student }) => String(student.student_id) === id);
       focusRow(list, Math.min(Math.max(at + step, 0), rows.length - 1));
     } else if (category !== undefined) {
       call.choose(row.student.student_id, category);
       const radio = `[data-student="${id}"] input[value=${category}]`;
       list.querySelector<HTMLElement>(radio)?.focus();
       if (document.activeElement === target) toFocus = radio;
-    } else call.opened.value = row.student.student_id;
+    } else {
+      // The form tells by the focus that a key has asked for it.
+      focusRow(list, at);
+      call.opened.value = row.student.student_id;
+    }
   };
   // Whoever is in the roll may want time and note next.
   const onFocusIn = (event: FocusEvent): void => {
