@@ -33,7 +33,7 @@ export function EntryNeeds({ cell, conflict, name, call, words }: EntryNeedsProp
     <div class="needs card" data-tone="bad">
       <p>{words.say(`row.${place}`, { why: why(kept, words) })}</p>
       <div class="choices">
-        <button type="button" class="button" onClick={() => call.dismiss(kept.edit_id)}>
+        <button type="button" class="button" onClick={() => void call.outbox.dismiss(kept.edit_id)}>
           {words.say("row.seen")}
         </button>
       </div>

@@ -288,3 +288,12 @@ test("today is not before the day that the section says", () => {
   desk.call.turn();
   assert.equal(desk.call.day.value, "2026-11-06");
 });
+
+test("a comma stands between two names, and beside none", () => {
+  const { call } = new Desk();
+  const student = call.students.value[0]!;
+  assert.deepEqual(
+    [student, { ...student, family_name: "" }, { ...student, given_name: "" }].map((one) => call.nameOf({ student: one })),
+    ["Alvarez, Mateo", "Mateo", "Alvarez"],
+  );
+});

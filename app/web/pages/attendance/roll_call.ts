@@ -37,7 +37,7 @@ export class RollCall {
   readonly notice = watched<Notice | null>(null);
   /** The student whose time and note are open; or the list of seats. */
   readonly opened = watched<number | "seats" | null>(null);
-  private readonly outbox: Pick<Outbox, "settle" | "dismiss">;
+  readonly outbox: Pick<Outbox, "settle" | "dismiss">;
   private asked = new URLSearchParams();
   private steps: readonly Step[] = [];
   /** Conflicts of equal values: settled without asking, once. */
@@ -155,18 +155,13 @@ export class RollCall {
     return this.conflicts.value.find(({ cell }) => cell.kind === kind && cell.item === item && cell.student === student);
   }
 
-  /** The teacher has seen that an entry was not accepted. */
-  dismiss(edit_id: string): void {
-    void this.outbox.dismiss(edit_id);
-  }
-
   setOrder(order: Order): void {
     this.order.value = order;
     this.isOrderKept.value = keepOrder(this.owner(), order);
   }
 
   nameOf({ student }: Pick<Row, "student">): string {
-    return `${student.family_name}, ${student.given_name}`;
+    return [student.family_name, student.given_name].filter(Boolean).join(", ");
   }
 
   /** A mark in words: "Tardy, 8:07 am, bus was late". */

@@ -1,6 +1,7 @@
 /** The gradebook as a table that a teacher takes along, made here, also offline. */
 import { download } from "../../section/download.ts";
 import type { LineItem, Place, SectionView, ShownCell, Student } from "../../section/types.ts";
+import { nameOf } from "./arrangement.ts";
 
 /** What the words of the file's head are: of the person's language, and given by the page. */
 export interface CsvWords {
@@ -26,7 +27,7 @@ export function csvOf(view: SectionView, words: CsvWords): string {
     ...commented.map(({ title }) => `${title}: ${words.comment}`),
   ];
   const rows = view.students.filter(isWanted).map((student) => [
-    `${student.family_name}, ${student.given_name}`,
+    nameOf(student),
     student.identifier ?? "",
     ...columns.map((column) => {
       const { edit_id, value, place } = scoreOf(column, student);

@@ -30,7 +30,7 @@ function kindOf({ kind, value }: Edit): string {
 /** "García, Ana · Quiz 3: 17.5" */
 export function describeEntry(edit: Edit, section: Snapshot | undefined, words: ReceiptWords): string {
   const student = section?.students.find(({ student_id }) => student_id === edit.student);
-  const name = student === undefined ? (edit.student === 0 ? "" : `#${edit.student}`) : `${student.family_name}, ${student.given_name}`;
+  const name = student === undefined ? (edit.student === 0 ? "" : `#${edit.student}`) : [student.family_name, student.given_name].filter(Boolean).join(", ");
   const column = columnOf(edit, section, words);
   const value = valueOf(edit, words);
   return name === "" ? `${column}: ${value}` : words.say("receipts.entry", { student: name, column, value });

@@ -26,7 +26,7 @@ test("the gradebook is a table with a mark for Unicode, students who left only w
   const cell = (value: unknown): ShownCell => ({ value, place: "queued", edit_id: value === null ? null : "e", author_id: null, author_name: null, entered_at: null });
   const view = {
     facts: { title: "Algebra", today: "2026-11-06" },
-    students: [student(1, "García", true), student(2, "Gone", false), student(3, "Left", false)],
+    students: [student(1, "García", true), student(2, "Gone", false), student(3, "Left", false), student(4, "", true)],
     lineItems: [column, { ...column, line_item_id: 8, title: "Hidden", is_hidden: true }],
     cell: (name: CellName) =>
       cell({ "score/7/1": { score: "17.5" }, "score/7/3": { score: "2" }, "comment/7/1": { text: "=good" } }[keyOf(name)] ?? null),
@@ -36,5 +36,5 @@ test("the gradebook is a table with a mark for Unicode, students who left only w
     student: "Student", identifier: "Id", comment: "comment", outOf: (max) => `out of ${max}`, cell: (value, place) => (places.push(place), (value as { score: string }).score),
   });
   assert.deepEqual(places, ["queued", "queued"]);
-  assert.equal(text, "\ufeffStudent,Id,'=Quiz (out of 20),'=Quiz: comment\r\n\"García, Ana\",11,17.5,'=good\r\n\"Left, Ana\",13,2,\r\n");
+  assert.equal(text, "\ufeffStudent,Id,'=Quiz (out of 20),'=Quiz: comment\r\n\"García, Ana\",11,17.5,'=good\r\n\"Left, Ana\",13,2,\r\nAna,14,,\r\n");
 });
