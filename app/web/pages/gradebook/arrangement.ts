@@ -1,5 +1,5 @@
 /** Which students and columns are shown, and in what order. Nothing moves unless the teacher asks: typing never sorts or filters anew. */
-import type { LineItem, Student } from "../../section/types.ts";
+import type { LineItem, SectionView, Student } from "../../section/types.ts";
 import { scoreOf, type GradebookWords } from "./score.ts";
 
 /** `name`: family name first; a number: by the scores of that line item. */
@@ -41,6 +41,17 @@ export function spokenName(student: Student): string {
 export function arrangedColumns(items: readonly LineItem[], how: Arrangement): readonly LineItem[] {
   if (how.only !== null) return items.filter(({ line_item_id }) => line_item_id === how.only);
   return how.showsHidden ? items : items.filter(({ is_hidden }) => !is_hidden);
+}
+
+/** The first column that is not complete, else the last. Who is missing or exempt has no score to come; what was not accepted is none. */
+export function firstToDo(view: Pick<SectionView, "lineItems" | "students" | "cell">): LineItem | undefined {
+  const items = view.lineItems.filter(({ is_hidden }) => !is_hidden);
+  const isDone = (item: number, student: number): boolean => {
+    const { value, place } = view.cell({ kind: "score", item, student });
+    return /sco|mis|exe/.test(JSON.stringify(value)) && !/rej|qua/.test(place);
+  };
+  const students = view.students.filter(({ is_active }) => is_active);
+  return items.find(({ line_item_id }) => !students.every(({ student_id }) => isDone(line_item_id, student_id))) ?? items[items.length - 1];
 }
 
 /** By family name, as the language orders letters. */

@@ -183,7 +183,7 @@ export class Desk {
         this.say(`${this.model.cellName(event.row, event.column)}: ${event.sentence}.`, "warn");
         break;
       case "theirs":
-        this.#sayTheirs(event.row, event.column);
+        this.#sayTheirs();
         break;
       case "paste":
         // Until it is planned, nothing is typed behind it.
@@ -216,9 +216,9 @@ export class Desk {
     this.active.value = item && student ? { item, student } : null;
   }
 
-  #sayTheirs(row: number, column: number): void {
-    const [item, student] = [this.model.item(column), this.model.student(row)];
-    if (item && student) this.beside(({ parts, desk }) => this.say(parts.theirsInWords({ item, student }, desk), "warn"));
+  #sayTheirs(): void {
+    const active = this.active.value;
+    if (active) this.beside(({ parts, desk }) => this.say(parts.theirsInWords(active, desk), "warn"));
   }
 
   /** A click on a column's head: by its scores, the other way round, by name again. */

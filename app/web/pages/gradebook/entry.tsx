@@ -2,6 +2,7 @@
 import { onLeaving } from "../../section/leaving.ts";
 import { openSectionPage } from "../../section/section_page.tsx";
 import { StatusLine } from "../../section/status_line.tsx";
+import { firstToDo } from "./arrangement.ts";
 import { Desk } from "./desk.ts";
 import { GradebookModel } from "./model.ts";
 import { GradebookPage, PHONE } from "./page.tsx";
@@ -13,7 +14,7 @@ const WORDS = { en: () => import("../../words/en/gradebook.json"), es: () => imp
 void openSectionPage("gradebook", WORDS, (view, outbox, words) => {
   const desk = new Desk(view, outbox, words, new GradebookModel(view, words, readerOf(words)));
   const title = `${words.say("gradebook.title")} · ${view.facts.title}`;
-  if (matchMedia(PHONE).matches) beginWithOneColumn(desk);
+  if (matchMedia(PHONE).matches) desk.arrange({ only: firstToDo(view)?.line_item_id ?? null });
   readyToPrint(desk);
   onLeaving(() => desk.grid?.entry.leave() ?? false);
   // The pictures count every score there is: the first one is typed before.
@@ -24,12 +25,3 @@ void openSectionPage("gradebook", WORDS, (view, outbox, words) => {
     </GradebookPage>
   );
 });
-
-/** On a phone: the first that is due and not complete, else the last. */
-function beginWithOneColumn(desk: Desk): void {
-  const items = desk.view.lineItems.filter(({ is_hidden }) => !is_hidden);
-  const counted = (item: (typeof items)[number]): number => desk.model.statisticsOfItem(item)?.count ?? 0;
-  const active = desk.view.students.filter(({ is_active }) => is_active).length;
-  const item = items.find((one) => counted(one) < active) ?? items[items.length - 1];
-  if (item) desk.arrange({ only: item.line_item_id });
-}

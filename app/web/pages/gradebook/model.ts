@@ -241,11 +241,8 @@ export class GradebookModel implements GridModel {
   }
 
   #says(shown: ShownCell, place: Place): string {
-    const parts = [
-      ...(shown.theirs ? [this.words.say("place.theirs")] : []),
-      ...(place === "settled" ? [] : [this.words.say(`place.${place}`)]),
-    ];
-    return parts.join("; ");
+    const { words } = this;
+    return [shown.theirs && words.say("place.theirs"), place !== "settled" && words.say(`place.${place}`)].filter(Boolean).join("; ");
   }
 
   /** A score outside the range is entered as it was typed, so that it is kept, and said at once: the server may not take it. */

@@ -2,7 +2,6 @@
 import type { VNode } from "preact";
 import type { BesideDesk } from "./beside.ts";
 import { downloadGradebook } from "./csv.ts";
-import { printSection } from "./print.ts";
 import { inWords, isEmpty } from "./score.ts";
 
 export function More({ desk }: { readonly desk: BesideDesk }): VNode {
@@ -28,7 +27,7 @@ export function More({ desk }: { readonly desk: BesideDesk }): VNode {
       )}
       {item(words.say("tool.paste"), () => (desk.opened.value = { is: "paste" }))}
       {item(words.say("tool.download"), () => downloadFile(desk))}
-      {item(words.say("tool.print"), () => printSection(desk))}
+      {item(words.say("tool.print"), () => window.print())}
       {item(words.say("tool.help"), () => (desk.opened.value = { is: "help" }))}
     </>
   );

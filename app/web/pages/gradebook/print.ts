@@ -66,12 +66,6 @@ export function layPaper(desk: Desk): HTMLElement {
   return paper;
 }
 
-export function printSection(desk: Desk): void {
-  desk.grid?.commit(); // its sentence, where it cannot be entered, comes before the paper
-  layPaper(desk);
-  window.print();
-}
-
 /** Whatever asks for paper, the browser's own menu too, finds it laid. */
 export function readyToPrint(desk: Desk): void {
   window.addEventListener("beforeprint", () => {

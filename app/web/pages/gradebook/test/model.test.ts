@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { arrangedRows } from "../arranging.ts";
+import { firstToDo } from "../arrangement.ts";
 import { GradebookModel } from "../model.ts";
 import { column, ENGLISH, READER, SectionInMemory, SPANISH, student } from "./section_in_memory.ts";
 
@@ -174,4 +175,22 @@ test("in Spanish", () => {
   assert.equal(model.cellName(3, 0), "Ana García, Quiz 3, sobre 20");
   view.hold(score(7, 2), { score: "17", status: ["missing"] });
   assert.deepEqual(model.cell(3, 0).flags, [{ letter: "F", words: "Faltante", tone: "bad" }]);
+});
+
+test("one begins with the first column that is not complete: who is missing or exempt, or has left, has no score to come", () => {
+  const { view } = opened();
+  const begins = (): number | undefined => firstToDo(view)?.line_item_id;
+  const settled = { place: "settled" } as const;
+  assert.equal(begins(), 7);
+  view.hold(score(7, 1), { score: "0" }, settled);
+  view.hold(score(7, 2), { status: ["exempt"] }, settled);
+  view.hold(score(7, 3), { status: ["late"] }, settled);
+  assert.equal(begins(), 7);
+  view.hold(score(7, 3), { status: ["late", "missing"] }, settled);
+  assert.equal(begins(), 8);
+  view.hold(score(7, 1), { score: "99" }, { place: "rejected" });
+  assert.equal(begins(), 7);
+  view.hold(score(7, 1), { score: "9" }, settled);
+  for (const who of [1, 2, 3]) view.hold(score(8, who), { score: "9" }, settled);
+  assert.equal(begins(), 8);
 });
