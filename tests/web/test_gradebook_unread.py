@@ -75,3 +75,20 @@ async def test_a_comment_that_is_too_long_does_not_go_with_its_dialog(
     await page.keyboard.press("Escape")
     await expect(page.get_by_role("dialog")).to_have_count(0)
     await grades.is_recorded({(school.columns[1], school.students[0]): {"text": "x" * 2_000}}, COMMENT)
+
+
+@NOTHING
+async def test_a_text_that_was_mended_is_not_told_of_any_more(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    grades = await open_grades(open_page, service, school)
+    for mended in ("17", ""):
+        await grades.enter(NAMES[0], "Quiz 1", "abc")
+        await expect(grades.notice).to_contain_text("Your text stays in its cell")
+        await grades.enter(NAMES[1], "Quiz 1", "9")
+        await expect(grades.notice).to_contain_text("Your text stays in its cell")
+        await grades.go(NAMES[0], "Quiz 1")
+        await grades.page.keyboard.press("Delete")
+        await grades.type(mended)
+        await expect(grades.notice).not_to_contain_text("Your text stays in its cell")
+        await grades.expect_shown(NAMES[0], "Quiz 1", mended)

@@ -5,8 +5,7 @@ import { useLayoutEffect, useRef } from "preact/hooks";
 import { serverNow } from "../../section/server_clock.ts";
 import type { BesideDesk } from "./beside.ts";
 import { concernsAt, concernsOf, type Concern } from "./concerns.ts";
-import { inWords } from "./score.ts";
-import { dayOf, nameOf, reasonOf, sidesOf, spoken, whereOf } from "./told.ts";
+import { dayOf, inWords, nameOf, reasonOf, sidesOf, spoken, whereOf } from "./told.ts";
 
 /** Decide a conflict: one's own value, or the one that stands. */
 async function settle(desk: BesideDesk, { edit_id, cell, value, head, typedBy }: Concern, choice: "mine" | "theirs"): Promise<void> {

@@ -2,6 +2,7 @@
 import { download } from "../../section/download.ts";
 import type { LineItem, Place, SectionView, ShownCell, Student } from "../../section/types.ts";
 import { nameOf } from "./arrangement.ts";
+import { commentOf } from "./score.ts";
 
 /** What the words of the file's head are: of the person's language, and given by the page. */
 export interface CsvWords {
@@ -17,9 +18,9 @@ export interface CsvWords {
 export function csvOf(view: SectionView, words: CsvWords): string {
   const columns = view.lineItems.filter((column) => !column.is_hidden);
   const scoreOf = ({ line_item_id: item }: LineItem, { student_id: student }: Student): ShownCell => view.cell({ kind: "score", item, student });
-  const commentOf = ({ line_item_id: item }: LineItem, { student_id: student }: Student): string =>
-    textOf(view.cell({ kind: "comment", item, student }).value);
-  const commented = columns.filter((column) => view.students.some((student) => commentOf(column, student) !== ""));
+  const commentAt = ({ line_item_id: item }: LineItem, { student_id: student }: Student): string =>
+    commentOf(view.cell({ kind: "comment", item, student }).value);
+  const commented = columns.filter((column) => view.students.some((student) => commentAt(column, student) !== ""));
   const head = [
     words.student,
     words.identifier,
@@ -33,7 +34,7 @@ export function csvOf(view: SectionView, words: CsvWords): string {
       const { edit_id, value, place } = scoreOf(column, student);
       return edit_id === null ? "" : words.cell(value, place);
     }),
-    ...commented.map((column) => commentOf(column, student)),
+    ...commented.map((column) => commentAt(column, student)),
   ]);
   // Spreadsheets take a file for Unicode only with this mark.
   return `\ufeff${[head, ...rows].map((row) => row.map(csvField).join(",")).join("\r\n")}\r\n`;
@@ -61,9 +62,4 @@ export function csvField(text: string): string {
 /** A title as the name of a file, on every system. */
 export function fileNameOf(title: string): string {
   return title.replace(/[\\/:*?"<>|\u0000-\u001f]+/g, " ").replace(/\s+/g, " ").trim() || "gradebook";
-}
-
-function textOf(value: unknown): string {
-  const text = (value as { readonly text?: unknown } | null | undefined)?.text;
-  return typeof text === "string" ? text : "";
 }

@@ -23,6 +23,8 @@ export interface Notice {
   readonly text: string;
   readonly tone: "plain" | "warn";
   readonly isUrgent?: boolean;
+  /** What it is about is not so any more: it goes when the page is drawn next. */
+  readonly isOver?: (() => boolean) | undefined;
 }
 
 export interface ActiveCell {
@@ -76,9 +78,9 @@ export class Desk {
     });
   }
 
-  say(text: string, tone: Notice["tone"] = "plain", isUrgent = false): void {
+  say(text: string, tone: Notice["tone"] = "plain", isUrgent = false, isOver?: Notice["isOver"]): void {
     clearTimeout(this.#noticeTimer);
-    this.notice.value = { text, tone, isUrgent };
+    this.notice.value = { text, tone, isUrgent, isOver };
     // What warns stays until it is closed, or until something else is said.
     if (tone !== "warn") this.#noticeTimer = setTimeout(() => (this.notice.value = null), NOTICE_MS);
   }
@@ -177,7 +179,7 @@ export class Desk {
         this.range.value = event.rows * event.columns > 1 ? { rows: event.rows, columns: event.columns } : null;
         break;
       case "refused":
-        this.say(words.say("entry.kept", { sentence: event.sentence }), "warn", event.isLeft);
+        this.say(words.say("entry.kept", { sentence: event.sentence }), "warn", event.isLeft, () => !this.grid?.entry.refusal(event.row, event.column));
         break;
       case "warned":
         this.say(`${this.model.cellName(event.row, event.column)}: ${event.sentence}.`, "warn");

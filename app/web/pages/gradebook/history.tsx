@@ -7,8 +7,8 @@ import { person } from "../../section/session.ts";
 import type { BesideDesk } from "./beside.ts";
 import type { ActiveCell } from "./desk.ts";
 import { askHistory, linesOf, stateKey, type Answer, type Line } from "./history.ts";
-import { inWords, isSame } from "./score.ts";
-import { nameOf, reasonOf, spoken } from "./told.ts";
+import { isSame } from "./score.ts";
+import { inWords, nameOf, reasonOf, spoken } from "./told.ts";
 
 /** So that walking through a column with the panel open does not ask for each cell on the way. */
 const ASK_AFTER_MS = 250;

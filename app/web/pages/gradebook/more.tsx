@@ -2,7 +2,7 @@
 import type { VNode } from "preact";
 import type { BesideDesk } from "./beside.ts";
 import { downloadGradebook } from "./csv.ts";
-import { inWords, isEmpty } from "./score.ts";
+import { isEmpty, scoreInWords } from "./score.ts";
 
 export function More({ desk }: { readonly desk: BesideDesk }): VNode {
   const { words } = desk;
@@ -40,7 +40,7 @@ function downloadFile({ words, view, grid }: BesideDesk): void {
     identifier: words.say("student.identifier"),
     outOf: (max) => words.say("column.out_of", { max }),
     cell: (value, place) => {
-      const text = isEmpty(value) ? "" : inWords("score", value, words);
+      const text = isEmpty(value) ? "" : scoreInWords(value, words);
       // What is on its way is a number like any other; what is not in the records, or not alone, says so.
       return /con|rej|qua/.test(place) ? `${text} (${words.say(`place.${place as "conflict"}`)})` : text;
     },

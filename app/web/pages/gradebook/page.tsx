@@ -13,6 +13,7 @@ export const PHONE = "(max-width: 599px)";
 
 export function GradebookPage({ desk, children }: { readonly desk: Desk; readonly children: ComponentChildren }): VNode {
   const { words, view } = desk;
+  if (desk.notice.value?.isOver?.()) desk.notice.value = null;
   const isQuick = desk.arrangement.value.only !== null;
   const hasAside = desk.aside.value !== null;
   const hasCodes = isQuick && !hasAside && !matchMedia(PHONE).matches;

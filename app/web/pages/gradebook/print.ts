@@ -4,7 +4,7 @@
  */
 import { serverNow } from "../../section/server_clock.ts";
 import type { Desk } from "./desk.ts";
-import { inWords, isEmpty } from "./score.ts";
+import { isEmpty, scoreInWords } from "./score.ts";
 
 export const COLUMNS_A_SHEET = 9;
 
@@ -37,7 +37,7 @@ function addSheet(paper: Element, desk: Desk, first: number, of: number): void {
       const { says } = model.cell(row, column);
       const [item, student] = [model.item(column), model.student(row)];
       const value = item && student ? desk.view.cell({ kind: "score", item: item.line_item_id, student: student.student_id }).value : null;
-      const cell = add(line, "td", isEmpty(value) ? "" : inWords("score", value, words));
+      const cell = add(line, "td", isEmpty(value) ? "" : scoreInWords(value, words));
       if (says) add(cell, "small", ` (${says})`);
     }
   }

@@ -43,14 +43,8 @@ export function flagsOf(value: unknown, words: GradebookWords): GridCell["flags"
   }));
 }
 
-/** A value in words, for sentences, histories and print: "17, late"; "no score"; a comment in quotation marks. */
-export function inWords(kind: string, value: unknown, words: GradebookWords): string {
-  if (kind === "comment") {
-    const text = commentOf(value);
-    return text ? words.say("value.comment", { text }) : words.say("value.no_comment");
-  }
-  if (typeof value === "string") return value;
-  if (kind === "line_item") return String((value as { title?: unknown } | null)?.title ?? "");
+/** A score in words, for sentences and print: "17, late"; "no score". */
+export function scoreInWords(value: unknown, words: GradebookWords): string {
   const { score, status } = scoreOf(value);
   const parts = [...(score === undefined ? [] : [score]), ...(status ?? []).map((flag) => words.say(`flag.${flag}`).toLowerCase())];
   return parts.length ? parts.join(", ") : words.say("value.no_score");

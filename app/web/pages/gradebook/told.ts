@@ -6,12 +6,22 @@ import { spokenName } from "./arrangement.ts";
 import type { BesideDesk, BesideWords } from "./beside.ts";
 import type { Concern } from "./concerns.ts";
 import type { ActiveCell, Notice } from "./desk.ts";
-import { inWords } from "./score.ts";
+import { commentOf, scoreInWords } from "./score.ts";
 
 /** What sentences about people need. */
 export interface Teller {
   readonly words: BesideWords;
   readonly view: Pick<SectionView, "authorName">;
+}
+
+/** A value in words: a score; a comment in quotation marks; the title of a column. */
+export function inWords(kind: string, value: unknown, words: BesideWords): string {
+  if (kind === "comment") {
+    const text = commentOf(value);
+    return text ? words.say("value.comment", { text }) : words.say("value.no_comment");
+  }
+  if (typeof value === "string") return value;
+  return kind === "line_item" ? String((value as { title?: unknown } | null)?.title ?? "") : scoreInWords(value, words);
 }
 
 /** Where it is, in words: "Ana García · Quiz 3", "Column Quiz 3". */
