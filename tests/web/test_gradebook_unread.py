@@ -1,4 +1,4 @@
-"""What was typed and cannot be taken as it is: it stays where it was typed, and nothing else is entered in its place."""
+"""What cannot be taken as it was typed: it stays where it was typed, and nothing else is entered in its place."""
 
 from __future__ import annotations
 
