@@ -1,5 +1,5 @@
 /** The one input, which lies over the active cell: what is typed, and when it is entered. */
-import { type CellKey, type GridCell, type GridEntry, type GridEvent, type GridModel, keyOf, whereIs } from "./model.ts";
+import { type CellKey, type GridCell, type GridEntry, type GridEvent, type GridModel, keyOf, nameOf, whereIs } from "./model.ts";
 import { element } from "./table.ts";
 import type { UndoStack } from "./undo.ts";
 
@@ -209,8 +209,4 @@ export class Entry {
   stop(): void {
     clearTimeout(this.#timer);
   }
-}
-
-function nameOf({ rowKey, columnKey }: CellKey): string {
-  return `${rowKey}\n${columnKey}`;
 }

@@ -103,6 +103,11 @@ export function keyOf(model: GridModel, row: number, column: number): CellKey {
   return { rowKey: model.rowKey(row), columnKey: model.columnKey(column) };
 }
 
+/** The key of a cell in maps. */
+export function nameOf({ rowKey, columnKey }: CellKey): string {
+  return `${rowKey}\n${columnKey}`;
+}
+
 /** Where a cell is now; both numbers are -1 while it is not shown. */
 export function whereIs(model: GridModel, { rowKey, columnKey }: CellKey): { readonly row: number; readonly column: number } {
   const row = model.rowOf(rowKey);

@@ -1,5 +1,5 @@
 /** Undo and redo across saves: what was entered, as texts before and after. */
-import { type CellKey, type GridEntry, type GridModel, type GridVerdict, keyOf, whereIs } from "./model.ts";
+import { type CellKey, type GridEntry, type GridModel, type GridVerdict, keyOf, nameOf, whereIs } from "./model.ts";
 
 interface Change extends CellKey { readonly before: string; readonly after: string }
 /** What was done beside the cells. `turn` does the contrary, and returns the step back; null where that would undo somebody else's. */
@@ -23,7 +23,7 @@ export class UndoStack {
     this.#model = model;
   }
 
-  /** Enter these as one step. `joins`: it goes on with the last step, which was one cell, the same. */
+  /** Enter these as one step. `joins`: it goes on with the last step, where that was this one cell and has left it as it is now. */
   enter(entries: readonly GridEntry[], joins = false): readonly GridVerdict[] {
     const model = this.#model;
     const { step, verdicts } = this.#enter(
@@ -31,9 +31,12 @@ export class UndoStack {
       entries.map(({ row, column }) => ({ ...keyOf(model, row, column), before: model.text(row, column) })),
     );
     const { undo } = this.#steps;
-    const last = (joins ? undo.pop() : undefined) as readonly Change[] | undefined; // joined is only what has just been entered
-    if (last?.length && step.length) step[0] = { ...(step[0] as Change), before: (last[0] as Change).before };
-    else if (last) undo.push(last);
+    const last = undo[undo.length - 1] as readonly Change[] | undefined;
+    const [was, now] = [last?.[0], step[0]];
+    if (joins && last?.length === 1 && was && now && nameOf(was) === nameOf(now) && was.after === now.before) {
+      undo.pop();
+      step[0] = { ...now, before: was.before };
+    }
     const changed = step.filter(({ before, after }) => before !== after);
     if (changed.length) this.add(changed);
     return verdicts;

@@ -79,6 +79,27 @@ test("entries of one stay in a cell are one step; back at the start there is non
   assert.equal(stack.has("undo"), false);
 });
 
+test("an entry joins no step but the last one of its own cell", () => {
+  const { state, model } = modelOf(["1", "2", "3"]);
+  const stack = new UndoStack(model);
+  stack.enter([entry(0, "9")]);
+  stack.enter([entry(1, "9"), entry(2, "9")]); // filled down
+  stack.enter([entry(0, "94")], true);
+  stack.turn("undo");
+  assert.deepEqual(state.texts, ["9", "9", "9"]);
+  stack.turn("undo");
+  assert.deepEqual(state.texts, ["9", "2", "3"]);
+  stack.enter([entry(1, "5")]);
+  stack.enter([entry(0, "94")], true);
+  stack.turn("undo");
+  assert.deepEqual(state.texts, ["9", "5", "3"]);
+  state.texts[0] = "77"; // somebody else's
+  stack.turn("undo");
+  stack.enter([entry(0, "5")], true);
+  stack.turn("undo");
+  assert.deepEqual(state.texts, ["77", "2", "3"]);
+});
+
 test("a new entry forgets what could be done again", () => {
   const { model } = modelOf(["1"]);
   const stack = new UndoStack(model);
