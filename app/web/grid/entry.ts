@@ -123,6 +123,7 @@ export class Entry {
     clearTimeout(this.#timer);
     const { row, column, input } = this;
     const text = input.value;
+    if (isLeft) this.mode = "ready";
     if (!this.isDirty) {
       if (isLeft) this.#tellRefusal(row, column);
       return;
@@ -143,7 +144,6 @@ export class Entry {
       if (verdict?.warning && now.row >= 0) this.#tell({ kind: "warned", ...now, sentence: verdict.warning });
     }
     this.#redraw(now.row, now.column);
-    if (isLeft) this.mode = "ready";
   }
 
   /** Enter what was typed before the page is gone; true where that was just now, or where a text cannot be entered and goes with it. */

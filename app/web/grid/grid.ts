@@ -206,6 +206,7 @@ export class Grid {
   fillDown(): void {
     this.entry.commit(true);
     this.enter(fillDown(this.model, this.range));
+    this.focus();
   }
 
   /** The range as text for the clipboard. */
