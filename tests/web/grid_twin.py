@@ -116,10 +116,12 @@ class Twin:
             self.go(0 if by > 0 else self.last.row, beside)
 
     def reorder(self, order: list[int]) -> None:
-        key = self.order[self.active.row]
+        key, other = self.order[self.active.row], Cell(self.order[self.end.row], self.end.column)
         self.order = order
         row = order.index(key) if key in order else min(self.active.row, len(order) - 1)
         self.go(row, self.active.column)
+        if key in order and other.row in order:
+            self.end = Cell(order.index(other.row), other.column)
 
     def edge(self, cell: Cell, down: int, right: int) -> Cell:
         def is_inside(c: Cell) -> bool:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.web.grid_window import build_page, stop_clock
-from tests.web.test_grid_entry import keys, open_grid, text
+from tests.web.test_grid_entry import go, keys, open_grid, text
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -46,3 +46,33 @@ async def test_what_is_typed_after_a_fill_replaces_the_text(page: Page) -> None:
     assert await column(page, 0, 3) == ["5", "5", "5", "21"]
     await keys(page, "Control+z")
     assert await column(page, 0, 3) == ["5", "7", "14", "21"]
+
+
+async def test_a_range_stays_through_a_refresh_and_a_resize(page: Page) -> None:
+    await go(page, 4, 1)
+    await keys(page, "Shift+ArrowUp", "Shift+ArrowUp", "Shift+ArrowLeft")
+    block = {"top": 2, "bottom": 4, "left": 0, "right": 1}
+    await page.evaluate("bench.model.reorder(bench.model.order)")  # as when a colleague comes
+    assert await page.evaluate("bench.grid.range") == block
+    await page.evaluate("window.told = bench.events.length")
+    await page.set_viewport_size({"width": 900, "height": 500})
+    await page.wait_for_function("bench.events.length > told")
+    assert await page.evaluate("bench.grid.range") == block
+    assert await page.locator(".grid-range").is_visible()
+    await keys(page, "Control+d")
+    assert await column(page, 1, 5) == ["7", "14", "14", "14", "35"]
+    await keys(page, "9")
+    await page.evaluate("bench.model.reorder(bench.model.order)")
+    assert await page.evaluate("bench.grid.range") == block
+
+
+async def test_a_range_goes_with_its_students_or_is_none_any_more(page: Page) -> None:
+    await keys(page, "Shift+ArrowDown", "Shift+ArrowDown")
+    await page.evaluate("bench.model.reorder([9, 8, 2, 1, 0])")
+    assert await page.evaluate("bench.grid.range") == {"top": 2, "bottom": 4, "left": 0, "right": 0}
+    await page.evaluate("bench.model.reorder([9, 0, 1])")
+    assert await page.evaluate("bench.grid.range") == {"top": 1, "bottom": 1, "left": 0, "right": 0}
+    assert not await page.locator(".grid-range").is_visible()
+    await keys(page, "Shift+ArrowDown")
+    await page.evaluate("bench.model.reorder([1, 2, 3])")
+    assert await page.evaluate("bench.grid.isRange") is False

@@ -31,7 +31,7 @@ export class Grid {
   readonly #tell: (event: GridEvent) => void;
   readonly #stops: (() => void)[] = [];
   /** The other corner of the range; the active cell where there is none. */
-  #end = { row: 0, column: 0 };
+  #end = { row: 0, column: 0, rowKey: "", columnKey: "" };
   #scroll = { top: 0, left: 0 };
   #view = { height: 0, width: 0 };
   #name = NAME_PX;
@@ -116,7 +116,7 @@ export class Grid {
     entry.commit(!extend);
     if (changes !== this.#changes) ({ row, column } = whereIs(model, key));
     if (row < 0) return;
-    if (extend) this.#end = { row, column };
+    if (extend) this.#stretch({ row, column });
     else this.#arrive(row, column);
     this.#drawRange();
     this.focus();
@@ -127,7 +127,7 @@ export class Grid {
     if (bottom < top || right < left) return;
     this.entry.commit(true);
     this.#arrive(top, left);
-    this.#end = { row: bottom, column: right };
+    this.#stretch({ row: bottom, column: right });
     this.#drawRange();
     this.focus();
   }
@@ -237,13 +237,17 @@ export class Grid {
     this.#host.classList.remove("grid");
   }
 
-  #arrive(row: number, column: number): void {
+  #stretch({ row, column }: { readonly row: number; readonly column: number }): void {
+    this.#end = { row, column, ...keyOf(this.model, row, column) };
+  }
+
+  #arrive(row: number, column: number, end = { row, column }): void {
     const { entry } = this;
     const hadRange = !this.#rangeBox.hidden;
     entry.box.hidden = this.lastRow < 0 || this.lastColumn < 0;
     if (entry.box.hidden) return;
     entry.arrive(row, column, this.isReadOnly(column));
-    this.#end = { row, column };
+    this.#stretch(end);
     this.#place(entry.box, { top: row, bottom: row, left: column, right: column });
     this.#dressActive();
     if (hadRange) this.#drawRange();
@@ -313,17 +317,20 @@ export class Grid {
     this.table.show(top, left, this.#view.height - this.#head, this.#view.width - this.#name, everything);
   }
 
-  /** Rows and columns may be others now; the active cell is found again by its keys. */
+  /** Rows and columns may be others now; the active cell and the range's other corner are found again by their keys, or there is no range. */
   #refresh(): void {
     const { entry, model } = this;
     this.#changes++;
     this.#measure();
     this.#show();
     this.table.redraw();
-    const { row, column } = whereIs(model, entry.key);
-    if (row >= 0 && (entry.mode !== "ready" || entry.isDirty)) {
-      Object.assign(entry, { row, column });
-      this.#end = { row, column };
+    const at = whereIs(model, entry.key);
+    const { row, column } = at;
+    const other = whereIs(model, this.#end);
+    const end = row < 0 ? undefined : other.row < 0 ? at : other;
+    if (end && (entry.mode !== "ready" || entry.isDirty)) {
+      Object.assign(entry, at);
+      this.#stretch(end);
       this.#place(entry.box, { top: row, bottom: row, left: column, right: column });
       this.#drawRange();
       return this.#redrawCell(row, column);
@@ -334,6 +341,7 @@ export class Grid {
     this.#arrive(
       nearest(model.rowOf(entry.key.rowKey), entry.row, this.lastRow),
       nearest(model.columnOf(entry.key.columnKey), entry.column, this.lastColumn),
+      end,
     );
     // The cell has gone from under somebody who types: the next keys are not for the one beside it.
     if (isTaken) entry.input.blur();
