@@ -171,13 +171,13 @@ export class Entry {
     this.#tell({ kind: "refused", row, column, sentence: refusal.sentence, isLeft });
   }
 
-  /** Everything as it was when the person came to the cell, also what a pause has entered. Tab leaves the grid again. */
+  /** Everything as it was when the person came to the cell, also what a pause has entered, unless somebody else has entered over it. Tab leaves the grid again. */
   restore(): void {
     clearTimeout(this.#timer);
     this.isEntering = false;
     this.#seen = undefined;
     this.#refusals.delete(nameOf(this.key));
-    if (this.#hasEntered) this.#enter({ row: this.row, column: this.column, text: this.#before });
+    if (this.#hasEntered && this.#undo.isOwn(this.row, this.column)) this.#enter({ row: this.row, column: this.column, text: this.#before });
     this.#hasEntered = false;
     this.#load();
     this.input.select();

@@ -39,7 +39,8 @@ export interface GridModel {
   text(row: number, column: number): string;
   /**
    * What stands in the cell: the edit that is shown. The grid asks when somebody begins to type, and hands it back as
-   * `GridEntry.seen`, so that a colleague's value that arrived meanwhile is not taken for one that was seen.
+   * `GridEntry.seen`, so that a colleague's value that arrived meanwhile is not taken for one that was seen. It asks again when it has
+   * entered, at once: only what still stands then is taken back.
    */
   seen?(row: number, column: number): unknown;
   /** Called with the cells that look different now; `undefined`: everything, rows and columns too. Returns how to stop. */

@@ -18,6 +18,8 @@ export interface Undone { readonly cells: number; readonly left: number; readonl
 export class UndoStack {
   readonly #model: GridModel;
   readonly #steps = { undo: [] as Step[], redo: [] as Step[] };
+  /** What stood in each cell when it had been changed from here. */
+  readonly #own = new Map<string, unknown>();
 
   constructor(model: GridModel) {
     this.#model = model;
@@ -48,6 +50,11 @@ export class UndoStack {
     undo.push(step);
     redo.length = 0;
     if (undo.length > STEPS_MAX) undo.shift();
+  }
+
+  /** Whether a cell still holds what was entered from here last. */
+  isOwn(row: number, column: number): boolean {
+    return this.#own.get(nameOf(keyOf(this.#model, row, column))) === this.#model.seen?.(row, column);
   }
 
   has(what: "undo" | "redo"): boolean {
@@ -81,7 +88,9 @@ export class UndoStack {
     cells.forEach(({ rowKey, columnKey, before }, i) => {
       if (!verdicts[i]?.isTaken) return;
       const { row, column } = whereIs(this.#model, { rowKey, columnKey });
-      step.push({ rowKey, columnKey, before, after: row < 0 ? (entries[i] as GridEntry).text : this.#model.text(row, column) });
+      const after = row < 0 ? (entries[i] as GridEntry).text : this.#model.text(row, column);
+      if (before !== after) this.#own.set(nameOf({ rowKey, columnKey }), this.#model.seen?.(row, column));
+      step.push({ rowKey, columnKey, before, after });
     });
     return { step, verdicts };
   }

@@ -1,4 +1,4 @@
-"""What is done to a range of the grid, and what happens to it meanwhile, on the bare page."""
+"""Ranges of the grid, what is taken back, and what others do meanwhile, on the bare page."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.web.grid_window import build_page, stop_clock
-from tests.web.test_grid_entry import go, keys, open_grid, text
+from tests.web.test_grid_entry import go, keys, open_grid, text, value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -76,3 +76,12 @@ async def test_a_range_goes_with_its_students_or_is_none_any_more(page: Page) ->
     await keys(page, "Shift+ArrowDown")
     await page.evaluate("bench.model.reorder([1, 2, 3])")
     assert await page.evaluate("bench.grid.isRange") is False
+
+
+async def test_escape_leaves_a_value_that_a_colleague_has_entered_over_mine(page: Page) -> None:
+    await keys(page, "4")
+    await page.clock.run_for(2100)
+    await page.evaluate("bench.model.arrive(0, 0, '9')")
+    await keys(page, "Escape")
+    assert await text(page, 0, 0) == "9"
+    assert await value(page) == "9"
