@@ -76,7 +76,7 @@ export interface GridEntry {
   readonly row: number;
   readonly column: number;
   readonly text: string;
-  /** What `GridModel.seen` said when the typing began; missing where nothing was typed over a while (paste, fill, undo). */
+  /** What `GridModel.seen` said when the typing began; or a paste was planned; missing where that took no while (fill, undo). */
   readonly seen?: unknown;
   /** The cell, where it is not shown any more (`row` or `column` is -1): it went while somebody typed in it. */
   readonly key?: CellKey;
@@ -160,4 +160,6 @@ export interface PreviewCell extends CellKey {
   readonly old: string;
   readonly text: string;
   readonly verdict: GridVerdict;
+  /** What stood in the cell when the paste was planned: what comes while its preview is read has not been seen. */
+  readonly seen?: unknown;
 }

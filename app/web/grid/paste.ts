@@ -36,7 +36,7 @@ export function planPaste(
       const old = model.text(row, column);
       const verdict = model.judge({ row, column, text: wanted });
       isDoubtful ||= !verdict.isTaken || verdict.warning !== undefined || (!wanted && !!old && !isOne);
-      cells.push({ ...keyOf(model, row, column), name: model.cellName(row, column), old, text: wanted, verdict });
+      cells.push({ ...keyOf(model, row, column), name: model.cellName(row, column), old, text: wanted, verdict, seen: model.seen?.(row, column) });
     }
   }
   const rowsCut = isOne ? 0 : block.length - (bottom - top + 1);
@@ -49,7 +49,7 @@ export function planPaste(
 }
 
 function confirm(model: GridModel, cells: readonly PreviewCell[], enter: (entries: readonly GridEntry[]) => readonly GridVerdict[]) {
-  const wanted = cells.filter(({ verdict }) => verdict.isTaken).map((cell) => ({ ...whereIs(model, cell), text: cell.text }));
+  const wanted = cells.filter(({ verdict, old, text }) => verdict.isTaken && old !== text).map((cell) => ({ ...whereIs(model, cell), text: cell.text, seen: cell.seen }));
   const shown = wanted.filter(({ row }) => row >= 0);
   const taken = enter(shown.filter(({ row, column, text }) => model.text(row, column) !== text)).filter((verdict) => verdict.isTaken);
   return { cells: taken.length, hidden: wanted.length - shown.length };

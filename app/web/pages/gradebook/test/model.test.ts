@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
+import { planPaste } from "../../../grid/paste.ts";
 import { arrangedRows } from "../arranging.ts";
 import { firstToDo } from "../arrangement.ts";
 import { GradebookModel } from "../model.ts";
@@ -95,6 +96,22 @@ test("what was seen when typing began is the base, not what a colleague entered 
   assert.equal(view.entered.length, 2);
   model.enter([{ row, column: 0, text: "17" }]);
   assert.equal(view.entered.length, 2);
+});
+
+test("a paste is based on what stood in its cells when its preview was made", () => {
+  const { view, model } = opened();
+  for (const who of [3, 1, 4]) view.hold(score(7, who), { score: "15" }, { edit_id: `first-${who}` });
+  const { preview } = planPaste(model, { top: 0, left: 0, bottom: 0, right: 0 }, "1\n2\n15", (entries) => model.enter(entries));
+  view.hold(score(7, 1), { score: "9" }, { edit_id: "theirs", author_id: 12 });
+  view.hold(score(7, 4), { score: "8" }, { edit_id: "theirs too", author_id: 12 }); // the paste would have left this cell as it was
+  assert.deepEqual(preview.confirm(), { cells: 2, hidden: 0 });
+  assert.deepEqual(
+    view.entered.map(({ student: who, base }) => [who, base]),
+    [
+      [3, "first-3"],
+      [1, "first-1"],
+    ],
+  );
 });
 
 test("a cell that has gone while somebody typed in it is entered all the same, and no other", () => {
