@@ -85,3 +85,14 @@ async def test_escape_leaves_a_value_that_a_colleague_has_entered_over_mine(page
     await keys(page, "Escape")
     assert await text(page, 0, 0) == "9"
     assert await value(page) == "9"
+
+
+async def test_a_paste_that_is_given_up_takes_nothing_back(page: Page) -> None:
+    await keys(page, "6")
+    await page.clock.run_for(2100)
+    await keys(page, "7")
+    await page.evaluate("bench.send('1\\nx')")  # doubtful: shown, and not confirmed
+    assert await text(page, 0, 0) == "6"
+    assert await value(page) == "6"
+    await keys(page, "Control+z")
+    assert await text(page, 0, 0) == "0"

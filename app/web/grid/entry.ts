@@ -173,11 +173,16 @@ export class Entry {
 
   /** Everything as it was when the person came to the cell, also what a pause has entered, unless somebody else has entered over it. Tab leaves the grid again. */
   restore(): void {
+    if (this.#hasEntered && this.#undo.isOwn(this.row, this.column)) this.#enter({ row: this.row, column: this.column, text: this.#before });
+    this.drop();
+  }
+
+  /** Give up what is not entered yet, or could not be. */
+  drop(): void {
     clearTimeout(this.#timer);
     this.isEntering = false;
     this.#seen = undefined;
     this.#refusals.delete(nameOf(this.key));
-    if (this.#hasEntered && this.#undo.isOwn(this.row, this.column)) this.#enter({ row: this.row, column: this.column, text: this.#before });
     this.#hasEntered = false;
     this.#load();
     this.input.select();

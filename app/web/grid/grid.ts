@@ -199,7 +199,7 @@ export class Grid {
 
   /** Empty the range. */
   clear(): void {
-    this.entry.restore();
+    this.entry.drop();
     this.enter(entriesOf(this.model, this.range, () => ""));
   }
 
@@ -219,7 +219,7 @@ export class Grid {
   /** A text is to be put into the grid, from the active range on: what is doubtful is shown before it is entered. */
   paste(text: string): void {
     if (!text) return;
-    this.entry.restore();
+    this.entry.drop();
     this.#tell({ kind: "paste", text, range: this.range });
   }
 
