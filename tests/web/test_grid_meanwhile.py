@@ -96,3 +96,15 @@ async def test_a_paste_that_is_given_up_takes_nothing_back(page: Page) -> None:
     assert await value(page) == "6"
     await keys(page, "Control+z")
     assert await text(page, 0, 0) == "0"
+
+
+async def test_a_range_that_was_extended_while_typing_is_emptied_and_pasted_over(page: Page) -> None:
+    await keys(page, "5", "Shift+ArrowDown", "Delete")
+    assert await column(page, 0, 2) == ["", "", "14"]
+    await keys(page, "Control+z")
+    assert await column(page, 0, 2) == ["5", "7", "14"]
+    await keys(page, "6", "Shift+ArrowDown", "Shift+ArrowDown")
+    await page.evaluate("bench.send('4')")
+    assert await column(page, 0, 2) == ["4", "4", "4"]
+    await keys(page, "3", "Shift+ArrowDown", "2", "Enter")
+    assert await column(page, 0, 1) == ["2", "4"]

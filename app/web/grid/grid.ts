@@ -113,7 +113,7 @@ export class Grid {
     const { model, entry } = this;
     const key = keyOf(model, row, column);
     const changes = this.#changes;
-    entry.commit(!extend);
+    entry.commit(true);
     if (changes !== this.#changes) ({ row, column } = whereIs(model, key));
     if (row < 0) return;
     if (extend) this.#stretch({ row, column });
