@@ -76,7 +76,8 @@ class Twin:
 
     def fill(self, cells: dict[Cell, str]) -> None:
         """Enter texts where they differ, and where typing is possible."""
-        self.enter({c: t for c, t in cells.items() if not self.is_read_only(c.column) and t != self.text(c)})
+        wanted = {c: t for c, t in cells.items() if not self.is_read_only(c.column) and t != self.shown(c)}
+        self.enter({c: t for c, t in wanted.items() if self.is_readable(t)})
 
     def turn(self, steps: list[list[tuple[int, int, str, str]]], back: list[list[tuple[int, int, str, str]]]) -> None:
         if not steps:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.web.grid_window import build_page, stop_clock
-from tests.web.test_grid_entry import go, keys, open_grid, text, value
+from tests.web.test_grid_entry import go, keys, open_grid, shown, text, value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -108,3 +108,36 @@ async def test_a_range_that_was_extended_while_typing_is_emptied_and_pasted_over
     assert await column(page, 0, 2) == ["4", "4", "4"]
     await keys(page, "3", "Shift+ArrowDown", "2", "Enter")
     assert await column(page, 0, 1) == ["2", "4"]
+
+
+async def test_an_unreadable_text_is_copied_and_cut_as_it_is_shown_and_fills_nothing(page: Page) -> None:
+    clip = """kind => {
+        const clipboardData = new DataTransfer();
+        const event = new ClipboardEvent(kind, { clipboardData, bubbles: true, cancelable: true });
+        bench.grid.entry.input.dispatchEvent(event);
+        return clipboardData.getData("text/plain");
+    }"""
+    await keys(page, "1", "x", "Shift+ArrowDown", "Shift+ArrowDown")
+    assert await page.evaluate(clip, "copy") == "1x\n7\n14"
+    await keys(page, "Control+d")
+    assert await column(page, 0, 2) == ["0", "7", "14"]
+    assert await shown(page, 0, 0) == "1x"
+    await go(page, 1, 0)
+    await keys(page, "Control+d")
+    assert await text(page, 1, 0) == "7"
+    assert await page.evaluate("bench.grid.has('undo')") is False
+    await go(page, 0, 0)
+    assert await page.evaluate(clip, "cut") == "1x"
+    assert await shown(page, 0, 0) == ""
+
+
+async def test_a_range_is_emptied_and_filled_over_what_could_not_be_read(page: Page) -> None:
+    await keys(page, "Delete")
+    for _ in range(2):
+        await go(page, 1, 0)
+        await keys(page, "Delete", "2", "x", "ArrowUp", "Shift+ArrowDown", "Control+d")
+        assert [await shown(page, row, 0) for row in (0, 1)] == ["", ""]
+    await go(page, 1, 0)
+    await keys(page, "2", "x", "ArrowUp", "Shift+ArrowDown", "Delete")
+    assert await shown(page, 1, 0) == ""
+    assert await page.evaluate("bench.grid.entry.refusals") == 0

@@ -158,11 +158,12 @@ class Player:
         twin.refused.pop((twin.order[twin.active.row], twin.active.column), None)
         span = twin.span()
         if height == width == 1:
-            twin.fill(dict.fromkeys(span, block[0][0]))
+            twin.fill({c: text for c in span if text != twin.text(c)})
             return text
         top, left = span[0]
         wanted = {Cell(top + i, left + j): block[i][j] for j in range(width) for i in range(height)}
-        twin.fill({c: t for c, t in wanted.items() if c.row <= twin.last.row and c.column <= twin.last.column})
+        inside = [c for c in wanted if c.row <= twin.last.row and c.column <= twin.last.column]
+        twin.fill({c: wanted[c] for c in inside if wanted[c] != twin.text(c)})
         return repr(text)
 
     async def arrive(self) -> str:
@@ -200,7 +201,7 @@ class Player:
         source = top if bottom > top else top - 1
         if source >= 0:
             self.twin.fill(
-                {c: self.twin.text(Cell(source, c.column)) for c in span if c.row > source},
+                {c: self.twin.shown(Cell(source, c.column)) for c in span if c.row > source},
             )
 
 

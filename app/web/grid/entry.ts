@@ -59,6 +59,11 @@ export class Entry {
     return this.#refusals.get(nameOf(keyOf(this.#model, row, column)));
   }
 
+  /** What a cell shows: the text that could not be read, or the model's. */
+  text(row: number, column: number): string {
+    return this.refusal(row, column)?.text ?? this.#model.text(row, column);
+  }
+
   /** How many texts wait to be mended. */
   get refusals(): number {
     return this.#refusals.size;
@@ -86,7 +91,7 @@ export class Entry {
     const { row, column, input } = this;
     this.mode = "ready";
     this.#known = this.#model.text(row, column);
-    this.#held = this.refusal(row, column)?.text ?? this.#known;
+    this.#held = this.text(row, column);
     if (input.value !== this.#held) input.value = this.#held;
     this.box.classList.remove("has-theirs");
   }

@@ -200,12 +200,12 @@ export class Grid {
   /** Empty the range. */
   clear(): void {
     this.entry.drop();
-    this.enter(entriesOf(this.model, this.range, () => ""));
+    this.enter(entriesOf(this, this.range, () => ""));
   }
 
   fillDown(): void {
     this.entry.commit(true);
-    this.enter(fillDown(this.model, this.range));
+    this.enter(fillDown(this));
     this.focus();
   }
 
@@ -213,7 +213,7 @@ export class Grid {
   copy(): string {
     const { top, left, bottom, right } = this.range;
     this.#tell({ kind: "copied", cells: (bottom - top + 1) * (right - left + 1) });
-    return copyOf(this.model, this.range);
+    return copyOf(this);
   }
 
   /** A text is to be put into the grid, from the active range on: what is doubtful is shown before it is entered. */
