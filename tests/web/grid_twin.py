@@ -83,7 +83,10 @@ class Twin:
         if not steps:
             return
         done = []
-        for row, column, before, after in steps.pop():
+        step = steps.pop()
+        if hidden := [change for change in step if change[0] not in self.order]:
+            steps.append(hidden)
+        for row, column, before, after in step:
             if row in self.order and self.texts[row][column] == after:
                 self.texts[row][column] = before
                 done.append((row, column, after, before))

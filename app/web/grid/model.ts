@@ -133,7 +133,7 @@ export type GridEvent =
   | { readonly kind: "copied"; readonly cells: number }
   /** A text is to be put into this range: the page asks `planPaste` (paste.ts) what it would do. */
   | { readonly kind: "paste"; readonly text: string; readonly range: Range }
-  /** `left`: cells that others have changed since, or that were refused; `hidden`: cells that are not shown now. Both stay as they are. */
+  /** `left`: cells that others have changed since, or that were refused; `hidden`: cells that are not shown now, which wait. Both stay as they are. */
   | { readonly kind: "undone" | "redone"; readonly cells: number; readonly left: number; readonly hidden: number }
   | { readonly kind: "nothingTo"; readonly what: "undo" | "redo" }
   | { readonly kind: "comment"; readonly row: number; readonly column: number }

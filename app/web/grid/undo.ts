@@ -12,8 +12,8 @@ const STEPS_MAX = 200;
 export interface Undone { readonly cells: number; readonly left: number; readonly hidden: number }
 
 /**
- * The steps of one tab. Undoing enters the old texts anew, so the history of a cell only ever grows; a cell that does not say
- * what it said after the step has been changed by somebody else, and is left alone.
+ * The steps of one tab. Undoing enters the old texts anew, so the history of a cell only ever grows; a cell that does not hold
+ * what was entered from here last has been changed by somebody else, and is left alone. One that is not shown now is kept for later.
  */
 export class UndoStack {
   readonly #model: GridModel;
@@ -27,11 +27,7 @@ export class UndoStack {
 
   /** Enter these as one step. `joins`: it goes on with the last step, where that was this one cell and has left it as it is now. */
   enter(entries: readonly GridEntry[], joins = false): readonly GridVerdict[] {
-    const model = this.#model;
-    const { step, verdicts } = this.#enter(
-      entries,
-      entries.map(({ row, column }) => ({ ...keyOf(model, row, column), before: model.text(row, column) })),
-    );
+    const { step, verdicts } = this.#enter(entries);
     const { undo } = this.#steps;
     const last = undo[undo.length - 1] as readonly Change[] | undefined;
     const [was, now] = [last?.[0], step[0]];
@@ -62,7 +58,7 @@ export class UndoStack {
   }
 
   /** Take the last step back (or do it again); undefined where there is none. */
-  turn(what: "undo" | "redo"): (Undone & { readonly first?: CellKey }) | undefined {
+  turn(what: "undo" | "redo"): (Undone & { readonly first?: CellKey | undefined }) | undefined {
     const step = this.#steps[what].pop();
     if (!step) return undefined;
     const other = this.#steps[what === "undo" ? "redo" : "undo"];
@@ -72,25 +68,28 @@ export class UndoStack {
       return { cells: back ? 1 : 0, hidden: 0, left: back ? 0 : 1 };
     }
     const model = this.#model;
-    const shown = step.map((change) => ({ ...whereIs(model, change), change })).filter(({ row }) => row >= 0);
-    const own = shown.filter(({ row, column, change }) => model.text(row, column) === change.after);
-    const entries = own.map(({ row, column, change }) => ({ row, column, text: change.before }));
-    const back = this.#enter(entries, own.map(({ change }) => ({ ...change, before: change.after }))).step;
+    const places = step.map((change) => ({ ...change, ...whereIs(model, change) }));
+    // What is not shown waits, and is the first to be taken back when it is.
+    const rest = places.filter(({ row }) => row < 0);
+    if (rest.length) this.#steps[what].push(rest);
+    const own = places.filter(({ row, column, after }) => row >= 0 && this.isOwn(row, column) && model.text(row, column) === after);
+    const back = this.#enter(own.map(({ row, column, before }) => ({ row, column, text: before }))).step;
     if (back.length) other.push(back);
-    const hidden = step.length - shown.length;
-    return { cells: back.length, hidden, left: shown.length - back.length, ...(back[0] ? { first: back[0] } : {}) };
+    return { cells: back.length, hidden: rest.length, left: step.length - rest.length - back.length, first: back[0] };
   }
 
   /** Enter, and see what the cells say afterwards. */
-  #enter(entries: readonly GridEntry[], cells: readonly (CellKey & { readonly before: string })[]) {
-    const verdicts = entries.length ? this.#model.enter(entries) : [];
+  #enter(entries: readonly GridEntry[]) {
+    const model = this.#model;
+    const cells = entries.map(({ row, column }) => ({ ...keyOf(model, row, column), before: model.text(row, column) }));
+    const verdicts = entries.length ? model.enter(entries) : [];
     const step: Change[] = [];
-    cells.forEach(({ rowKey, columnKey, before }, i) => {
+    cells.forEach((cell, i) => {
       if (!verdicts[i]?.isTaken) return;
-      const { row, column } = whereIs(this.#model, { rowKey, columnKey });
-      const after = row < 0 ? (entries[i] as GridEntry).text : this.#model.text(row, column);
-      if (before !== after) this.#own.set(nameOf({ rowKey, columnKey }), this.#model.seen?.(row, column));
-      step.push({ rowKey, columnKey, before, after });
+      const { row, column } = whereIs(model, cell);
+      const after = model.text(row, column);
+      if (cell.before !== after) this.#own.set(nameOf(cell), model.seen?.(row, column));
+      step.push({ ...cell, after });
     });
     return { step, verdicts };
   }

@@ -5,7 +5,7 @@ import { type OtherStep, UndoStack } from "../undo.ts";
 
 /** One column of texts; `x` is refused, and a text with a star is read without it. */
 function modelOf(texts: string[]) {
-  const state = { texts, order: texts.map((_, row) => row), calls: 0 };
+  const state = { texts, edits: texts.map(() => 0), order: texts.map((_, row) => row), calls: 0, edit: 0 };
   const text = (row: number) => state.texts[state.order[row] as number] as string;
   const model = {
     rowKey: (row: number) => String(state.order[row]),
@@ -13,11 +13,14 @@ function modelOf(texts: string[]) {
     rowOf: (key: string) => state.order.indexOf(Number(key)),
     columnOf: () => 0,
     text,
+    seen: (row: number) => state.edits[state.order[row] as number],
     enter(entries: readonly GridEntry[]) {
       state.calls++;
       return entries.map((entry) => {
         if (entry.text === "x") return { isTaken: false, sentence: "no" } as const;
-        state.texts[state.order[entry.row] as number] = entry.text.replace("*", "");
+        const row = state.order[entry.row] as number;
+        state.texts[row] = entry.text.replace("*", "");
+        state.edits[row] = ++state.edit;
         return { isTaken: true } as const;
       });
     },
@@ -50,6 +53,16 @@ test("what somebody else has changed since is left alone and counted", () => {
   assert.deepEqual(state.texts, ["1", "99"]);
 });
 
+test("an equal text of somebody else's is left alone too", () => {
+  const { state, model } = modelOf(["3", "3"]);
+  const stack = new UndoStack(model);
+  stack.enter([entry(0, "5"), entry(1, "5")]);
+  state.edits[0] = 77;
+  const done = stack.turn("undo");
+  assert.deepEqual([done?.cells, done?.left], [1, 1]);
+  assert.deepEqual(state.texts, ["5", "3"]);
+});
+
 test("a student is found again after a sort, and is left alone while not shown", () => {
   const { state, model } = modelOf(["1", "2", "3"]);
   const stack = new UndoStack(model);
@@ -58,6 +71,13 @@ test("a student is found again after a sort, and is left alone while not shown",
   const done = stack.turn("undo");
   assert.deepEqual([done?.cells, done?.left, done?.hidden], [1, 0, 1]);
   assert.deepEqual(state.texts, ["1", "8", "3"]);
+  assert.deepEqual(stack.turn("undo"), { cells: 0, left: 0, hidden: 1, first: undefined });
+  state.order = [0, 1, 2];
+  assert.equal(stack.turn("undo")?.cells, 1);
+  assert.deepEqual(state.texts, ["1", "2", "3"]);
+  assert.equal(stack.turn("redo")?.cells, 1);
+  assert.equal(stack.turn("redo")?.cells, 1);
+  assert.deepEqual(state.texts, ["7", "8", "3"]);
 });
 
 test("refused entries are no step", () => {
