@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.web.grid_window import build_page, stop_clock
-from tests.web.test_grid_entry import go, keys, open_grid, shown, text, value
+from tests.web.test_grid_entry import events, go, keys, open_grid, shown, text, value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -141,3 +141,12 @@ async def test_a_range_is_emptied_and_filled_over_what_could_not_be_read(page: P
     await keys(page, "2", "x", "ArrowUp", "Shift+ArrowDown", "Delete")
     assert await shown(page, 1, 0) == ""
     assert await page.evaluate("bench.grid.entry.refusals") == 0
+
+
+async def test_a_click_on_a_head_leaves_the_keys_to_the_grid(page: Page) -> None:
+    await keys(page, "3")
+    await page.locator("thead th").nth(2).click()
+    assert len(await events(page, "head")) == 1
+    assert await text(page, 0, 0) == "3"
+    await keys(page, "8", "Enter")
+    assert await text(page, 0, 0) == "8"

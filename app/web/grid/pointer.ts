@@ -31,7 +31,10 @@ export function listenToPointer(grid: Grid, host: HTMLElement, on: On): void {
   });
   on(host, "click", (event: MouseEvent) => {
     const head = (event.target as Element).closest("thead th[scope]");
-    if (head) grid.tell({ kind: "head", column: Number(head.getAttribute("aria-colindex")) - 2 });
+    if (head) {
+      grid.tell({ kind: "head", column: Number(head.getAttribute("aria-colindex")) - 2 });
+      if (!isTouch) grid.focus(); // a finger would open the keyboard by it
+    }
     if (event.target === entry.input && entry.isWaitingForTap) openKeyboard(grid);
   });
   on(host, "dblclick", (event: MouseEvent) => {
