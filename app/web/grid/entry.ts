@@ -135,7 +135,7 @@ export class Entry {
     }
     const now = whereIs(this.#model, this.key);
     this.#held = text;
-    const entry = { ...now, text, ...(this.#seen === undefined ? {} : { seen: this.#seen }) };
+    const entry = { ...now, text, seen: this.#seen };
     // The cell may have gone while somebody typed in it: the text is its own all the same, without a step that could be taken back.
     const [verdict] = now.row < 0 ? this.#model.enter([{ ...entry, key: this.key }]) : this.#enter(entry);
     if (verdict && !verdict.isTaken) {
@@ -196,7 +196,6 @@ export class Entry {
 
   /** The texts of these cells have been entered in another way: what was refused in them is mended. */
   mend(row: number, column: number): void {
-    if (!this.#refusals.size) return;
     this.#refusals.delete(nameOf(keyOf(this.#model, row, column)));
   }
 

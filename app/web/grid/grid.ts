@@ -105,7 +105,7 @@ export class Grid {
 
   /** Go to a cell, entering what was typed in the one that is left; with `extend` only the range's other corner goes. */
   go(row: number, column: number, extend = false): void {
-    if (this.lastRow < 0 || this.lastColumn < 0) return;
+    if (this.entry.box.hidden) return;
     row = Math.min(Math.max(0, row), this.lastRow);
     column = Math.min(Math.max(0, column), this.lastColumn);
     // First the scrolling, while nothing waits for layout; then everything that is written.
@@ -118,7 +118,6 @@ export class Grid {
     if (row < 0) return;
     if (extend) this.#stretch({ row, column });
     else this.#arrive(row, column);
-    this.#drawRange();
     this.focus();
   }
 
@@ -126,9 +125,7 @@ export class Grid {
   choose({ top, left, bottom, right }: Range): void {
     if (bottom < top || right < left) return;
     this.entry.commit(true);
-    this.#arrive(top, left);
-    this.#stretch({ row: bottom, column: right });
-    this.#drawRange();
+    this.#arrive(top, left, { row: bottom, column: right });
     this.focus();
   }
 
@@ -166,7 +163,6 @@ export class Grid {
 
   /** Enter texts as one step for undo. */
   enter(entries: readonly GridEntry[]): readonly GridVerdict[] {
-    if (!entries.length) return [];
     const verdicts = this.#undo.enter(entries);
     entries.forEach(({ row, column }, i) => {
       if (!verdicts[i]?.isTaken) return;
@@ -237,20 +233,13 @@ export class Grid {
     this.#host.classList.remove("grid");
   }
 
-  #stretch({ row, column }: { readonly row: number; readonly column: number }): void {
-    this.#end = { row, column, ...keyOf(this.model, row, column) };
-  }
-
-  #arrive(row: number, column: number, end = { row, column }): void {
+  #arrive(row: number, column: number, end?: { readonly row: number; readonly column: number }): void {
     const { entry } = this;
-    const hadRange = !this.#rangeBox.hidden;
     entry.box.hidden = this.lastRow < 0 || this.lastColumn < 0;
     if (entry.box.hidden) return;
     entry.arrive(row, column, this.isReadOnly(column));
     this.#stretch(end);
-    this.#place(entry.box, { top: row, bottom: row, left: column, right: column });
     this.#dressActive();
-    if (hadRange) this.#drawRange();
     this.#tell({ kind: "active", row, column });
   }
 
@@ -271,8 +260,12 @@ export class Grid {
     this.#dressActive();
   }
 
-  #drawRange(): void {
+  /** The range goes from the active cell to this corner; without one there is none. */
+  #stretch({ row, column }: { readonly row: number; readonly column: number } = this.entry): void {
+    const { entry } = this;
     const box = this.#rangeBox;
+    this.#end = { row, column, ...keyOf(this.model, row, column) };
+    this.#place(entry.box, { top: entry.row, bottom: entry.row, left: entry.column, right: entry.column });
     const was = !box.hidden;
     box.hidden = !this.isRange;
     if (!was && box.hidden) return;
@@ -324,15 +317,12 @@ export class Grid {
     this.#measure();
     this.#show();
     this.table.redraw();
-    const at = whereIs(model, entry.key);
-    const { row, column } = at;
-    const other = whereIs(model, this.#end);
-    const end = row < 0 ? undefined : other.row < 0 ? at : other;
-    if (end && (entry.mode !== "ready" || entry.isDirty)) {
-      Object.assign(entry, at);
+    const { row, column } = whereIs(model, entry.key);
+    const corner = whereIs(model, this.#end);
+    const end = row < 0 || corner.row < 0 ? undefined : corner;
+    if (row >= 0 && (entry.mode !== "ready" || entry.isDirty)) {
+      Object.assign(entry, { row, column });
       this.#stretch(end);
-      this.#place(entry.box, { top: row, bottom: row, left: column, right: column });
-      this.#drawRange();
       return this.#redrawCell(row, column);
     }
     const isTaken = row < 0 && entry.isDirty;

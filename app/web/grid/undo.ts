@@ -30,12 +30,13 @@ export class UndoStack {
     const { step, verdicts } = this.#enter(entries);
     const { undo } = this.#steps;
     const last = undo[undo.length - 1] as readonly Change[] | undefined;
-    const [was, now] = [last?.[0], step[0]];
-    if (joins && last?.length === 1 && was && now && nameOf(was) === nameOf(now) && was.after === now.before) {
+    const [was] = joins && last?.length === 1 ? last : [];
+    const joined = step.map((now) => {
+      if (!was || nameOf(was) !== nameOf(now) || was.after !== now.before) return now;
       undo.pop();
-      step[0] = { ...now, before: was.before };
-    }
-    const changed = step.filter(({ before, after }) => before !== after);
+      return { ...now, before: was.before };
+    });
+    const changed = joined.filter(({ before, after }) => before !== after);
     if (changed.length) this.add(changed);
     return verdicts;
   }
@@ -73,7 +74,7 @@ export class UndoStack {
     const rest = places.filter(({ row }) => row < 0);
     if (rest.length) this.#steps[what].push(rest);
     const own = places.filter(({ row, column, after }) => row >= 0 && this.isOwn(row, column) && model.text(row, column) === after);
-    const back = this.#enter(own.map(({ row, column, before }) => ({ row, column, text: before }))).step;
+    const { step: back } = this.#enter(own.map(({ row, column, before: text }) => ({ row, column, text })));
     if (back.length) other.push(back);
     return { cells: back.length, hidden: rest.length, left: step.length - rest.length - back.length, first: back[0] };
   }
