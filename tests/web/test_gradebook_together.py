@@ -95,6 +95,39 @@ async def test_a_colleague_s_value_arrives_while_i_type(
     assert history[-1] == ("A", {"score": "15"})
 
 
+async def test_neither_undo_nor_escape_takes_back_what_a_colleague_has_entered_over_mine(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    mine = await open_grades(open_page, service, school)
+    theirs = await open_grades(open_page, service, school, as_user=school.co_teacher_name)
+    cell = (school.columns[4], school.students[7])
+    await mine.enter(ANA, QUIZ, "5")
+    await mine.is_recorded({cell: {"score": "5"}})
+    await _send(theirs, *cell, {"score": "7"})
+    await mine.expect_shown(ANA, QUIZ, "7")
+    await _send(theirs, *cell, {"score": "5"})
+    await mine.expect_shown(ANA, QUIZ, "5")
+    await mine.page.keyboard.press("Control+z")
+    await expect(mine.notice).to_contain_text("1 cell was left alone")
+    await mine.expect_shown(ANA, QUIZ, "5")
+
+    await mine.go(ANA, QUIZ)
+    await mine.page.keyboard.type("6")
+    await expect(await mine.cell(ANA, QUIZ)).to_have_text("6")  # after a pause
+    await mine.is_recorded({cell: {"score": "6"}})
+    await _send(theirs, *cell, {"score": "9"})
+    await mine.expect_shown(ANA, QUIZ, "9")
+    await mine.page.keyboard.press("Escape")
+    await expect(mine.input).to_have_value("9")
+    await mine.is_recorded({cell: {"score": "9"}})
+    # One's own is taken back as before.
+    await mine.page.keyboard.type("4")
+    await expect(await mine.cell(ANA, QUIZ)).to_have_text("4")
+    await mine.is_recorded({cell: {"score": "4"}})
+    await mine.page.keyboard.press("Escape")
+    await mine.is_recorded({cell: {"score": "9"}})
+
+
 async def test_several_conflicts_are_listed_and_theirs_can_be_taken(
     open_page: OpenPage, service: Service, school: GradebookSchool, shoot: Shoot
 ) -> None:

@@ -41,7 +41,7 @@ export class Grid {
   #headTimer: ReturnType<typeof setTimeout> | undefined;
 
   /** Take over `host`, which scrolls, and must have a height. */
-  constructor(host: HTMLElement, model: GridModel, words: GridWords, tell: (event: GridEvent) => void = () => undefined) {
+  constructor(host: HTMLElement, model: GridModel, words: GridWords, tell: (event: GridEvent) => void) {
     this.#host = host;
     this.model = model;
     this.#words = words;
@@ -266,9 +266,8 @@ export class Grid {
     const box = this.#rangeBox;
     this.#end = { row, column, ...keyOf(this.model, row, column) };
     this.#place(entry.box, { top: entry.row, bottom: entry.row, left: entry.column, right: entry.column });
-    const was = !box.hidden;
+    if (box.hidden && !this.isRange) return;
     box.hidden = !this.isRange;
-    if (!was && box.hidden) return;
     const { top, left, bottom, right } = this.range;
     this.#place(box, this.range);
     this.#tell({ kind: "range", rows: bottom - top + 1, columns: right - left + 1 });

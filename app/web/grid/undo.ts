@@ -84,13 +84,11 @@ export class UndoStack {
     const model = this.#model;
     const cells = entries.map(({ row, column }) => ({ ...keyOf(model, row, column), before: model.text(row, column) }));
     const verdicts = entries.length ? model.enter(entries) : [];
-    const step: Change[] = [];
-    cells.forEach((cell, i) => {
-      if (!verdicts[i]?.isTaken) return;
+    const step = cells.filter((_, i) => verdicts[i]?.isTaken).map((cell): Change => {
       const { row, column } = whereIs(model, cell);
       const after = model.text(row, column);
       if (cell.before !== after) this.#own.set(nameOf(cell), model.seen?.(row, column));
-      step.push({ ...cell, after });
+      return { ...cell, after };
     });
     return { step, verdicts };
   }
