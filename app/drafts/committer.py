@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 
 from app.drafts.breaker import Breaker, is_short
 from app.drafts.connection import JournalProtocol, Reply, ReplyError, pack_command
-from app.drafts.keys import EVENTS, STREAM, section_key
-from app.drafts.topology import ACCEPT, ASKING, REDIRECT_PAUSE_S, Node, Topology
+from app.drafts.keys import section_key
+from app.drafts.topology import ASKING, REDIRECT_PAUSE_S, Node, Topology
+from app.drafts.waiting import Waiting, accept_command, calls_of
 from app.errors import JournalUnavailableError, OverloadedError
 from app.patience import Patience
 
@@ -25,11 +26,9 @@ if TYPE_CHECKING:
 
 PIPELINES_IN_FLIGHT_MAX = 2  # one being fsynced, one being read by the server; a third would only wait
 SAVES_AT_ONCE_MIN = 16  # with so many the journal's server can begin, while the loop goes on with what else has arrived
-SAVES_PER_CALL_MAX = 64
 RECONNECT_PAUSE_S = 0.05
 SWEEP_S = 0.25
 SILENCE_S_MAX = 1.0  # beyond `commit_wait_ms_max`: then the server is frozen or cut off, and the connection worthless
-_EVALSHA = b"EVALSHA"
 _REDIRECTED = ("MOVED", "ASK", "TRYAGAIN", "NOSCRIPT")
 # What a server says that takes no edit now, whatever it is; and one that may have a successor, or soon be whole.
 _FULL = ("OOM", "MISCONF")
@@ -37,31 +36,6 @@ _NOT_NOW = ("READONLY", "NOREPLICAS", "LOADING", "MASTERDOWN", "CLUSTERDOWN")
 # A replica says what it has fsynced when it is asked, and otherwise once a second. WAITAOF asks once, which is before
 # the replica's fsync; waiting for more replicas than there can be makes the server ask again.
 _NUDGE = pack_command(("WAIT", "1000", "2"))
-
-
-class Waiting:
-    """A save that waits for its reply."""
-
-    __slots__ = ("deadline", "future", "is_alone", "is_patient", "is_redirected", "key", "partition", "save")
-
-    def __init__(
-        self,
-        partition: int,
-        key: bytes,
-        save: bytes,
-        deadline: float,
-        future: asyncio.Future[bytes],
-        *,
-        is_patient: bool,
-    ) -> None:
-        self.partition = partition
-        self.key = key
-        self.save = save
-        self.deadline = deadline
-        self.future = future
-        self.is_patient = is_patient  # waits for a journal that is away
-        self.is_alone = False  # not to be merged with others any more
-        self.is_redirected = False
 
 
 class Committer:
@@ -146,7 +120,7 @@ class Committer:
         for waiting in list(self._outstanding):
             if waiting.deadline > now:
                 break
-            _fail(waiting, JournalUnavailableError("the journal did not answer in time", retry_after_s=5))
+            waiting.fail(JournalUnavailableError("the journal did not answer in time", retry_after_s=5))
         if not self._is_closed:
             self._loop.call_later(SWEEP_S, self._sweep)
 
@@ -154,7 +128,7 @@ class Committer:
         """Put a save into the lane of the server that holds its partition."""
         lane = self._lane(self._topology.node(waiting.partition))
         if lane.breaker.is_open and not waiting.is_patient:
-            _fail(waiting, JournalUnavailableError("the journal is away", retry_after_s=2))
+            waiting.fail(JournalUnavailableError("the journal is away", retry_after_s=2))
             return
         lane.waiting.append(waiting)
         lane.wake()
@@ -252,7 +226,7 @@ class _Lane:
     def _take_waiting(self) -> list[list[Waiting]]:
         group, self.waiting = [w for w in self.waiting if not w.future.done()], []
         self._in_flight += 1
-        return _calls(group)
+        return calls_of(group)
 
     async def _send_later(self) -> None:
         self._is_scheduled = False
@@ -277,7 +251,7 @@ class _Lane:
         self, connection: JournalProtocol, calls: list[list[Waiting]], *, is_asking: bool = False
     ) -> asyncio.Future[list[Reply]]:
         packed = [ASKING] if is_asking else []
-        packed += [pack_command(_evalsha(call)) for call in calls]
+        packed += [pack_command(accept_command(call)) for call in calls]
         if self._committer.waitaof is not None:
             packed.append(self._committer.waitaof)
         return connection.send(packed)
@@ -338,10 +312,10 @@ class _Lane:
                 self._refused(call, str(reply))
             elif is_late:
                 for waiting in call:
-                    _fail(waiting, JournalUnavailableError("too few replicas have the edits", retry_after_s=2))
+                    waiting.fail(JournalUnavailableError("too few replicas have the edits", retry_after_s=2))
             else:
                 for waiting, answer in zip(call, reply, strict=True):
-                    _answer(waiting, answer)
+                    waiting.answer(answer)
 
     def _refused(self, call: list[Waiting], error: str) -> None:
         if error.startswith(_FULL):
@@ -357,56 +331,17 @@ class _Lane:
                 self._committer.enqueue(waiting)
         else:
             for waiting in call:
-                _fail(waiting, JournalUnavailableError(f"the journal refused: {error}", retry_after_s=2))
+                waiting.fail(JournalUnavailableError(f"the journal refused: {error}", retry_after_s=2))
 
     def _away(self, calls: list[list[Waiting]], reason: str) -> None:
         """Open the breaker: who has another way takes it now."""
         self.breaker.trip(reason)
         for waiting in [*self.waiting, *(w for call in calls for w in call)]:
             if not waiting.is_patient:
-                _fail(waiting, JournalUnavailableError("the journal is away", retry_after_s=2))
+                waiting.fail(JournalUnavailableError("the journal is away", retry_after_s=2))
 
     async def _again(self, calls: list[list[Waiting]]) -> None:
         """Put saves back whose connection was lost; they expire on their own clock."""
         await self._committer.lost(self._node)
         for waiting in (w for call in calls for w in call if not w.future.done()):
             self._committer.enqueue(waiting)
-
-
-def _calls(group: list[Waiting]) -> list[list[Waiting]]:
-    """Merge the saves of each partition into as few script calls as allowed, keeping their order."""
-    by_partition: dict[int, list[Waiting]] = {}
-    calls: list[list[Waiting]] = []
-    for waiting in group:
-        if waiting.is_alone:
-            calls.append([waiting])
-            continue
-        call = by_partition.get(waiting.partition)
-        if call is None or len(call) >= SAVES_PER_CALL_MAX:
-            call = by_partition[waiting.partition] = []
-            calls.append(call)
-        call.append(waiting)
-    return calls
-
-
-def _evalsha(call: list[Waiting]) -> tuple[bytes | str, ...]:
-    partition = call[0].partition
-    return (
-        _EVALSHA,
-        ACCEPT.digest,
-        b"%d" % (len(call) + 1),
-        STREAM[partition],
-        *[w.key for w in call],
-        EVENTS[partition],
-        *[w.save for w in call],
-    )
-
-
-def _answer(waiting: Waiting, reply: bytes) -> None:
-    if not waiting.future.done():
-        waiting.future.set_result(reply)
-
-
-def _fail(waiting: Waiting, error: Exception) -> None:
-    if not waiting.future.done():
-        waiting.future.set_exception(error)
