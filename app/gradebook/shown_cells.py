@@ -63,15 +63,16 @@ def without_overtaken(
 
     `chained`: un-recorded edits of such chains. What was recorded of the chain itself is no such thing.
     """
-    gone = [
-        cell
+    ends = {CELL.unpack(cell): head for cell, head in heads.items() if head.is_drafted and not head.is_provisional}
+    if not ends:  # as in most sections that are opened, of which each has a thousand rows
+        return heads
+    gone = {
+        CELL.pack(*row[:3])
         for row in rows
-        if (head := heads.get(cell := CELL.pack(*row[:3]))) is not None
-        and head.is_drafted
-        and not head.is_provisional
+        if (head := ends.get(row[:3])) is not None
         and row.cell_version > head.root_version
         and row.edit_id not in chained
-    ]
+    }
     return {cell: head for cell, head in heads.items() if cell not in gone} if gone else heads
 
 
