@@ -126,3 +126,12 @@ async def load_context(
         next_exception_seq=next_exception_seq,
     )
     return LoadedContext(context, known.found)
+
+
+def is_text(value: bytes) -> bool:
+    """Tell whether a value is text, as all are that were let in; one that is not is damaged."""
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return False
+    return True

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 
 from app.drafts.codec import CELL
 from app.errors import JournalUnavailableError
+from app.gradebook.context import is_text
 from app.gradebook.shown_cells import with_waiting, without_overtaken
 from app.model.chain import PARKED
 from app.model.kinds import Kind
@@ -21,9 +22,8 @@ if TYPE_CHECKING:
     from app.records.edits import FullHeadRow
     from app.records.pool import Connection
 
-UNJUDGED_S_MAX: Final = (
-    0.25  # for what few sections have at any time: without it a reader sees what is older, for a moment
-)
+# Few sections have any; without them a reader sees, for a moment, what is older.
+UNJUDGED_S_MAX: Final = 0.25
 Heads = dict[bytes, "Head"]
 
 
@@ -61,17 +61,8 @@ async def _read_unjudged(store: DraftStore, section_id: int, wanted: Collection[
         WaitingEdit(CELL.unpack(e.cell), e.edit_id, e.base, entry.user_id, e.entered_ms, e.value.decode())
         for entry in entries
         for e in entry.edits
-        if e.edit_id in wanted and _is_text(e.value)
+        if e.edit_id in wanted and is_text(e.value)
     ]
-
-
-def _is_text(value: bytes) -> bool:
-    """Whether it is what was once let in; else the flusher sets it aside."""
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
-    return True
 
 
 async def without_judged(connection: Connection, section_id: int, drafts: Drafts) -> Drafts:

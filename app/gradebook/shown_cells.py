@@ -109,8 +109,9 @@ def with_waiting(
         while (edit := first_on.pop((cell, stands), None)) is not None:
             stands, version = edit.edit_id, version and version + 1
             value = (edit.value or "null").encode()
-            head = Head(version, stands, edit.author_id, edit.entered_ms, value, True, not version)  # noqa: FBT003 -- by its order
-            heads[CELL.pack(*cell)] = head
+            heads[CELL.pack(*cell)] = Head(
+                version, stands, edit.author_id, edit.entered_ms, value, is_drafted=True, is_provisional=not version
+            )
 
     for cell in dict.fromkeys(edit.cell for edit in waiting):
         row = shown.get(cell)

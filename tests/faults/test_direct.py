@@ -240,21 +240,24 @@ async def test_refusals_and_duplicates_are_answered_as_ever(own_school: Settings
         assert [(r["s"], r["n"]) for r in found] == [("A", 2), ("C", 1), ("R", 1)]
 
 
+async def save_while_frozen(tab: Tab, journal: ValkeyServer, first: str, second: str) -> None:
+    """Save twice while the journal is frozen: it is given up soon, and not waited for again."""
+    os.kill(journal.pid, signal.SIGSTOP)
+    try:
+        for score, seconds_max in ((first, 4), (second, 1)):
+            with Awake() as took:
+                assert outcomes(await tab.save(tab.edit(101, score))) == ["recorded"]
+            assert took.seconds < seconds_max
+    finally:
+        os.kill(journal.pid, signal.SIGCONT)
+
+
 async def test_a_frozen_journal_is_given_up_soon(own_school: Settings, own_valkey: ValkeyServer) -> None:
     async with api_process(msgspec.structs.replace(own_school, journal_silence_ms_max=300)) as process:
         tab = Tab(process)
         await tab.save(tab.edit(101, "1"))
         await flush_all(own_school)
-        os.kill(own_valkey.pid, signal.SIGSTOP)
-        try:
-            with Awake() as took:
-                assert outcomes(await tab.save(tab.edit(101, "2"))) == ["recorded"]
-            assert took.seconds < 4
-            with Awake() as took:
-                assert outcomes(await tab.save(tab.edit(101, "3"))) == ["recorded"]
-            assert took.seconds < 1  # it is not waited for again
-        finally:
-            os.kill(own_valkey.pid, signal.SIGCONT)
+        await save_while_frozen(tab, own_valkey, "2", "3")
         assert outcomes(await drafted(tab, tab.edit(101, "4"))) == ["drafted"]
         await flush_all(own_school)
         rows = await fetch(
@@ -272,16 +275,7 @@ async def test_a_journal_that_freezes_again_is_given_up_as_soon_by_a_section_tha
         async with killed(own_valkey):
             assert outcomes(await tab.save(tab.edit(101, "1"))) == ["recorded"]
         await journal_is_back(process)
-        os.kill(own_valkey.pid, signal.SIGSTOP)
-        try:
-            with Awake() as took:
-                assert outcomes(await tab.save(tab.edit(101, "2"))) == ["recorded"]
-            assert took.seconds < 4
-            with Awake() as took:
-                assert outcomes(await tab.save(tab.edit(101, "3"))) == ["recorded"]
-            assert took.seconds < 1
-        finally:
-            os.kill(own_valkey.pid, signal.SIGCONT)
+        await save_while_frozen(tab, own_valkey, "2", "3")
         assert outcomes(await drafted(tab, tab.edit(101, "4"))) == ["drafted"]
 
 

@@ -6,7 +6,7 @@ be shown to her, or her next entry in its cell is a conflict with her own.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 import asyncpg
@@ -40,21 +40,26 @@ def shown(snapshot: SectionSnapshot, student: int = 101) -> tuple[str, str, str]
     return None
 
 
+async def park_one(process: Process, journal: ValkeyServer) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Journal an edit that nobody records, and park one on it while the journal is away; return both."""
+    first, second = Tab(process), Tab(process)
+    base = first.edit(101, "1")
+    await first.save(base)
+    async with killed(journal):
+        waiting = second.edit(101, "2", base=base["edit_id"])
+        assert outcomes(await second.save(waiting)) == ["drafted"]
+    await journal_is_back(process)
+    return base, waiting
+
+
 async def test_an_edit_on_what_waits_is_shown_and_typed_over_though_nobody_records(
     own_school: Settings, own_valkey: ValkeyServer
 ) -> None:
     """The journal is back, and what is typed on top of a parked edit goes there: PostgreSQL judges that too."""
     async with api_process(own_school) as process:
         read = reader(own_school, process)
-        forms = [Tab(process) for _ in range(5)]
-        base = forms[0].edit(101, "1")
-        await forms[0].save(base)
-        async with killed(own_valkey):
-            waiting = forms[1].edit(101, "2", base=base["edit_id"])
-            assert outcomes(await forms[1].save(waiting)) == ["drafted"]
-        await journal_is_back(process)
-        edits = [base, waiting]
-        for score, form in zip("345", forms[2:], strict=True):
+        edits = list(await park_one(process, own_valkey))
+        for score, form in ((score, Tab(process)) for score in "345"):
             edits.append(form.edit(101, score, base=edits[-1]["edit_id"]))
             assert outcomes(await form.save(edits[-1])) == ["drafted"]
             assert shown(await read.read_section(grant(), SECTION)) == (score, "drafted", edits[-1]["edit_id"])

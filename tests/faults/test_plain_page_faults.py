@@ -19,6 +19,7 @@ import msgspec
 import psutil
 import pytest
 
+from ops.environment import environment
 from tests.api.conftest import client_of, running, services
 from tests.faults.test_direct import journal_is_back, killed
 from tests.old_browser import Form, OldBrowser, OldPage
@@ -95,10 +96,11 @@ async def cause(fault: str, journal: ValkeyServer, records: PostgresServer, over
 
 
 @pytest.mark.parametrize("with_flusher", [False, True], ids=["nobody-records", "recorded"])
-@pytest.mark.parametrize("seed", range(int(os.environ.get("INKFAST_TEST_SEEDS", "1"))))  # noqa: TID251 -- a test's own
+@pytest.mark.parametrize("seed", range(int(environment().get("INKFAST_TEST_SEEDS", "1"))))
 async def test_a_cell_ends_as_it_was_typed_last_and_never_in_a_conflict_with_oneself(
+    *,
     seed: int,
-    with_flusher: bool,  # noqa: FBT001 -- parametrized
+    with_flusher: bool,
     settings: Settings,
     own_valkey: ValkeyServer,
     spare_postgres: PostgresServer,

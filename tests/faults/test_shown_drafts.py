@@ -17,7 +17,7 @@ from app.gradebook.read_section import ReadSection
 from app.model.kinds import Kind
 from tests.faults.test_crash_points import Dying
 from tests.faults.test_direct import history, journal_is_back, killed
-from tests.faults.test_parked_reading import reader, shown
+from tests.faults.test_parked_reading import park_one, reader, shown
 from tests.world import CO_TEACHER, SECTION, TEACHER, Tab, api_process, flush_all, grant, outcomes
 
 if TYPE_CHECKING:
@@ -91,13 +91,8 @@ async def test_what_was_refused_is_not_shown_until_it_is_drained(
 ) -> None:
     async with api_process(own_school) as process, api_process(own_school) as second:
         read = reader(own_school, process)
-        a, b, c = Tab(process), Tab(process), Tab(second)
-        x = a.edit(101, "1")
-        await a.save(x)
-        async with killed(own_valkey):
-            parked = b.edit(101, "2", base=x["edit_id"])
-            await b.save(parked)
-        await journal_is_back(process)
+        c = Tab(second)
+        _, parked = await park_one(process, own_valkey)
         second.edit_cells._records.ask = away  # its rules are not known: unchecked
         refused = c.edit(101, "999", base=parked["edit_id"])
         await c.save(refused)
@@ -114,12 +109,8 @@ async def test_what_is_parked_is_shown_though_somebody_typed_on_its_base_in_the_
 ) -> None:
     async with api_process(own_school) as process:
         read = reader(own_school, process)
-        a, b, c, d = Tab(process), Tab(process), Tab(process, CO_TEACHER), Tab(process)
-        x = a.edit(101, "1")
-        await a.save(x)
-        async with killed(own_valkey):
-            await b.save(b.edit(101, "2", base=x["edit_id"]))
-        await journal_is_back(process)
+        c, d = Tab(process, CO_TEACHER), Tab(process)
+        x, _ = await park_one(process, own_valkey)
         await c.save(c.edit(101, "7", base=x["edit_id"]))  # a page that was open: PostgreSQL will refuse it
         seen = await now_shown(read)
         typed = d.edit(101, "8", base=seen[2])
@@ -158,13 +149,9 @@ async def test_what_was_read_of_the_journal_is_shown_though_its_stream_cannot_be
 ) -> None:
     async with api_process(own_school) as process:
         read = reader(own_school, process)
-        a, b, c = Tab(process), Tab(process), Tab(process)
-        x = a.edit(101, "1")
-        await a.save(x, a.edit(102, "6"))
-        async with killed(own_valkey):
-            parked = b.edit(101, "2", base=x["edit_id"])
-            await b.save(parked)
-        await journal_is_back(process)
+        a, c = Tab(process), Tab(process)
+        await a.save(a.edit(102, "6"))
+        _, parked = await park_one(process, own_valkey)
         await c.save(c.edit(101, "3", base=parked["edit_id"]))
 
         async def gone(*_: object) -> NoReturn:
@@ -179,13 +166,8 @@ async def test_a_value_that_is_no_text_does_not_keep_the_section_from_being_read
 ) -> None:
     async with api_process(own_school) as process:
         read = reader(own_school, process)
-        a, b, c = Tab(process), Tab(process), Tab(process)
-        x = a.edit(101, "1")
-        await a.save(x)
-        async with killed(own_valkey):
-            parked = b.edit(101, "2", base=x["edit_id"])
-            await b.save(parked)
-        await journal_is_back(process)
+        c = Tab(process)
+        _, parked = await park_one(process, own_valkey)
         await c.save(c.edit(101, "3", base=parked["edit_id"]))
         stream = STREAM[partition_of(SECTION)]
         with redis.Redis.from_url(own_school.redis_url) as r:

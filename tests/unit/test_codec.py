@@ -105,7 +105,9 @@ def test_a_recorded_head(parts: tuple[int, bytes, int, int, bytes]) -> None:
 
 def test_a_drafted_head_says_how_old_its_root_is() -> None:
     raw = codec.HEAD.pack(1, 1 | 2 | 4, 0, b"e" * 16, 11, 5) + b"r" * 16 + (7).to_bytes(4, "big") + b'{"score":"1"}'
-    assert codec.unpack_head(raw) == Head(0, b"e" * 16, 11, 5, b'{"score":"1"}', True, True, 7)  # noqa: FBT003 -- by their order
+    assert codec.unpack_head(raw) == Head(
+        0, b"e" * 16, 11, 5, b'{"score":"1"}', is_drafted=True, is_provisional=True, root_version=7
+    )
 
 
 @given(bodies=st.lists(st.tuples(st.integers(1, 2**31 - 1), st.binary(max_size=50)), max_size=5))

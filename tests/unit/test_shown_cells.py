@@ -79,9 +79,7 @@ def waits(edit_id: bytes, base: bytes, place: CellPlace = ONE, *, entered_ms: in
     ],
 )
 def test_what_waits_stands_where_its_base_does(
-    waiting: list[WaitingEdit],
-    bases_are_hidden: bool,  # noqa: FBT001 -- parametrized
-    shown: bytes,
+    *, waiting: list[WaitingEdit], bases_are_hidden: bool, shown: bytes
 ) -> None:
     heads = {CELL.pack(*ONE): head(3)}
     over = with_waiting(heads, [row(ONE, 2)], waiting, bases_are_hidden=bases_are_hidden)
@@ -142,9 +140,7 @@ def test_what_is_parked_stands_before_what_the_journal_has_on_the_same_base() ->
     ],
 )
 def test_a_chain_under_which_something_else_was_recorded_is_left_out(
-    over: Head,
-    recorded: FullHeadRow,
-    stands: bool,  # noqa: FBT001 -- parametrized
+    *, over: Head, recorded: FullHeadRow, stands: bool
 ) -> None:
     heads = {CELL.pack(*ONE): over}
     assert without_overtaken(heads, [recorded], {B, C}) == (heads if stands else {})

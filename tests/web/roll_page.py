@@ -137,3 +137,11 @@ async def open_roll(open_page: Any, service: Service, school: GradebookSchool, *
     query = window.pop("query", "")
     page = await open_page(f"/app/sections/{school.section}/attendance{query}", **window)
     return await RollPage(page, service, school).ready()
+
+
+async def open_roll_with_clock(open_page: Any, service: Service, school: GradebookSchool) -> RollPage:
+    """Open the roll of today in a page whose clock a test moves."""
+    page = await open_page("/app/compatibility")
+    await page.clock.install()
+    await page.goto(f"/app/sections/{school.section}/attendance")
+    return await RollPage(page, service, school).ready()

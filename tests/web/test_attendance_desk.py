@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 from playwright.async_api import expect
 
-from tests.web.roll_page import PRESENT, ROLL_TAKEN, RollPage, eventually, open_roll
+from tests.web.roll_page import PRESENT, ROLL_TAKEN, RollPage, eventually, open_roll, open_roll_with_clock
 from tests.web.sizes import SMALL
 
 if TYPE_CHECKING:
@@ -323,10 +323,8 @@ async def test_earlier_days_but_none_that_has_not_come(
 async def test_a_roll_left_open_over_night_without_a_network_goes_on_to_the_new_day(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    page = await open_page("/app/compatibility")
-    await page.clock.install()
-    await page.goto(f"/app/sections/{school.section}/attendance")
-    roll = await RollPage(page, service, school).ready()
+    roll = await open_roll_with_clock(open_page, service, school)
+    page = roll.page
     said = await page.locator(".day").inner_text()
     await roll.mark(NAMES[1], "unexcused_absence")
     await expect(roll.row(NAMES[1])).not_to_have_attribute("data-mark", "storing")

@@ -14,7 +14,7 @@ from tests.browsing import ask_axe
 from tests.school import PASSWORD
 from tests.web.laptop import press_sign_in, refused, type_down, until_page, wait_for_worker
 from tests.web.outbox_page import rescue_file
-from tests.web.roll_page import RollPage, eventually
+from tests.web.roll_page import eventually, open_roll_with_clock
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -231,10 +231,8 @@ async def test_an_answer_that_comes_after_signing_out_brings_no_names_back(
 async def test_a_roll_that_was_taken_back_or_is_yesterday_s_is_not_said_to_be_taken(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    page = await open_page("/app/compatibility")
-    await page.clock.install()
-    await page.goto(f"/app/sections/{school.section}/attendance")
-    roll = await RollPage(page, service, school).ready()
+    roll = await open_roll_with_clock(open_page, service, school)
+    page = roll.page
     home = await page.context.new_page()
     await home.clock.install()
     await home.goto("/app/")

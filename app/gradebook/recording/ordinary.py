@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, NamedTuple
 
 from app.drafts.codec import APPLIED, CELL, MOMENT_MS_MAX, NORMAL, pack_drain
+from app.gradebook.context import is_text
 from app.gradebook.recording.positions import client_key, told_positions
 from app.model.chain import NO_ID
 from app.records.binary_copy import CellRow, copy_of, pack_applied
@@ -78,7 +79,7 @@ def _add(
         accepted, version, status_in, seq, cell, edit_id, base, entered_ms, value, extra, _ = edit
         if accepted != APPLIED or status_in != NORMAL or version == 0 or extra or entered_ms > MOMENT_MS_MAX:
             return False
-        if not value.isascii() and not _is_text(value):
+        if not value.isascii() and not is_text(value):
             return False
         key = section_id, cell
         before = heads.get(key)
@@ -92,14 +93,6 @@ def _add(
         kind, item, student = CELL.unpack(cell)
         heads[key] = CellRow(section_id, kind, item, student, version, edit_id, value, author_id, entered_ms)
         history.append(pack_applied(*always, edit_id, kind, item, student, seq, entered_ms, version, base, value))
-    return True
-
-
-def _is_text(value: bytes) -> bool:
-    try:
-        value.decode()
-    except UnicodeDecodeError:
-        return False
     return True
 
 

@@ -4,7 +4,7 @@ import { test } from "node:test";
 import { uuid7 } from "../src/ids.ts";
 import { shortForm } from "../src/receipt.ts";
 import { rescue, restore } from "../src/rescue.ts";
-import { lastSent, opened, score, scoreOf, scores, server, type, world } from "./stage.ts";
+import { lastSent, opened, score, scoreOf, scores, server, type, typeInVain, world } from "./stage.ts";
 
 test("conflict: keep mine and take theirs are edits on the head that was shown", async () => {
   const tab = await opened();
@@ -247,11 +247,7 @@ test("disk: a full one is made room on", async () => {
   const makeRoom = async () => { asked++; };
   const tab = world.open(server.fetch, { makeRoom });
   await world.settle();
-  void tab.outbox.put(1, [score(1, "1")]);
-  await Promise.resolve();
-  await Promise.resolve();
-  tab.abort();
-  await world.settle();
+  await typeInVain(tab, score(1, "1"));
   assert.deepEqual([asked, tab.outbox.status().storage, tab.outbox.status().queued], [1, "best-effort", 1]);
 });
 

@@ -1,7 +1,7 @@
 /** What is not the outbox's fault, and must not cost a value or a server: pages that throw, answers that lie, disks that dawdle, clocks that jump. */
 import assert from "node:assert/strict";
 import { test } from "node:test";
-import { opened, score, scoreOf, scores, server, type, world } from "./stage.ts";
+import { opened, score, scoreOf, scores, server, type, typeInVain, world } from "./stage.ts";
 
 const MINUTE = 60_000;
 /** What the server has heard of the scores, request by request. */
@@ -93,11 +93,7 @@ for (const [how, makeRoom] of [
   test(`room that is to be made: where that ${how}, it goes on`, async () => {
     const tab = world.open(server.fetch, { makeRoom: makeRoom as never });
     await world.settle();
-    void tab.outbox.put(1, [score(1, "1")]);
-    await Promise.resolve();
-    await Promise.resolve();
-    tab.abort();
-    await world.settle();
+    await typeInVain(tab, score(1, "1"));
     let isStored = false;
     void tab.outbox.put(1, [score(2, "2")]).then(() => (isStored = true));
     await world.pass(MINUTE);

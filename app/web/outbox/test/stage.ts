@@ -24,6 +24,15 @@ export async function type(tab: Tab, ...changes: Change[]): Promise<readonly Kep
   return kept;
 }
 
+/** Type, and have the browser end the transaction, as where the disk is full. */
+export async function typeInVain(tab: Tab, ...changes: Change[]): Promise<void> {
+  void tab.outbox.put(1, changes);
+  await Promise.resolve();
+  await Promise.resolve();
+  tab.abort();
+  await world.settle();
+}
+
 export async function opened(): Promise<Tab> {
   const tab = world.open(server.fetch);
   await world.settle();
