@@ -183,7 +183,7 @@ class EditCells:
         partition, count = partition_of(save.section_id), len(save.edits.blobs)
         if count and self._ladder is not None and self._ladder.is_full:
             raise JournalUnavailableError("the journal's memory is full", retry_after_s=RETRY_AFTER_S)
-        if self._directly.written:
+        if save.section_id in self._directly.written:
             await self._committer.within_silence(partition, self._directly.refresh(save.section_id))
         section_id, committer = save.section_id, self._committer
         reply = await committer.commit(partition, section_id, save.packed, count, is_patient=is_patient)
