@@ -13,7 +13,11 @@ import { minify } from "terser";
 const ROOT = dirname(fileURLToPath(import.meta.url));
 // Which browsers are meant: README, "The browser". Older engines get the plain page.
 export const TARGET = ["chrome87", "firefox91", "safari15"];
+const DRAWING = join(ROOT, "drawing/preact.ts");
 export const ALIAS = {
+  preact: DRAWING,
+  "preact/hooks": DRAWING,
+  "preact/jsx-runtime": DRAWING,
   "@inkfast/outbox": join(ROOT, "outbox/src/index.ts"),
   "@inkfast/outbox/receipt": join(ROOT, "outbox/src/receipt.ts"),
   "@inkfast/outbox/rescue": join(ROOT, "outbox/src/rescue.ts"),

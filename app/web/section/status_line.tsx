@@ -1,6 +1,7 @@
 /** The status line: in the same place on every page. Seen at once; heard seldom, and only when the state is another one. */
 import type { Outbox, OutboxStatus } from "@inkfast/outbox";
-import { Component, type VNode } from "preact";
+import type { VNode } from "preact";
+import { useLayoutEffect, useState } from "preact/hooks";
 import { type SharedWords, withArea } from "../words/words.ts";
 import { outboxOfPage } from "./outbox.ts";
 import { outboxStatus } from "./outbox_status.ts";
@@ -52,8 +53,16 @@ function fetchTrouble(words: SharedWords): void {
 }
 
 /** The line of a page. There is one, and it is drawn anew with the page. */
-export class StatusLine extends Component<LineProps> {
-  readonly #stops: (() => void)[] = [];
+export function StatusLine(props: LineProps): VNode {
+  const [line] = useState(() => new Line());
+  useLayoutEffect(() => line.begin(props.view), []);
+  const drawn = line.draw(props);
+  useLayoutEffect(() => line.entitle(props));
+  return drawn;
+}
+
+/** What the line keeps between two drawings. */
+class Line {
   #storingSince: number | null = null;
   #storing: ReturnType<typeof setTimeout> | undefined;
   #saying: ReturnType<typeof setTimeout> | undefined;
@@ -62,30 +71,29 @@ export class StatusLine extends Component<LineProps> {
   #heard: { state?: StatusSentence["state"]; at: number; text: string; isUrgent: boolean } = { at: 0, text: "", isUrgent: false };
   #outbox: Outbox | undefined;
 
-  override componentDidMount(): void {
-    const { view } = this.props;
+  /** Look again now and then, and when the section is another; until what is returned is called. */
+  begin(view: SectionView | undefined): () => void {
     watchService();
-    this.componentDidUpdate();
     // There is a time in it.
     const timer = setInterval(changed, LOOKED_AGAIN_MS);
-    this.#stops.push(() => clearInterval(timer));
-    if (view === undefined) return;
-    this.#stops.push(view.onChange((cells) => cells === undefined && changed()));
-    void outboxOfPage().then((outbox) => {
-      this.#outbox = outbox;
-      changed();
-    });
+    const stop = view?.onChange((cells) => cells === undefined && changed());
+    if (view !== undefined) {
+      void outboxOfPage().then((outbox) => {
+        this.#outbox = outbox;
+        changed();
+      });
+    }
+    return () => {
+      clearInterval(timer);
+      stop?.();
+      clearTimeout(this.#storing);
+      clearTimeout(this.#saying);
+    };
   }
 
-  override componentWillUnmount(): void {
-    for (const stop of this.#stops) stop();
-    clearTimeout(this.#storing);
-    clearTimeout(this.#saying);
-  }
-
-  override componentDidUpdate(): void {
-    const title = titleOf(this.props.title, this.#sentence?.unsent ?? 0, this.props.words);
-    if (document.title !== title) document.title = title;
+  entitle({ title, words }: LineProps): void {
+    const entitled = titleOf(title, this.#sentence?.unsent ?? 0, words);
+    if (document.title !== entitled) document.title = entitled;
   }
 
   /** Storing takes a moment, and is not spoken of before: what is said before it stays. */
@@ -101,8 +109,7 @@ export class StatusLine extends Component<LineProps> {
     return left <= 0;
   }
 
-  #describe(all: OutboxStatus): StatusSentence {
-    const { words, view, shown = view, unread = 0 } = this.props;
+  #describe(all: OutboxStatus, { words, view, shown = view, unread = 0 }: LineProps): StatusSentence {
     const facts = {
       all: this.#isStoring(all) ? all : { ...all, storing: 0 },
       here: view && this.#outbox?.status(view.id),
@@ -135,12 +142,12 @@ export class StatusLine extends Component<LineProps> {
     );
   }
 
-  override render(): VNode {
-    const { words, onGo } = this.props;
+  draw(props: LineProps): VNode {
+    const { words, onGo } = props;
     const label = { class: "status", role: "group", "aria-label": words.say("status.label") } as const;
     // Before the disk has answered nothing is known, and nothing is said.
     if (outboxStatus.value === null) return <div {...label} />;
-    const sentence = this.#describe(outboxStatus.value);
+    const sentence = this.#describe(outboxStatus.value, props);
     if (sentence.isComing || isWithoutWorker.value) fetchTrouble(words);
     if (!sentence.isComing) this.#hearSoon(sentence.state);
     this.#sentence = sentence;
