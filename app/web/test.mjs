@@ -27,6 +27,7 @@ try {
     alias: ALIAS,
     jsx: "automatic",
     jsxImportSource: "preact",
+    define: { WORDS: JSON.stringify("TESTS") },
     sourcemap: "inline",
     logLevel: "warning",
   });

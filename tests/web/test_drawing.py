@@ -1,19 +1,19 @@
-"""The pages' own drawing beside Preact's: random documents, random changes, clicks and typing; both must come to the same."""
+"""The pages' own drawing beside Preact's: random documents, changes, clicks and typing; both must come to the same."""
 
 from __future__ import annotations
 
-import os
 import subprocess
 from typing import TYPE_CHECKING
 
 import pytest
 
+from ops.environment import environment
 from tests.web.grid_window import WEB
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser
 
-SEEDS = range(1, int(os.environ.get("INKFAST_TEST_SEEDS", "12")) + 1)
+SEEDS = range(1, int(environment().get("INKFAST_TEST_SEEDS", "12")) + 1)
 STEPS = 25
 
 

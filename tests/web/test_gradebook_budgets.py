@@ -10,16 +10,15 @@ from __future__ import annotations
 import re
 import statistics
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+import pytest
 from playwright.async_api import expect
 
-from app.api.web_files import DIST
 from tests.web.grade_page import GradePage, open_grades
 from tests.web.grid_window import ProcessorTime
 from tests.web.laptop import hold_first_save, wait_for_worker
-from tests.web.page_weight import scripts_of
+from tests.web.page_weight import loaded_by, scripts_of, style_of, words_of
 from tests.web.sizes import LARGE, ORDINARY
 
 if TYPE_CHECKING:
@@ -29,9 +28,9 @@ if TYPE_CHECKING:
     from tests.gradebook_school import GradebookSchool
     from tests.web.conftest import OpenPage
 
-# What the page loads by itself, in one language; and with all that it fetches when somebody asks for it.
-SCRIPT_FIRST_BYTES_MAX = 41 * 1024
-SCRIPT_BYTES_MAX = 64 * 1024
+# What the page loads by itself, with its words in one language; and with all that is fetched when somebody asks for it.
+FIRST_BYTES_MAX = 35 * 1024
+WHOLE_BYTES_MAX = 56 * 1024
 STYLE_BYTES_MAX = 8 * 1024
 SLOWER = 6
 COLD_MS_MAX, WARM_MS_MAX = 2_500, 1_200
@@ -76,26 +75,25 @@ FLOOR = """async (count) => {
 }"""
 
 
-def _zipped(addresses: set[str]) -> int:
-    """Return how many bytes these files have as gzip."""
-    return sum((DIST / "assets" / f"{Path(address).name}.gz").stat().st_size for address in addresses)
-
-
 @ORDINARY
-async def test_what_the_page_weighs(open_page: OpenPage, service: Service, school: GradebookSchool) -> None:
-    grades = await open_grades(open_page, service, school, locale="en-US")
-    addresses = await grades.page.evaluate("performance.getEntriesByType('resource').map(entry => entry.name)")
-    scripts = {address for address in addresses if address.endswith(".js") and "/assets/" in address}
-    styles = {address for address in addresses if address.endswith(".css")}
-    whole = sum(scripts_of("gradebook").values())
-    weights = f"{_zipped(scripts)} bytes by itself, {whole} with everything; style {_zipped(styles)}"
-    sys.stderr.write(f"{weights}\n")
-    assert not [
-        address for address in scripts if re.search(r"/(parts|gradebook_beside|trouble|unavailable)\.\w+\.js$", address)
-    ], scripts
-    assert _zipped(scripts) <= SCRIPT_FIRST_BYTES_MAX, weights
-    assert whole <= SCRIPT_BYTES_MAX, weights
-    assert _zipped(styles) <= STYLE_BYTES_MAX, weights
+@pytest.mark.parametrize("locale", ["en-US", "es-MX"])
+async def test_what_the_page_weighs(
+    open_page: OpenPage, service: Service, school: GradebookSchool, locale: str
+) -> None:
+    grades = await open_grades(open_page, service, school, locale=locale)
+    scripts, words = await loaded_by(grades.page, ".js"), await loaded_by(grades.page, ".json")
+    first = sum(scripts.values()) + sum(words.values())
+    whole = sum(scripts_of("gradebook").values()) + sum(words_of("gradebook", locale[:2]).values())
+    said = f"{locale}: {first} bytes by itself, {sum(words.values())} of them words; {whole} with everything"
+    sys.stderr.write(f"{said}\n")
+    assert not [name for name in scripts if re.match(r"(parts|trouble|unavailable|sign_in)\.", name)], scripts
+    assert sorted(name.split("-")[0] for name in words) == ["gradebook", "shared"]
+    assert first <= FIRST_BYTES_MAX, said
+    assert whole <= WHOLE_BYTES_MAX, said
+
+
+def test_its_style() -> None:
+    assert style_of("gradebook") <= STYLE_BYTES_MAX
 
 
 @LARGE

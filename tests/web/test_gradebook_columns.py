@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     Shoot = Callable[[Page, str], Awaitable[None]]
 
 
-HAS_DIALOGS = """() => ["/parts.", "/gradebook_beside."].every((name) =>
+HAS_DIALOGS = """() => ["/parts.", "/gradebook_beside-"].every((name) =>
     performance.getEntriesByType("resource").some((entry) => entry.name.includes(name) && entry.responseEnd > 0))"""
 
 

@@ -1,12 +1,14 @@
 /**
  * What the pages use of Preact, and no more of it: the build puts this in place of "preact", "preact/hooks" and "preact/jsx-runtime",
  * whose types the pages are checked against. A third of Preact's weight (ADR 0018). Two things make it small: a page is drawn anew
- * from its root after a change, so nothing is drawn on its own below; and what nobody here uses is not there: classes, contexts,
- * styles as objects, hydration. `tests/web/test_drawing.py` draws the same with both, and compares.
+ * from its root after a change (`soon.ts`), so nothing is drawn on its own below; and what nobody here uses is not there: classes,
+ * contexts, styles as objects, hydration. `tests/web/test_drawing.py` draws the same with both, and compares.
  *
  * Every part is a function of its properties. What stands in the document for it is kept beside it (`Drawn`), is found again by its
  * key, or by its place where it has none, and is changed where it differs.
  */
+
+import { drawSoon } from "./soon.ts";
 
 type Part = (props: Record<string, unknown>) => unknown;
 
@@ -32,16 +34,14 @@ interface Handler {
 interface Drawn {
   of: Node | string | null;
   kids: Drawn[];
-  readonly dom?: Element | Text;
+  readonly dom: Element | Text | undefined;
   readonly hooks: Hook[];
   /** By the name of the property. */
   readonly handlers: Record<string, Handler>;
 }
 
 const SVG = "http://www.w3.org/2000/svg";
-/** How each root is drawn again as it is. */
-const roots: Map<Element, Drawn> = new Map();
-let isDue = false;
+const roots: WeakMap<Element, Drawn> = new WeakMap();
 
 /** The part that is being drawn, and how many hooks it has called. */
 let part: Drawn;
@@ -79,17 +79,7 @@ export function render(node: unknown, into: Element): void {
 }
 
 function undrawn(of: Drawn["of"], dom?: Element | Text): Drawn {
-  return { of, kids: [], hooks: [], handlers: {}, ...(dom && { dom }) };
-}
-
-/** Something that a hook keeps is another: draw every root again, once, whatever else changes meanwhile. */
-function drawAgain(): void {
-  if (isDue) return;
-  isDue = true;
-  queueMicrotask(() => {
-    isDue = false;
-    for (const [into, { kids }] of roots) render(kids.map(({ of }) => of), into);
-  });
+  return { of, dom, kids: [], hooks: [], handlers: {} };
 }
 
 /** Draw the children of what is drawn: each in the place of the one before it that has its type and its key, or stands where it does. */
@@ -227,13 +217,6 @@ export function useRef<T>(first: T): { current: T } {
   return (hook().value ??= { current: first }) as { current: T };
 }
 
-export function useMemo<T>(work: () => T, deps: readonly unknown[]): T {
-  const kept = hook();
-  if (isOther(kept.deps, deps)) kept.value = work();
-  kept.deps = deps;
-  return kept.value as T;
-}
-
 export function useState<T>(first: T | (() => T)): readonly [T, (next: T | ((now: T) => T)) => void] {
   const kept = useRef<{ now: T; set: (next: T | ((now: T) => T)) => void } | null>(null);
   kept.current ??= {
@@ -243,7 +226,7 @@ export function useState<T>(first: T | (() => T)): readonly [T, (next: T | ((now
       const now = next instanceof Function ? next(state.now) : next;
       if (Object.is(now, state.now)) return;
       state.now = now;
-      drawAgain();
+      drawSoon();
     },
   };
   return [kept.current.now, kept.current.set];

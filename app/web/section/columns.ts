@@ -1,12 +1,39 @@
 /** One's own definitions of columns, laid over the columns of a snapshot: a column that was made here is there at once. */
-import type { LineItem } from "./types.ts";
+import type { CellName } from "@inkfast/outbox";
+import type { GradebookView, LineItem } from "./types.ts";
+import { SectionOfPage } from "./view.ts";
+
+/** A section as the gradebook shows it. */
+export class SectionWithColumns extends SectionOfPage implements GradebookView {
+  #columns: readonly LineItem[] | undefined;
+
+  get lineItems(): readonly LineItem[] {
+    if (this.#columns === undefined) {
+      const defined = this.newer().filter(({ kind }) => kind === "line_item");
+      this.#columns = layColumns(this.snapshot.line_items, new Map(defined.map((name) => [name.item, this.cell(name).value])));
+    }
+    return this.#columns;
+  }
+
+  reservedIds(): readonly number[] {
+    const used = new Set(this.lineItems.map((column) => column.line_item_id));
+    return this.snapshot.reserved_line_item_ids.filter((id) => !used.has(id));
+  }
+
+  /** Where a column is another one, everything may look different. */
+  protected override tell(cells: readonly CellName[] | undefined): void {
+    const isColumn = cells === undefined || cells.some(({ kind }) => kind === "line_item");
+    if (isColumn) this.#columns = undefined;
+    super.tell(isColumn ? undefined : cells);
+  }
+}
 
 /** The value of an edit of kind `line_item`; what is missing has the default of docs/protocol.md. */
 export type ColumnDefinition = { readonly title: string; readonly result_value_max: string } & Partial<
   Pick<LineItem, "result_value_min" | "description" | "category_id" | "assign_date" | "due_date" | "is_extra_credit" | "is_hidden" | "position">
 >;
 
-export function layColumns(known: readonly LineItem[], defined: ReadonlyMap<number, unknown>): readonly LineItem[] {
+function layColumns(known: readonly LineItem[], defined: ReadonlyMap<number, unknown>): readonly LineItem[] {
   const columns = new Map(known.map((column) => [column.line_item_id, column]));
   for (const [id, value] of defined) if (isDefinition(value)) columns.set(id, defineColumn(id, value, columns.get(id), known));
   return [...columns.values()].sort(

@@ -1,5 +1,5 @@
 /** Whose work was left on this computer when they signed out: the form says it, and their outbox is opened by nobody else. */
-import { remember, remembered } from "./remembered.ts";
+import { remember, rememberedJson } from "./remembered.ts";
 
 export interface LeftWork {
   readonly user_id: number;
@@ -11,12 +11,8 @@ export interface LeftWork {
 const LEFT = "inkfast.left_work";
 
 export function leftWork(): readonly LeftWork[] {
-  try {
-    const found: unknown = JSON.parse(remembered(LEFT) ?? "[]");
-    return Array.isArray(found) ? (found as LeftWork[]).filter(({ n, name }) => n > 0 && typeof name === "string") : [];
-  } catch {
-    return [];
-  }
+  const found = rememberedJson(LEFT);
+  return Array.isArray(found) ? (found as LeftWork[]).filter(({ n, name }) => n > 0 && typeof name === "string") : [];
 }
 
 /** Note what somebody leaves behind; with 0 that nothing is left. */

@@ -6,8 +6,8 @@ import { serverNow } from "./server_clock.ts";
 import { ask, askAgainMs, startSession } from "./session.ts";
 import type { KeptSnapshot } from "./snapshots.ts";
 import { learntFrom } from "./standing.ts";
-import type { Learnt, SectionView, Snapshot } from "./types.ts";
-import { SectionOfPage } from "./view.ts";
+import type { Learnt, Snapshot } from "./types.ts";
+import type { SectionOfPage } from "./view.ts";
 
 /**
  * The section cannot be shown: `code` is the server's (`not_permitted`, `not_found`, …), or `unreachable`. `again_ms` is when it
@@ -17,7 +17,7 @@ export class SectionUnavailable extends Error {
   readonly code: string;
   readonly again_ms: number | null;
   constructor(code: string, again_ms: number | null) {
-    super(`the section cannot be shown: ${code}`);
+    super(code);
     this.code = code;
     this.again_ms = again_ms;
   }
@@ -35,14 +35,17 @@ interface Read {
   readonly asked: number;
 }
 
+/** The kind of view that a page shows. */
+export type Kind<V extends SectionOfPage> = new (...given: ConstructorParameters<typeof SectionOfPage>) => V;
+
 /** Resolves as soon as there is something to show. Rejects with `SectionUnavailable`. Waits while nobody is signed in. */
-export async function openSection(id: number, tries: number): Promise<SectionView> {
+export async function openSection<V extends SectionOfPage>(id: number, tries: number, View: Kind<V>): Promise<V> {
   const who = await startSession();
   const store = await openPageStore();
   const { outbox, snapshots } = store;
   const [disk] = await Promise.all([atMost(DISK_MS_MAX, snapshots.read(id)), outbox.open(id)]);
   const kept = disk?.kept === undefined ? undefined : parsed(disk.kept);
-  const section = new OpenSection(id, store, kept?.etag ?? null);
+  const section = new OpenSection<V>(id, store, kept?.etag ?? null);
   const around = {
     outbox,
     me: who,
@@ -51,11 +54,11 @@ export async function openSection(id: number, tries: number): Promise<SectionVie
     remember: (learnt: readonly Learnt[]) => void snapshots.write(id, { learnt }),
     forget: (forgotten: readonly string[]) => void snapshots.write(id, { forgotten }),
   };
-  if (kept !== undefined) section.show(new SectionOfPage(id, kept.snapshot, disk?.learnt ?? [], true, around));
+  if (kept !== undefined) section.show(new View(id, kept.snapshot, disk?.learnt ?? [], true, around));
   else {
     const read = await readSection(id, null, tries);
     if (read === null) throw new SectionUnavailable("unreachable", askAgainMs(null, tries));
-    section.show(new SectionOfPage(id, read.snapshot, [], false, around), read);
+    section.show(new View(id, read.snapshot, [], false, around), read);
   }
   return section.watched((client_id, recorded_seq) => outbox.recorded(id, client_id, recorded_seq));
 }
@@ -89,11 +92,11 @@ async function readSection(id: number, etag: string | null, tries = 0): Promise<
 }
 
 /** What keeps a view fresh: one question at a time, and one more if something happened meanwhile. */
-class OpenSection {
+class OpenSection<V extends SectionOfPage> {
   readonly #id: number;
   readonly #store: PageStore;
   #etag: string | null;
-  #view!: SectionOfPage;
+  #view!: V;
   #refreshing: Promise<void> | undefined;
   #isAskedAgain = false;
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -105,13 +108,13 @@ class OpenSection {
     this.#etag = etag;
   }
 
-  show(view: SectionOfPage, read?: Read): void {
+  show(view: V, read?: Read): void {
     remember(ZONE, view.facts.time_zone);
     this.#view = view;
     if (read !== undefined) this.#keep(read, []);
   }
 
-  watched(recorded: (client_id: string, recorded_seq: number) => void): SectionView {
+  watched(recorded: (client_id: string, recorded_seq: number) => void): V {
     watchSection(this.#id, {
       cells: (columns) => this.#view.learn(columns, learntFrom(columns, Date.now())),
       presence: (users) => this.#view.meet(users),

@@ -11,6 +11,15 @@ export function remembered(name: string): string | null {
   }
 }
 
+/** What was remembered as JSON; null also for what is none. */
+export function rememberedJson(name: string): unknown {
+  try {
+    return JSON.parse(remembered(name) ?? "null");
+  } catch {
+    return null;
+  }
+}
+
 /** Remember, or with null forget; false where this browser cannot. */
 export function remember(name: string, value: string | null): boolean {
   try {

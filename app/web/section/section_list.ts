@@ -5,9 +5,15 @@ import { openPageStore } from "./outbox.ts";
 import { serverNow } from "./server_clock.ts";
 import { ask, askAgainMs } from "./session.ts";
 import { showCell } from "./shown_cell.ts";
-import type { KeptList } from "./snapshots.ts";
+import { type Snapshots, doneOf, resultOf } from "./snapshots.ts";
 import { StandingCells } from "./standing.ts";
 import { type Learnt, type ListedSection, type Snapshot, keyOf } from "./types.ts";
+
+interface KeptList {
+  readonly sections: readonly ListedSection[];
+  readonly as_of: string;
+  readonly records_are_away: boolean;
+}
 
 export interface SectionList {
   readonly sections: readonly ListedSection[];
@@ -29,7 +35,7 @@ export async function loadList(tries = 0): Promise<void> {
   clearTimeout(timer);
   const { snapshots } = await openPageStore();
   if (sectionList.value === null) {
-    const kept = await snapshots.readList();
+    const kept = await readList(snapshots);
     if (kept !== undefined) sectionList.value = { ...asList(kept), isFromDisk: true };
   }
   try {
@@ -41,11 +47,23 @@ export async function loadList(tries = 0): Promise<void> {
     const list = (await answer.json()) as KeptList;
     listProblem.value = null;
     sectionList.value = { ...asList(list), isFromDisk: false };
-    await snapshots.keepList(list);
+    await keepList(snapshots, list);
   } catch {
     listProblem.value = "unreachable";
     loadAgain(null, tries);
   }
+}
+
+export function readList(snapshots: Snapshots): Promise<KeptList | undefined> {
+  return snapshots.use((database) => resultOf<KeptList | undefined>(snapshots.begin(database, "list").objectStore("list").get("mine")));
+}
+
+export async function keepList(snapshots: Snapshots, list: KeptList): Promise<void> {
+  await snapshots.use((database) => {
+    const transaction = snapshots.begin(database, "list", "readwrite");
+    transaction.objectStore("list").put(list, "mine");
+    return doneOf(transaction);
+  });
 }
 
 function loadAgain(answer: Response | null, tries: number): void {

@@ -3,7 +3,7 @@
  * before it ends. Where it says no, `signInNeeded` is set: the page stays as it is, with a form over it, and goes on afterwards.
  */
 import { watched } from "./watched.ts";
-import { remember, remembered } from "./remembered.ts";
+import { remember, remembered, rememberedJson } from "./remembered.ts";
 import { noteServerTime, serverNow } from "./server_clock.ts";
 
 export interface Person {
@@ -39,7 +39,7 @@ const ASK_AGAIN_MS = 4_000;
 const ASK_AGAIN_MS_MAX = 60_000;
 
 /** Who this page works for, from the disk at first. It never changes from one person to another within a page. */
-export const person = watched<Person | null>(parsed(remembered(SIGNED_IN)));
+export const person = watched<Person | null>(rememberedPerson());
 export const signInNeeded = watched<SignInReason | null>(null);
 /** Who has signed in in this browser, where that is not whom this page works for. */
 export const otherPerson = watched<Person | null>(null);
@@ -51,13 +51,12 @@ let timer: ReturnType<typeof setTimeout> | undefined;
 let failures = 0;
 const waiting: ((person: Person) => void)[] = [];
 
-function parsed(text: string | null | undefined): Person | null {
-  try {
-    const found: unknown = JSON.parse(text ?? "null");
-    return found !== null && typeof (found as Person).user_id === "number" ? (found as Person) : null;
-  } catch {
-    return null;
-  }
+function rememberedPerson(): Person | null {
+  return personIn(rememberedJson(SIGNED_IN));
+}
+
+function personIn(found: unknown): Person | null {
+  return typeof (found as Person | null | undefined)?.user_id === "number" ? (found as Person) : null;
 }
 
 /** Ask the server something. A 401 renews the grant and asks once more; if that fails, `signInNeeded` is set. */
@@ -123,7 +122,7 @@ function plan(who: Person): void {
   const left = Math.max(0, Date.parse(who.grant_expires_at) - serverNow());
   timer = setTimeout(() => {
     // Another tab may have done it meanwhile.
-    const kept = parsed(remembered(SIGNED_IN));
+    const kept = rememberedPerson();
     if (kept !== null && kept.user_id === who.user_id && Date.parse(kept.grant_expires_at) > Date.parse(who.grant_expires_at)) take(kept);
     else void renew();
   }, Math.max(5_000, left * (0.35 + 0.4 * Math.random())));
@@ -167,8 +166,8 @@ function need(why: SignInReason): void {
 
 /** Nobody is remembered, and nobody answers: the cache may know who it was. */
 async function lookInCache(): Promise<void> {
-  const kept = await inCache((cache) => cache.match(SIGNED_IN_ADDRESS));
-  const who = isSignOutDue() ? null : parsed(await kept?.text());
+  const kept = await inCache(async (cache) => (await cache.match(SIGNED_IN_ADDRESS))?.json());
+  const who = isSignOutDue() ? null : personIn(kept);
   if (person.value !== null) return;
   if (who === null) need("nobody");
   else take(who);
@@ -218,9 +217,9 @@ let isWatching = false;
 function watch(): void {
   if (isWatching || typeof window === "undefined") return;
   isWatching = true;
-  window.addEventListener("storage", ({ key, newValue }) => {
+  window.addEventListener("storage", ({ key }) => {
     if (key !== SIGNED_IN) return;
-    const found = parsed(newValue);
+    const found = rememberedPerson();
     if (found !== null) return take(found);
     otherPerson.value = null;
     if (person.value !== null) need("signed_out");

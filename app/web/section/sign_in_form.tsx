@@ -1,6 +1,6 @@
 /** User name and password. Nothing here opens the outbox: who is not signed in has none yet. */
 import type { TargetedSubmitEvent, VNode } from "preact";
-import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import type { Key, Words } from "../words/words.ts";
 import { type SignInAnswer, signIn } from "./login.ts";
 import { unreachableSince } from "./session.ts";
@@ -63,7 +63,9 @@ export function SignInForm({ words, onDone, isFocused = false }: FormProps): VNo
 
 /** The seconds that the server wants left in peace; counts down to 0. They begin with the answer, and not with an effect after it. */
 function useCountdown(said: SignInAnswer | null): number {
-  const until = useMemo(() => (said?.is === "wait" ? Date.now() + said.seconds * 1_000 : 0), [said]);
+  const kept = useRef<{ readonly said: SignInAnswer | null; readonly until: number } | null>(null);
+  if (kept.current?.said !== said) kept.current = { said, until: said?.is === "wait" ? Date.now() + said.seconds * 1_000 : 0 };
+  const until = kept.current?.until ?? 0;
   const [, drawAgain] = useState(0);
   useEffect(() => {
     if (until === 0) return undefined;

@@ -1,8 +1,8 @@
 /**
- * What the pages of somebody who is signed in have, in one file for the same reason as in `always.ts`. The list of sections and the
- * receipts load with it what only a section needs: that is where the next click leads.
+ * What the pages of somebody who is signed in have, in one file for the same reason as in `always.ts`: the list of
+ * sections, and the receipts.
  */
 import "../style/menu.tsx";
 import "./leaving.ts";
 import "./outbox.ts";
-import "./section_page.tsx";
+import "./status_line.tsx";

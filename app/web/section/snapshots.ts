@@ -3,19 +3,13 @@
  * are a convenience, and never the only copy of anything: whatever goes wrong here is as if nothing had been kept. Each person
  * has a database of their own, apart from the outbox's.
  */
-import { type Learnt, type ListedSection, keyOf } from "./types.ts";
+import { type Learnt, keyOf } from "./types.ts";
 
 export interface KeptSnapshot {
   readonly section: number;
   readonly etag: string;
   /** The answer as it came: parsed quicker than an object is copied. */
   readonly text: string;
-}
-
-export interface KeptList {
-  readonly sections: readonly ListedSection[];
-  readonly as_of: string;
-  readonly records_are_away: boolean;
 }
 
 /** What was learnt of a cell since its section's snapshot was read, as it lies in the store `learnt`. */
@@ -35,7 +29,7 @@ interface Written {
 const OPEN_MS_MAX = 5_000;
 const nameOf = (user: number): string => `inkfast-sections-${user}`;
 
-function resultOf<T>(request: IDBRequest<T>): Promise<T> {
+export function resultOf<T>(request: IDBRequest<T>): Promise<T> {
   return new Promise((resolve, reject) => {
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => reject(request.error);
@@ -43,7 +37,7 @@ function resultOf<T>(request: IDBRequest<T>): Promise<T> {
 }
 
 /** Resolves when everything of it is on the disk; rejects when nothing of it is. */
-function doneOf(transaction: IDBTransaction): Promise<void> {
+export function doneOf(transaction: IDBTransaction): Promise<void> {
   return new Promise((resolve, reject) => {
     transaction.oncomplete = () => resolve();
     transaction.onabort = () => reject(transaction.error);
@@ -75,23 +69,24 @@ export class Snapshots {
     }
   }
 
-  #begin(database: IDBDatabase, stores: string | string[], mode: IDBTransactionMode = "readonly"): IDBTransaction {
+  /** A transaction that ends before the browser puts the page aside. */
+  begin(database: IDBDatabase, stores: string | string[], mode: IDBTransactionMode = "readonly"): IDBTransaction {
     const transaction = database.transaction(stores, mode);
     this.#running.add(transaction);
     for (const end of ["complete", "abort"]) transaction.addEventListener(end, () => this.#running.delete(transaction));
     return transaction;
   }
 
-  /** Do something to one store, and wait until it is done. */
-  #change(database: IDBDatabase, name: "snapshots" | "list", how: (store: IDBObjectStore) => void): Promise<void> {
-    const transaction = this.#begin(database, name, "readwrite");
-    how(transaction.objectStore(name));
+  /** No snapshots any more. */
+  #clear(database: IDBDatabase): Promise<void> {
+    const transaction = this.begin(database, "snapshots", "readwrite");
+    transaction.objectStore("snapshots").clear();
     return doneOf(transaction);
   }
 
   async read(section: number): Promise<{ readonly kept: KeptSnapshot | undefined; readonly learnt: readonly Learnt[] }> {
-    const found = await this.#try(async (database) => {
-      const transaction = this.#begin(database, ["snapshots", "learnt"]);
+    const found = await this.use(async (database) => {
+      const transaction = this.begin(database, ["snapshots", "learnt"]);
       const range = IDBKeyRange.bound([section], [section, []]);
       const [kept, learnt] = await Promise.all([
         resultOf<KeptSnapshot | undefined>(transaction.objectStore("snapshots").get(section)),
@@ -109,17 +104,17 @@ export class Snapshots {
   async write(section: number, { kept, learnt = [], forgotten = [] }: Written): Promise<void> {
     if (kept === undefined && learnt.length + forgotten.length === 0) return;
     const write = async (database: IDBDatabase): Promise<void> => {
-      const transaction = this.#begin(database, ["snapshots", "learnt"], "readwrite");
+      const transaction = this.begin(database, ["snapshots", "learnt"], "readwrite");
       const cells = transaction.objectStore("learnt");
       for (const one of learnt) cells.put({ section, cell: keyOf(one), learnt: one } satisfies LearntRow);
       for (const cell of forgotten) cells.delete([section, cell]);
       if (kept !== undefined) transaction.objectStore("snapshots").put(kept);
       await doneOf(transaction);
     };
-    await this.#try((database) =>
+    await this.use((database) =>
       write(database).catch(async (error: unknown) => {
         if ((error as Error | null)?.name !== "QuotaExceededError") throw error;
-        await this.#change(database, "snapshots", (store) => store.clear());
+        await this.#clear(database);
         await write(database);
       }),
     );
@@ -127,15 +122,7 @@ export class Snapshots {
 
   /** The disk is full, and edits come first: every snapshot goes. */
   async makeRoom(): Promise<void> {
-    await this.#try((database) => this.#change(database, "snapshots", (store) => store.clear()));
-  }
-
-  readList(): Promise<KeptList | undefined> {
-    return this.#try((database) => resultOf<KeptList | undefined>(this.#begin(database, "list").objectStore("list").get("mine")));
-  }
-
-  async keepList(list: KeptList): Promise<void> {
-    await this.#try((database) => this.#change(database, "list", (store) => store.put(list, "mine")));
+    await this.use((database) => this.#clear(database));
   }
 
   /** For good: an answer that was under way when somebody signed out brings nothing back. */
@@ -146,8 +133,8 @@ export class Snapshots {
     (await opened?.catch(() => undefined))?.close();
   }
 
-  /** Once more with a fresh connection if the first one has gone, as Safari does to tabs in the background. */
-  async #try<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T | undefined> {
+  /** Do something with the database; undefined where that cannot be. Once more with a fresh connection if the first one has gone, as Safari does to tabs in the background. */
+  async use<T>(work: (database: IDBDatabase) => Promise<T>): Promise<T | undefined> {
     for (let turn = 0; turn < 2 && !this.#isClosed; turn += 1) {
       await this.#shown;
       try {
@@ -177,7 +164,7 @@ export class Snapshots {
       };
       return database;
     });
-    const limit = new Promise<never>((_, reject) => setTimeout(() => reject(new Error("the disk does not answer")), OPEN_MS_MAX));
+    const limit = new Promise<never>((_, reject) => setTimeout(reject, OPEN_MS_MAX));
     return Promise.race([opened, limit]);
   }
 }

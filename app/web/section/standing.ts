@@ -6,7 +6,7 @@
  * it a copy that may be older; then, and for what was learnt while the answer was on its way, the versions of the cell decide.
  */
 import type { CellName } from "@inkfast/outbox";
-import { type CellColumns, type Learnt, type Snapshot, type Standing, keyOf } from "./types.ts";
+import { type CellColumns, type Learnt, type Snapshot, type Standing, keyOf, nameOf } from "./types.ts";
 
 export class StandingCells {
   #base: Map<string, Standing & CellName> = new Map();
@@ -79,10 +79,6 @@ export class StandingCells {
 /** Whether the versions say so; without them nobody knows. */
 export function isOlder(one: Standing, other: Standing): boolean {
   return one.version !== null && other.version !== null && one.version < other.version;
-}
-
-function nameOf({ kind, item, student }: CellName): CellName {
-  return { kind, item, student };
 }
 
 function* standingsOf(columns: CellColumns): IterableIterator<readonly [string, Standing & CellName]> {

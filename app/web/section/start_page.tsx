@@ -8,8 +8,6 @@ import { changed, draw } from "./watched.ts";
 import { isNewVersionThere, registerWorker } from "./worker_registration.ts";
 
 const FORM_AGAIN_MS = 5_000;
-/** The words of the form. */
-export const SIGN_IN = { en: () => import("../words/en/sign_in.json"), es: () => import("../words/es/sign_in.json") };
 
 interface Start {
   /** The home page has its own form, for when nobody is signed in. */
@@ -39,7 +37,7 @@ export function startPage(words: SharedWords, { hasOwnForm = false }: Start = {}
 /** The form is fetched when it is needed: without a network nobody can sign in anyway. */
 const form = later(
   async (first: { readonly words: SharedWords }) => {
-    const [{ SignInOverlay }, words] = await Promise.all([import("./sign_in.tsx"), withArea(first.words, SIGN_IN)]);
+    const [{ SignInOverlay }, words] = await Promise.all([import("./sign_in.tsx"), withArea(first.words, "sign_in")]);
     return () => <SignInOverlay words={words} />;
   },
   () => void setTimeout(changed, FORM_AGAIN_MS),
@@ -52,7 +50,6 @@ function SignIn({ words, hasOwnForm }: { readonly words: SharedWords; readonly h
 
 /** The height of the lines at the foot is known to the styles: nothing lies under them. */
 function leaveRoom(around: HTMLElement): void {
-  if (typeof ResizeObserver === "undefined") return;
   const watch = new ResizeObserver(() => document.documentElement.style.setProperty("--foot", `${around.offsetHeight}px`));
   watch.observe(around);
 }

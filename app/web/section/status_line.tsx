@@ -10,7 +10,6 @@ import { maintenanceUntil, watchService } from "./service_status.ts";
 import { signInNeeded, unreachableSince } from "./session.ts";
 import { type StatusSentence, describe, titleOf } from "./status.ts";
 import type { SectionView } from "./types.ts";
-import "./signed_in.ts";
 import { changed } from "./watched.ts";
 import { isWithoutWorker } from "./worker_registration.ts";
 
@@ -32,7 +31,6 @@ const STORING_IS_SAID_MS = 300;
 const LOOKED_AGAIN_MS = 20_000;
 const HEARD_AGAIN_MS = 10_000;
 const ASKED_AGAIN_MS = 5_000;
-const TROUBLE = { en: () => import("../words/en/trouble.json"), es: () => import("../words/es/trouble.json") };
 
 /** What is said in trouble, once it is here. */
 let trouble: typeof import("./trouble.tsx") | null = null;
@@ -40,7 +38,7 @@ let coming: Promise<void> | undefined;
 
 /** Fetch it with its words. Where neither the network nor this computer has it, it is asked for again. */
 function fetchTrouble(words: SharedWords): void {
-  coming ??= Promise.all([import("./trouble.tsx"), withArea(words, TROUBLE)]).then(
+  coming ??= Promise.all([import("./trouble.tsx"), withArea(words, "trouble")]).then(
     ([found]) => {
       trouble = found;
       changed();

@@ -3,7 +3,7 @@
  * taken under a lock that is held for an instant: a tab that was frozen, or put aside by the browser, keeps neither, and another
  * one goes on without it.
  */
-import { remember, remembered } from "./remembered.ts";
+import { remember, rememberedJson } from "./remembered.ts";
 
 const LEASE_MS = 12_000;
 /** A tab in the background leaves the stream to one that is looked at, for longer than the browser slows its timers. */
@@ -28,7 +28,7 @@ export class StreamLease {
   /** Whether this tab has it; takes it if it is free, and renews it if it is this tab's. */
   async hold(isHidden: boolean, now: number = Date.now()): Promise<boolean> {
     if (!this.#isFree(isHidden, now)) return this.#renew(now);
-    const locks = typeof navigator === "undefined" ? undefined : navigator.locks;
+    const locks = globalThis.navigator?.locks;
     if (locks === undefined || this.#refused >= REFUSED_MAX) return this.#take(isHidden, now);
     return locks.request(this.#name, { ifAvailable: true }, (lock) => {
       this.#refused = lock === null ? this.#refused + 1 : 0;
@@ -59,16 +59,12 @@ export class StreamLease {
   }
 
   #read(): Lease | null {
-    try {
-      const found: unknown = JSON.parse(remembered(this.#name) ?? "null");
-      return found !== null && typeof (found as Lease).until === "number" ? (found as Lease) : null;
-    } catch {
-      return null;
-    }
+    const found = rememberedJson(this.#name) as Lease | null;
+    return typeof found?.until === "number" ? found : null;
   }
 }
 
 /** Whether tabs of this browser can share anything. */
 export function canShare(): boolean {
-  return typeof BroadcastChannel === "function" && typeof navigator !== "undefined" && navigator.locks !== undefined && remember("inkfast.shares", "yes");
+  return typeof BroadcastChannel === "function" && navigator.locks !== undefined && remember("inkfast.shares", "yes");
 }

@@ -129,10 +129,6 @@ export interface SectionView {
   readonly id: number;
   readonly facts: SectionFacts;
   readonly students: readonly Student[];
-  /** In order of position; hidden ones too; one's own new columns among them at once. */
-  readonly lineItems: readonly LineItem[];
-  /** Ids for columns that can be made now, without asking anybody; each for one column. */
-  reservedIds(): readonly number[];
   cell(name: CellName): ShownCell;
   /** Conflicts that are open: one's own, also from other computers, with both values. */
   conflicts(): readonly { readonly cell: CellName; readonly mine: KeptEdit | Head; readonly head: Head | null; readonly isOwn: boolean }[];
@@ -154,6 +150,19 @@ export interface SectionView {
   onChange(listener: (cells: readonly CellName[] | undefined) => void): () => void;
   /** Ask the server now, and lay the answer under what is here. */
   refresh(): Promise<void>;
+}
+
+/** A section with the columns of its gradebook. */
+export interface GradebookView extends SectionView {
+  /** In order of position; hidden ones too; one's own new columns among them at once. */
+  readonly lineItems: readonly LineItem[];
+  /** Ids for columns that can be made now, without asking anybody; each for one column. */
+  reservedIds(): readonly number[];
+}
+
+/** The name of a cell alone, of what else has one. */
+export function nameOf({ kind, item, student }: CellName): CellName {
+  return { kind, item, student };
 }
 
 /** The key of a cell in maps. */

@@ -2,8 +2,6 @@
 import type { VNode } from "preact";
 import type { Key, Words } from "../words/words.ts";
 import type { Area } from "./section_page.tsx";
-// It is here already: so the build cuts nothing off it for this.
-import "./status_line.tsx";
 
 interface UnavailableProps {
   readonly area: Area;

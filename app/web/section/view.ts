@@ -3,13 +3,11 @@
  * waits for the network; `open_section.ts` brings snapshots, and `events.ts` what others do.
  */
 import type { CellName, Head, KeptEdit, Outbox } from "@inkfast/outbox";
-import { layColumns } from "./columns.ts";
 import { type CellLayers, headOf, showCell } from "./shown_cell.ts";
 import { StandingCells } from "./standing.ts";
 import {
   type CellColumns,
   type Learnt,
-  type LineItem,
   type OpenConflict,
   type Presence,
   type SectionFacts,
@@ -18,6 +16,7 @@ import {
   type Snapshot,
   type Student,
   keyOf,
+  nameOf,
 } from "./types.ts";
 
 type Listener = (cells: readonly CellName[] | undefined) => void;
@@ -41,13 +40,12 @@ export class SectionOfPage implements SectionView {
   isFromDisk: boolean;
   recordsAreAway = false;
   others: readonly Presence[] = [];
-  #snapshot: Snapshot;
+  protected snapshot: Snapshot;
   readonly #around: Surroundings;
   readonly #standing = new StandingCells();
   #kept: Map<string, KeptEdit[]> = new Map();
   /** The outbox has no disk: what it keeps is nowhere but in this page. */
   #isNowhere = false;
-  #columns: readonly LineItem[] | undefined;
   #elsewhere: readonly OpenConflict[] | undefined;
   /** Conflicts that an edit of mine has decided, and the snapshot still lists. */
   readonly #decided: Set<string> = new Set();
@@ -55,7 +53,7 @@ export class SectionOfPage implements SectionView {
 
   constructor(id: number, snapshot: Snapshot, learnt: readonly Learnt[], isFromDisk: boolean, around: Surroundings) {
     this.id = id;
-    this.#snapshot = snapshot;
+    this.snapshot = snapshot;
     this.isFromDisk = isFromDisk;
     this.#around = around;
     this.#standing.replace(snapshot, 0);
@@ -68,21 +66,11 @@ export class SectionOfPage implements SectionView {
   }
 
   get facts(): SectionFacts {
-    return this.#snapshot.section;
+    return this.snapshot.section;
   }
 
   get students(): readonly Student[] {
-    return this.#snapshot.students;
-  }
-
-  get lineItems(): readonly LineItem[] {
-    this.#columns ??= layColumns(this.#snapshot.line_items, this.#definitions());
-    return this.#columns;
-  }
-
-  reservedIds(): readonly number[] {
-    const used = new Set(this.lineItems.map((column) => column.line_item_id));
-    return this.#snapshot.reserved_line_item_ids.filter((id) => !used.has(id));
+    return this.snapshot.students;
   }
 
   cell(name: CellName): ShownCell {
@@ -122,7 +110,7 @@ export class SectionOfPage implements SectionView {
 
   authorName(author_id: number): string | null {
     if (author_id === this.#around.me.user_id) return this.#around.me.name;
-    const known = this.#snapshot.authors[String(author_id)];
+    const known = this.snapshot.authors[String(author_id)];
     return known ?? this.others.find(({ user_id }) => user_id === author_id)?.name ?? null;
   }
 
@@ -137,16 +125,15 @@ export class SectionOfPage implements SectionView {
 
   /** A snapshot has come from the server, which was asked at `asked`. Returns the cells that need not be remembered any more. */
   take(snapshot: Snapshot, asked: number): readonly string[] {
-    const before = this.#snapshot;
+    const before = this.snapshot;
     const wasFromDisk = this.isFromDisk;
-    this.#snapshot = snapshot;
+    this.snapshot = snapshot;
     this.isFromDisk = false;
     this.#elsewhere = undefined;
     this.#readFacts(snapshot);
     const { changed, superfluous } = this.#standing.replace(snapshot, asked);
     const isNew = wasFromDisk || isDifferent(before, snapshot);
-    this.#columns = undefined;
-    if (isNew || changed.length > 0) this.#tell(isNew ? undefined : changed);
+    if (isNew || changed.length > 0) this.tell(isNew ? undefined : changed);
     return superfluous;
   }
 
@@ -156,8 +143,8 @@ export class SectionOfPage implements SectionView {
     const wasFromDisk = this.isFromDisk;
     this.isFromDisk = false;
     const { changed, superfluous } = this.#standing.confirm(this.recordsAreAway, asked);
-    if (wasFromDisk) this.#tell(undefined);
-    else if (changed.length > 0) this.#tell(changed);
+    if (wasFromDisk) this.tell(undefined);
+    else if (changed.length > 0) this.tell(changed);
     return superfluous;
   }
 
@@ -167,7 +154,7 @@ export class SectionOfPage implements SectionView {
     if (news.length === 0 && columns.kind.length > 0) return;
     this.#around.remember(news);
     const isSomebodyNew = news.some(({ author_id }) => author_id !== 0 && this.authorName(author_id) === null);
-    this.#tell(news.map(nameOf));
+    this.tell(news.map(nameOf));
     if (isSomebodyNew) this.#around.refreshSoon();
   }
 
@@ -176,7 +163,7 @@ export class SectionOfPage implements SectionView {
     const others = users.filter(({ user_id }) => user_id !== this.#around.me.user_id);
     if (JSON.stringify(others) === JSON.stringify(this.others)) return;
     this.others = others;
-    this.#tell(undefined);
+    this.tell(undefined);
   }
 
   #readFacts(snapshot: Snapshot): void {
@@ -200,7 +187,7 @@ export class SectionOfPage implements SectionView {
   #lookAgain(cells: readonly CellName[]): void {
     this.#readKept();
     for (const name of cells) for (const edit of this.#kept.get(keyOf(name)) ?? []) this.#decide(edit);
-    this.#tell(cells);
+    this.tell(cells);
   }
 
   #decide({ resolves }: KeptEdit): void {
@@ -244,22 +231,19 @@ export class SectionOfPage implements SectionView {
   }
 
   #findElsewhere(): readonly OpenConflict[] {
-    if (this.#snapshot.conflicts.length === 0) return [];
+    if (this.snapshot.conflicts.length === 0) return [];
     const kept = [...this.#kept.values()].flat();
     const known = new Set(kept.flatMap(({ edit_id, base, resolves }) => [edit_id, base, ...(resolves ?? [])]));
-    return this.#snapshot.conflicts.filter(({ edit_id }) => !known.has(edit_id) && !this.#decided.has(edit_id));
+    return this.snapshot.conflicts.filter(({ edit_id }) => !known.has(edit_id) && !this.#decided.has(edit_id));
   }
 
-  /** The columns that the snapshot does not know as they are by now: learnt from others, or one's own. */
-  #definitions(): ReadonlyMap<number, unknown> {
-    const newer = [...this.#standing.learnt(), ...[...this.#kept.values()].flat()].filter(({ kind }) => kind === "line_item");
-    return new Map(newer.map((name) => [name.item, this.cell(name).value]));
+  /** The cells that the snapshot does not know as they are by now: learnt from others, or one's own. */
+  protected newer(): readonly CellName[] {
+    return [...this.#standing.learnt(), ...[...this.#kept.values()].flat()];
   }
 
-  #tell(cells: readonly CellName[] | undefined): void {
-    const isColumn = cells === undefined || cells.some(({ kind }) => kind === "line_item");
-    if (isColumn) this.#columns = undefined;
-    for (const listener of [...this.#listeners]) listener(isColumn ? undefined : cells);
+  protected tell(cells: readonly CellName[] | undefined): void {
+    for (const listener of [...this.#listeners]) listener(cells);
   }
 }
 
@@ -267,10 +251,6 @@ export class SectionOfPage implements SectionView {
 export function learntOf(edit: KeptEdit, me: number): Learnt {
   const { edit_id, value, entered_at, cell_version } = edit;
   return { ...nameOf(edit), edit_id, value, entered_at, author_id: me, version: cell_version ?? null, at: Date.now() };
-}
-
-function nameOf({ kind, item, student }: CellName): CellName {
-  return { kind, item, student };
 }
 
 /** Whether more than cells has changed. */

@@ -8,14 +8,15 @@
  *     notice.value = "Saved";
  */
 import { type ComponentChild, render } from "preact";
+import { afterChange, drawSoon } from "../drawing/soon.ts";
+
+export { afterChange };
 
 export interface Watched<T> {
   value: T;
 }
 
 let changes = 0;
-let isDue = false;
-const listeners: Set<() => void> = new Set();
 
 export function watched<T>(first: T): Watched<T> {
   let now = first;
@@ -49,23 +50,12 @@ export function derived<T>(work: () => T): { readonly value: T } {
 /** Something that is drawn has changed: for what is kept in no watched value. */
 export function changed(): void {
   changes += 1;
-  if (isDue) return;
-  isDue = true;
-  queueMicrotask(() => {
-    isDue = false;
-    for (const listener of listeners) listener();
-  });
-}
-
-/** Called after changes, once for all that happened together, until the returned function is called. */
-export function afterChange(listener: () => void): () => void {
-  listeners.add(listener);
-  return () => listeners.delete(listener);
+  drawSoon();
 }
 
 /** Draw this into an element, now and after every change. */
 export function draw(drawn: () => ComponentChild, into: Element): void {
   const again = (): void => render(drawn(), into);
-  listeners.add(again);
+  afterChange(again);
   again();
 }

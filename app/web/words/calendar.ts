@@ -1,10 +1,13 @@
 /** Moments, days and times of day as the person's language writes them, by the clock of the school. */
 
-/** A moment taken apart by the school's clock: `hour` from 1 to 12, `day` as `yyyy-mm-dd`, `time` for people. */
+/** A moment taken apart by the school's clock: `hour` from 1 to 12, `time` for people, `day` and `clock` as they are stored. */
 export interface Moment {
   readonly hour: number;
   readonly time: string;
+  /** `yyyy-mm-dd` */
   readonly day: string;
+  /** `hh:mm` */
+  readonly clock: string;
 }
 
 /** How a day is written: with weekday and month; short, without the weekday; the weekday alone, whole or in few letters. */
@@ -20,7 +23,6 @@ const DAY_STYLES: Readonly<Record<DayStyle, Intl.DateTimeFormatOptions>> = {
 
 interface Clocks {
   readonly time: Intl.DateTimeFormat;
-  readonly seconds: Intl.DateTimeFormat;
   readonly parts: Intl.DateTimeFormat;
 }
 
@@ -55,12 +57,7 @@ export class Calendar {
 
   /** "2:41 pm" */
   time(moment: number | string): string {
-    return asWritten(this.#clocks.time.format(dateOf(moment)));
-  }
-
-  /** "2:41:07 pm" */
-  timeWithSeconds(moment: number | string): string {
-    return asWritten(this.#clocks.seconds.format(dateOf(moment)));
+    return asWritten(this.#clocks.time.format(new Date(moment)));
   }
 
   /** A time of day as it is stored, "08:12", for people: "8:12 am". */
@@ -79,24 +76,17 @@ export class Calendar {
     return format.format(Date.UTC(year, month - 1, day));
   }
 
-  /** A moment by the school's clock: its day as it is stored, its hour, its time for people. */
+  /** A moment by the school's clock. */
   read(moment: number | string): Moment {
     const found: Record<string, string> = {};
-    for (const { type, value } of this.#clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
-    const hour = Number(found["hour"]) % 12 || 12;
-    return { hour, time: this.time(moment), day: `${found["year"]}-${found["month"]}-${found["day"]}` };
-  }
-
-  /** The time of day as it is stored, "14:41", by the school's clock. */
-  clock(moment: number | string): string {
-    const found: Record<string, string> = {};
-    for (const { type, value } of this.#clocks.parts.formatToParts(dateOf(moment))) found[type] = value;
-    return `${String(Number(found["hour"]) % 24).padStart(2, "0")}:${found["minute"]}`;
-  }
-
-  /** "Ms. Ruiz and Mr. Chen" */
-  list(names: readonly string[]): string {
-    return new Intl.ListFormat(this.locale, { type: "conjunction" }).format(names);
+    for (const { type, value } of this.#clocks.parts.formatToParts(new Date(moment))) found[type] = value;
+    const hour = Number(found["hour"]) % 24; // midnight is 24 in some browsers
+    return {
+      hour: hour % 12 || 12,
+      time: this.time(moment),
+      day: `${found["year"]}-${found["month"]}-${found["day"]}`,
+      clock: `${String(hour).padStart(2, "0")}:${found["minute"]}`,
+    };
   }
 
   /** Compare for an alphabetical order of this language. */
@@ -109,17 +99,12 @@ export class Calendar {
     const digits = { year: "numeric", month: "2-digit", day: "2-digit", hour: "2-digit", minute: "2-digit", hour12: false } as const;
     return {
       time: new Intl.DateTimeFormat(this.locale, { hour: "numeric", minute: "2-digit", ...inZone }),
-      seconds: new Intl.DateTimeFormat(this.locale, { hour: "numeric", minute: "2-digit", second: "2-digit", ...inZone }),
       parts: new Intl.DateTimeFormat("en-US", { ...digits, ...inZone }),
     };
   }
 }
 
-function dateOf(moment: number | string): Date {
-  return new Date(moment);
-}
-
 /** As people write it, in every browser: "2:41 pm", with a space that does not break. */
-function asWritten(time: string): string {
+export function asWritten(time: string): string {
   return time.replace(/[AP]M/, (half) => half.toLowerCase()).replace(/[\u202f ]/g, "\u00a0");
 }

@@ -42,7 +42,14 @@ const AREAS: Readonly<Record<string, readonly [Dictionary, Dictionary]>> = {
   compatibility: [enCompatibility, esCompatibility],
 };
 
-const ROLL = { en: async () => ({ default: enAttendance }), es: async () => ({ default: esAttendance }) };
+const asked: string[] = [];
+globalThis.fetch = async (address) => {
+  asked.push(String(address));
+  const [, area = "", language] = /^\/app\/assets\/(\w+)-(en|es)\.TESTS\.json$/.exec(String(address)) ?? [];
+  const found = AREAS[area]?.[language === "en" ? 0 : 1];
+  return found === undefined || isAway ? new Response("", { status: 503 }) : Response.json(found);
+};
+let isAway = false;
 
 function forms(sentence: Sentence | undefined): readonly string[] {
   return sentence === undefined ? [] : typeof sentence === "string" ? [sentence] : Object.values(sentence);
@@ -97,11 +104,24 @@ for (const [area, [en, es]] of Object.entries(AREAS)) {
 }
 
 test("a further area joins the words that are there", async () => {
-  const words = (await loadWords(ROLL, "es")).inZone("America/Los_Angeles");
-  const more = await withArea(words, { en: async () => ({ default: enAttendanceBeside }), es: async () => ({ default: esAttendanceBeside }) });
+  const words = (await loadWords("attendance", "es")).inZone("America/Los_Angeles");
+  const more = await withArea(words, "attendance_beside");
   assert.equal(more.say("details.done"), esAttendanceBeside["details.done"]);
   assert.equal(words.say("roll.take"), esAttendance["roll.take"]);
   assert.equal(more.timeZone, "America/Los_Angeles");
+});
+
+test("words that did not come are asked for again", async () => {
+  isAway = true;
+  await assert.rejects(loadWords("attendance", "en"), /503/);
+  isAway = false;
+  const words = await loadWords("attendance", "en");
+  isAway = true;
+  await assert.rejects(withArea(words, "refusals"), /refusals: 503/);
+  assert.equal(words.has("code.rejected"), false);
+  isAway = false;
+  assert.equal((await withArea(words, "refusals")).say("code.rejected"), enRefusals["code.rejected"]);
+  assert.ok(asked.filter((address) => address.includes("refusals-en")).length === 2);
 });
 
 test("a sentence is filled; what was not given stays visible", () => {
@@ -123,8 +143,8 @@ test("plural forms are chosen by n; a form that the dictionary lacks is other", 
 });
 
 test("moments are told by the clock of the school", async () => {
-  const en = (await loadWords(ROLL, "en")).inZone("America/Los_Angeles");
-  const es = (await loadWords(ROLL, "es")).inZone("America/Los_Angeles");
+  const en = (await loadWords("attendance", "en")).inZone("America/Los_Angeles");
+  const es = (await loadWords("attendance", "es")).inZone("America/Los_Angeles");
   const moment = Date.parse("2026-11-04T22:41:07Z");
   assert.equal(en.time(moment), "2:41\u00a0pm");
   assert.equal(en.at(moment, moment), "at 2:41\u00a0pm");
@@ -134,8 +154,8 @@ test("moments are told by the clock of the school", async () => {
   assert.match(es.at(moment, moment + 86_400_000), /^el miércoles, 4 de noviembre a las 2:41/);
   assert.equal(en.timeOfDay("08:07"), "8:07\u00a0am");
   assert.equal(en.timeOfDay("00:30"), "12:30\u00a0am");
-  assert.equal(en.clock(moment), "14:41");
-  assert.equal(en.clock("2026-11-04T08:05:00Z"), "00:05");
+  assert.equal(en.read(moment).clock, "14:41");
+  assert.equal(en.read("2026-11-04T08:05:00Z").clock, "00:05");
   assert.equal(en.read("2026-11-05T03:00:00Z").day, "2026-11-04");
   assert.deepEqual([en.read("2026-11-04T20:05:00Z").hour, en.read("2026-11-04T08:05:00Z").hour], [12, 12]);
 });

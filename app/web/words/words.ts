@@ -1,8 +1,9 @@
 /**
- * Every sentence of the pages, in the person's language. A page loads one language of two dictionaries: what pages share, and
- * its own; a part that is fetched later brings a third (`withArea`). The English keys are the type; a key that Spanish lacks, or has beyond English, fails `tsc` (`every_key.ts`).
+ * Every sentence of the pages, in the person's language. A page fetches one language of two dictionaries: what pages share, and
+ * its own; a part that is fetched later brings a third (`withArea`). They are JSON, and no script. The English keys are the type; a key
+ * that Spanish lacks, or has beyond English, fails `tsc` (`every_key.ts`).
  *
- *     const w = await loadWords({ en: () => import("./en/gradebook.json"), es: () => import("./es/gradebook.json") });
+ *     const w = await loadWords("gradebook");
  *     w.say("status.queued", { n: 12 })     // "12 changes are on this computer, not yet at the district"
  *
  * `{name}` in a sentence is replaced by the value of that name; numbers are written as the language writes them. A sentence
@@ -20,6 +21,7 @@ import type sign_in from "./en/sign_in.json";
 import type shared from "./en/shared.json";
 import type trouble from "./en/trouble.json";
 import type unavailable from "./en/unavailable.json";
+import { remember, remembered } from "../section/remembered.ts";
 import { Calendar } from "./calendar.ts";
 
 export type Language = "en" | "es";
@@ -117,28 +119,31 @@ export class Words<K extends string> extends Calendar {
   }
 }
 
-/**
- * Where the words of an area are: a file for each language. Whoever wants them says so beside its own code, and no page names the files
- * of another.
- */
-export type AreaFiles<D> = Readonly<Record<Language, () => Promise<{ readonly default: D }>>>;
-const SHARED: AreaFiles<typeof shared> = { en: () => import("./en/shared.json"), es: () => import("./es/shared.json") };
+/** What is in the names of the dictionaries of this build. */
+declare const WORDS: string;
+
+/** Rejects where it does not come: then it can be asked for again. */
+async function dictionaryOf(area: keyof Areas | "shared", language: Language): Promise<Dictionary> {
+  const answer = await fetch(`/app/assets/${area}-${language}.${WORDS}.json`);
+  if (!answer.ok) throw new Error(`${area}: ${answer.status}`);
+  return answer.json();
+}
 
 /** The words of an area in this language, or in the one that was chosen; the document says which language it is in. */
-export async function loadWords<D extends Dictionary>(area: AreaFiles<D>, language: Language = chosenLanguage()): Promise<Words<KeyOf<D>>> {
-  const [common, own] = await Promise.all([SHARED[language](), area[language]()]);
-  if (typeof document !== "undefined") document.documentElement.lang = language;
-  return new Words(language, { ...common.default, ...own.default });
+export async function loadWords<A extends keyof Areas>(area: A, language: Language = chosenLanguage()): Promise<Words<Key<A>>> {
+  const [common, own] = await Promise.all([dictionaryOf("shared", language), dictionaryOf(area, language)]);
+  if (globalThis.document) document.documentElement.lang = language;
+  return new Words(language, { ...common, ...own });
 }
 
 /** The same words, with those of a further area as soon as this resolves: for a part of a page that is fetched when it is wanted. */
-export async function withArea<K extends string, D extends Dictionary>(words: Words<K>, area: AreaFiles<D>): Promise<Words<K | KeyOf<D>>> {
-  return words.learn<KeyOf<D>>((await area[words.language]()).default);
+export async function withArea<K extends string, A extends keyof Areas>(words: Words<K>, area: A): Promise<Words<K | Key<A>>> {
+  return words.learn<Key<A>>(await dictionaryOf(area, words.language));
 }
 
 /** The language chosen on this computer; else the first of the browser's own that there is; else English. */
 export function chosenLanguage(): Language {
-  const wanted = [read(CHOICE), ...(typeof navigator === "undefined" ? [] : (navigator.languages ?? [navigator.language]))];
+  const wanted = [remembered(CHOICE), ...(globalThis.navigator?.languages ?? [])];
   for (const tag of wanted) {
     const found = LANGUAGES.find((language) => tag?.toLowerCase().split("-")[0] === language);
     if (found) return found;
@@ -148,19 +153,5 @@ export function chosenLanguage(): Language {
 
 /** Remember a language on this computer. The page shows it when it is loaded anew; false if this browser cannot remember. */
 export function chooseLanguage(language: Language): boolean {
-  try {
-    localStorage.setItem(CHOICE, language);
-    return true;
-  } catch {
-    return false;
-  }
-}
-
-/** What this browser remembers; null also where it may not remember anything. */
-function read(name: string): string | null {
-  try {
-    return localStorage.getItem(name);
-  } catch {
-    return null;
-  }
+  return remember(CHOICE, language);
 }

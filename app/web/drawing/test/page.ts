@@ -5,6 +5,7 @@
 import * as preact from "preact";
 import * as preactHooks from "preact/hooks";
 import * as ours from "../preact.ts";
+import { afterChange } from "../soon.ts";
 
 interface Library {
   readonly jsx: (type: never, props: never, key?: never) => unknown;
@@ -12,7 +13,6 @@ interface Library {
   readonly render: (node: never, into: Element) => void;
   readonly useState: <T>(first: T | (() => T)) => readonly [T, (next: T | ((now: T) => T)) => void];
   readonly useRef: <T>(first: T) => { current: T };
-  readonly useMemo: <T>(work: () => T, deps: readonly unknown[]) => T;
   readonly useEffect: (begin: () => unknown, deps?: readonly unknown[]) => void;
   readonly useLayoutEffect: (begin: () => unknown, deps?: readonly unknown[]) => void;
 }
@@ -45,14 +45,14 @@ class World {
 
   constructor(library: Library) {
     this.#library = library;
-    const { jsx, Fragment, useState, useRef, useMemo, useEffect, useLayoutEffect } = library;
+    const { jsx, Fragment, useState, useRef, useEffect, useLayoutEffect } = library;
     const make = jsx as (type: unknown, props: unknown, key?: unknown) => unknown;
     const hear = (what: string): void => void this.heard.push(what);
     /** Counts its clicks, and says when it begins, changes and ends. */
     const Counter = ({ name, step, children }: { name: string; step: number; children?: unknown }): unknown => {
       const [count, setCount] = useState(() => 10);
       const button = useRef<Element | null>(null);
-      const doubled = useMemo(() => count * 2 + step, [count, step]);
+      const doubled = count * 2 + step;
       useLayoutEffect(() => {
         hear(`${name} begins at ${button.current?.textContent}`);
         return () => hear(`${name} ends`);
@@ -79,8 +79,13 @@ class World {
     this.#parts = { Fragment, Counter, Settling, Nothing };
   }
 
+  /** Whoever draws with `preact.ts` draws again after a change; Preact does so itself. */
+  readonly stop = afterChange(() => this.#library === (ours as unknown as Library) && this.#library.render(this.#drawn as never, this.into));
+  #drawn: unknown = null;
+
   draw(told: Told): void {
-    this.#library.render(this.#node(told) as never, this.into);
+    this.#drawn = this.#node(told);
+    this.#library.render(this.#drawn as never, this.into);
   }
 
   #node(told: Told): unknown {
@@ -260,6 +265,7 @@ export async function compare(seed: number, steps: number): Promise<readonly str
     if (theirs !== mine) return [`seed ${seed}, step ${step}: who stayed`, theirs!, mine!];
     for (const world of worlds) world.heard = [];
   }
+  for (const { stop } of worlds) stop();
   return [];
 }
 

@@ -1,25 +1,30 @@
-/**
- * What is not needed to call a roll: each part is fetched with its words when it is first wanted. A part imports the page's entry,
- * which has run by then: so the build keeps the page in one file, instead of cutting it by what its parts share with it.
- */
-import type { VNode } from "preact";
-import { later } from "../../section/later.tsx";
+/** What is not needed to call a roll: its parts are fetched with their words when one is first wanted. */
+import type { ComponentType, VNode } from "preact";
+import { type Later, later } from "../../section/later.tsx";
 import { changed } from "../../section/watched.ts";
 import { withArea } from "../../words/words.ts";
 import type { Needing } from "./entry_needs.tsx";
 import type { Row } from "./roll.ts";
 import type { BesideWords, RollCall, Shown } from "./roll_call.ts";
 
-const BESIDE = { en: () => import("../../words/en/attendance_beside.json"), es: () => import("../../words/es/attendance_beside.json") };
-const REFUSALS = { en: () => import("../../words/en/refusals.json"), es: () => import("../../words/es/refusals.json") };
 
 interface Beside {
   readonly call: RollCall;
 }
 
-async function wordsOf({ call }: Beside): Promise<BesideWords> {
-  const [words] = await Promise.all([withArea(call.words, BESIDE), withArea(call.words, REFUSALS)]);
-  return words as BesideWords;
+let coming: Promise<readonly [typeof import("./roll_parts.ts"), BesideWords]> | undefined;
+
+/** All of them are in one file, and come with their words, once; where they do not, they are asked for again. */
+async function partsOf({ call }: Beside): Promise<readonly [typeof import("./roll_parts.ts"), BesideWords]> {
+  try {
+    coming ??= Promise.all([import("./roll_parts.ts"), withArea(call.words, "attendance_beside"), withArea(call.words, "refusals")]).then(
+      ([parts, words]) => [parts, words as BesideWords],
+    );
+    return await coming;
+  } catch (error) {
+    coming = undefined;
+    throw error;
+  }
 }
 
 /** Neither the network nor this computer has it: the roll goes on without it. */
@@ -29,35 +34,31 @@ function missed({ call }: Beside): void {
   call.notice.value = { says: call.words.say("attendance.missed"), tone: "warn" };
 }
 
+/** One of the parts, drawn with its words. */
+function part<P extends Beside>(
+  find: (parts: typeof import("./roll_parts.ts")) => ComponentType<P & { readonly words: BesideWords }>,
+  without: (given: P) => void,
+): Later<P> {
+  return later(async (first: P) => {
+    const [parts, words] = await partsOf(first);
+    const Part = find(parts);
+    return (given) => <Part {...given} words={words} />;
+  }, without);
+}
+
+type Going = Beside & { readonly goTo: (day: string, shown: Shown) => void };
+
 /** Time and note of one student. */
-export const Details = later(async (first: Beside & { readonly row: Row }) => {
-  const [{ DetailsForm }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
-  return (given: typeof first) => <DetailsForm {...given} words={words} />;
-}, missed);
-
-export const Seats = later(async (first: Beside) => {
-  const [{ SeatsForm }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
-  return (given: typeof first) => <SeatsForm {...given} words={words} />;
-}, missed);
-
-export const Week = later(async (first: Beside & { readonly goTo: (day: string, shown: Shown) => void }) => {
-  const [{ WeekTable }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
-  return (given: typeof first) => <WeekTable {...given} words={words} />;
-}, missed);
+export const Details = part<Beside & { readonly row: Row }>(({ DetailsForm }) => DetailsForm, missed);
+export const Seats = part<Beside>(({ SeatsForm }) => SeatsForm, missed);
+export const Week = part<Going>(({ WeekTable }) => WeekTable, missed);
 
 const ASKED_AGAIN_MS = 5_000;
 const askAgain = (): void => void setTimeout(changed, ASKED_AGAIN_MS);
 
-const Concern = later(async (first: Needing) => {
-  const [{ EntryNeeds: Part }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
-  return (given: typeof first) => <Part {...given} words={words} />;
-}, askAgain);
-
+const Concern = part<Needing>((parts) => parts.EntryNeeds, askAgain);
 /** How many entries wait for a person. */
-export const Needs = later(async (first: Beside & { readonly goTo: (day: string, shown: Shown) => void }) => {
-  const [{ Needs: Part }, words] = await Promise.all([import("./roll_parts.ts"), wordsOf(first)]);
-  return (given: typeof first) => <Part {...given} words={words} />;
-}, askAgain);
+export const Needs = part<Going>((parts) => parts.Needs, askAgain);
 
 /** What a person has to decide or to know about an entry; nothing for most. */
 export function EntryNeeds(given: Needing): VNode | null {
@@ -67,12 +68,6 @@ export function EntryNeeds(given: Needing): VNode | null {
 }
 
 /** Fetch everything now: for a browser that would not have it without a network. */
-export function prepareAll(call: RollCall, goTo: (day: string, shown: Shown) => void): void {
-  const [row] = call.roll.value.rows;
-  if (row === undefined) return;
-  Details.prepare({ call, row });
-  Concern.prepare({ call, cell: row.cell, conflict: undefined });
-  Needs.prepare({ call, goTo });
-  Seats.prepare({ call });
-  Week.prepare({ call, goTo });
+export function prepareAll(call: RollCall): void {
+  partsOf({ call }).catch(askAgain);
 }

@@ -33,12 +33,6 @@ export function nextWeekday(day: string, step: 1 | -1): string {
   return found;
 }
 
-/** Monday to Sunday of the week that the day is in. */
-export function weekAround(day: string): readonly string[] {
-  const monday = plusDays(day, 1 - weekdayOf(day));
-  return [0, 1, 2, 3, 4, 5, 6].map((days) => plusDays(monday, days));
-}
-
 /** The day whose roll is shown: the one asked for, unless it is none or has not come yet; else today. */
 export function dayToShow(asked: string | null, today: string): string {
   return isDay(asked) && asked <= today ? asked : today;
@@ -47,10 +41,4 @@ export function dayToShow(asked: string | null, today: string): string {
 /** The item of a day's roll, `yyyymmdd × 100 + meeting`; a section here meets once a day. */
 export function itemOf(day: string): number {
   return Number(day.replace(/-/g, "")) * 100;
-}
-
-/** The day of an item. */
-export function dayOf(item: number): string {
-  const digits = String(Math.floor(item / 100)).padStart(8, "0");
-  return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}`;
 }

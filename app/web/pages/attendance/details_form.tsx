@@ -4,7 +4,6 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { onLeaving } from "../../section/leaving.ts";
 import { outboxStatus } from "../../section/outbox_status.ts";
 import { Dialog } from "../../style/dialog.tsx";
-import "./entry.tsx";
 import { CATEGORIES, type Row } from "./roll.ts";
 import type { BesideWords, RollCall } from "./roll_call.ts";
 import { type TypedDetails, typedDetails } from "./typed_details.ts";

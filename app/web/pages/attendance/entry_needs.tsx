@@ -5,8 +5,6 @@
 import type { KeptEdit } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import type { ShownCell } from "../../section/types.ts";
-import { dayOf } from "./day.ts";
-import "./entry.tsx";
 import type { BesideWords, Conflict, RollCall, Shown } from "./roll_call.ts";
 
 export interface Needing {
@@ -121,4 +119,10 @@ export function Needs({ call, words, goTo }: NeedsProps): VNode | null {
       </button>
     </div>
   );
+}
+
+/** The day of an item. */
+export function dayOf(item: number): string {
+  const digits = String(Math.floor(item / 100)).padStart(8, "0");
+  return `${digits.slice(0, 4)}-${digits.slice(4, 6)}-${digits.slice(6)}`;
 }

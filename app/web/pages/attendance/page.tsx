@@ -15,7 +15,7 @@ export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
     history.pushState(null, "", call.href(day, shown));
     call.show(new URLSearchParams(location.search));
   };
-  if (isWithoutWorker.value) prepareAll(call, goTo);
+  if (isWithoutWorker.value) prepareAll(call);
   const isRoll = call.shown.value === "roll";
   return (
     <>

@@ -2,12 +2,13 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { type SectionView, type ShownCell, type Student, keyOf } from "../../section/types.ts";
-import { dayOf, dayToShow, isDay, itemOf, nextWeekday, weekAround } from "./day.ts";
+import { dayToShow, isDay, itemOf, nextWeekday } from "./day.ts";
+import { dayOf } from "./entry_needs.tsx";
 import { moved } from "./moved.ts";
 import { type RollChange, choose, readMark, readRoll, take } from "./roll.ts";
 import { bySeat, byName } from "./seating.ts";
 import { stepOf, takeBack } from "./steps.ts";
-import { readWeek } from "./week.ts";
+import { readWeek, weekAround } from "./week.ts";
 
 const DAY = "2026-11-04";
 const ITEM = 2026110400;

@@ -101,7 +101,7 @@ export class RollCall {
 
   /** The time by the school's clock if the roll is today's; what is entered about another day did not happen now. */
   now(): string | undefined {
-    return this.day.value === this.today.value ? this.words.clock(serverNow()) : undefined;
+    return this.day.value === this.today.value ? this.words.read(serverNow()).clock : undefined;
   }
 
   /** A student's row as it is at this moment, which a slow screen may not show yet. */

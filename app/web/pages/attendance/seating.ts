@@ -1,5 +1,5 @@
 /** In which order the students stand: by name, or as they sit. The seating order is kept in this browser, for this person. */
-import { remember, remembered } from "../../section/remembered.ts";
+import { remember, remembered, rememberedJson } from "../../section/remembered.ts";
 import type { Student } from "../../section/types.ts";
 
 export type Order = "name" | "seating";
@@ -23,12 +23,8 @@ export function keepOrder(owner: Owner, order: Order): boolean {
 
 /** The ids of students as they sit; none if that was never said here. */
 export function keptSeats(owner: Owner): readonly number[] {
-  try {
-    const found: unknown = JSON.parse(remembered(nameOf("seating", owner)) ?? "[]");
-    return Array.isArray(found) ? found.filter((id): id is number => typeof id === "number") : [];
-  } catch {
-    return [];
-  }
+  const found = rememberedJson(nameOf("seating", owner));
+  return Array.isArray(found) ? found.filter((id): id is number => typeof id === "number") : [];
 }
 
 /** By family name, then given name, as the person's language sorts. */

@@ -4,7 +4,6 @@ import { useLayoutEffect, useRef, useState } from "preact/hooks";
 import { remember } from "../../section/remembered.ts";
 import type { Student } from "../../section/types.ts";
 import { Dialog } from "../../style/dialog.tsx";
-import "./entry.tsx";
 import { moved } from "./moved.ts";
 import type { BesideWords, RollCall } from "./roll_call.ts";
 import { bySeat, nameOf } from "./seating.ts";

@@ -1,6 +1,6 @@
 /** The week at a glance: who had which mark on which day. Nothing is changed here. */
 import type { SectionView, Student } from "../../section/types.ts";
-import { itemOf, weekAround, weekdayOf } from "./day.ts";
+import { itemOf, plusDays, weekdayOf } from "./day.ts";
 import { type Mark, isKept, isTaken, readMark } from "./roll.ts";
 
 export interface WeekDay {
@@ -19,6 +19,12 @@ export interface WeekRow {
 export interface Week {
   readonly days: readonly WeekDay[];
   readonly rows: readonly WeekRow[];
+}
+
+/** Monday to Sunday of the week that the day is in. */
+export function weekAround(day: string): readonly string[] {
+  const monday = plusDays(day, 1 - weekdayOf(day));
+  return [0, 1, 2, 3, 4, 5, 6].map((days) => plusDays(monday, days));
 }
 
 /** Monday to Friday around the day; Saturday and Sunday only if it is that day, or has marks. */

@@ -1,6 +1,5 @@
 /** The week at a glance, to be read and not to be changed: the name of a day opens its roll. */
 import type { VNode } from "preact";
-import "./entry.tsx";
 import type { Mark } from "./roll.ts";
 import type { BesideWords, RollCall, Shown } from "./roll_call.ts";
 import { type WeekDay, readWeek } from "./week.ts";

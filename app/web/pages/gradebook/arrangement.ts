@@ -1,5 +1,5 @@
 /** Which students and columns are shown, and in what order. Nothing moves unless the teacher asks: typing never sorts or filters anew. */
-import type { LineItem, SectionView, Student } from "../../section/types.ts";
+import type { LineItem, GradebookView, Student } from "../../section/types.ts";
 import { scoreOf, type GradebookWords } from "./score.ts";
 
 /** `name`: family name first; a number: by the scores of that line item. */
@@ -44,7 +44,7 @@ export function arrangedColumns(items: readonly LineItem[], how: Arrangement): r
 }
 
 /** The first column that is not complete, else the last. Who is missing or exempt has no score to come; what was not accepted is none. */
-export function firstToDo(view: Pick<SectionView, "lineItems" | "students" | "cell">): LineItem | undefined {
+export function firstToDo(view: Pick<GradebookView, "lineItems" | "students" | "cell">): LineItem | undefined {
   const items = view.lineItems.filter(({ is_hidden }) => !is_hidden);
   const isDone = (item: number, student: number): boolean => {
     const { value, place } = view.cell({ kind: "score", item, student });

@@ -2,8 +2,6 @@
 import { withArea, type Key, type Words } from "../../words/words.ts";
 import type { Desk } from "./desk.ts";
 
-const BESIDE = { en: () => import("../../words/en/gradebook_beside.json"), es: () => import("../../words/es/gradebook_beside.json") };
-const REFUSALS = { en: () => import("../../words/en/refusals.json"), es: () => import("../../words/es/refusals.json") };
 
 export type BesideWords = Words<Key<"gradebook"> | Key<"gradebook_beside"> | Key<"refusals">>;
 /** The desk as these parts see it: with their words. */
@@ -16,6 +14,6 @@ export interface Beside {
 
 /** Without a network the service worker has them. Rejects where it has not. */
 export async function fetchBeside(desk: Desk): Promise<Beside> {
-  const [parts] = await Promise.all([import("./parts.tsx"), withArea(desk.words, BESIDE), withArea(desk.words, REFUSALS)]);
+  const [parts] = await Promise.all([import("./parts.tsx"), withArea(desk.words, "gradebook_beside"), withArea(desk.words, "refusals")]);
   return { parts, desk: desk as BesideDesk };
 }

@@ -1,6 +1,6 @@
 /** The gradebook as a table that a teacher takes along, made here, also offline. */
 import { download } from "../../section/download.ts";
-import type { LineItem, Place, SectionView, ShownCell, Student } from "../../section/types.ts";
+import type { LineItem, Place, GradebookView, ShownCell, Student } from "../../section/types.ts";
 import { nameOf } from "./arrangement.ts";
 import { commentOf } from "./score.ts";
 
@@ -15,7 +15,7 @@ export interface CsvWords {
 }
 
 /** The gradebook of a section: a line for each student, a column for each line item that is shown, and comments behind them. */
-export function csvOf(view: SectionView, words: CsvWords): string {
+export function csvOf(view: GradebookView, words: CsvWords): string {
   const columns = view.lineItems.filter((column) => !column.is_hidden);
   const scoreOf = ({ line_item_id: item }: LineItem, { student_id: student }: Student): ShownCell => view.cell({ kind: "score", item, student });
   const commentAt = ({ line_item_id: item }: LineItem, { student_id: student }: Student): string =>
@@ -45,7 +45,7 @@ export function csvOf(view: SectionView, words: CsvWords): string {
   }
 }
 
-export function downloadGradebook(view: SectionView, words: CsvWords): void {
+export function downloadGradebook(view: GradebookView, words: CsvWords): void {
   download(`${fileNameOf(view.facts.title)} ${view.facts.today}.csv`, "text/csv;charset=utf-8", csvOf(view, words));
 }
 

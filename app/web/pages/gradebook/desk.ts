@@ -2,7 +2,7 @@
 import type { CellName, Outbox } from "@inkfast/outbox";
 import type { Grid } from "../../grid/grid.ts";
 import type { GridEvent, PastePreview } from "../../grid/model.ts";
-import type { LineItem, SectionView, Student } from "../../section/types.ts";
+import type { LineItem, GradebookView, Student } from "../../section/types.ts";
 import { changed, derived, watched } from "../../section/watched.ts";
 import { isPlain, PLAIN, type Arrangement } from "./arrangement.ts";
 import { fetchBeside, type Beside } from "./beside.ts";
@@ -37,7 +37,7 @@ const BESIDE_AGAIN_MS = 5_000;
 const NOTICE_MS = 12_000;
 
 export class Desk {
-  readonly view: SectionView;
+  readonly view: GradebookView;
   readonly outbox: Outbox;
   readonly words: GradebookWords;
   readonly model: GradebookModel;
@@ -60,7 +60,7 @@ export class Desk {
   #here: Beside | null = null;
   #coming: Promise<void> | undefined;
 
-  constructor(view: SectionView, outbox: Outbox, words: GradebookWords, model: GradebookModel) {
+  constructor(view: GradebookView, outbox: Outbox, words: GradebookWords, model: GradebookModel) {
     this.view = view;
     this.outbox = outbox;
     this.words = words;

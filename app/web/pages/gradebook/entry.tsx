@@ -1,4 +1,5 @@
 /** Open the gradebook of the section that the address names. */
+import { SectionWithColumns } from "../../section/columns.ts";
 import { onLeaving } from "../../section/leaving.ts";
 import { openSectionPage } from "../../section/section_page.tsx";
 import { StatusLine } from "../../section/status_line.tsx";
@@ -9,9 +10,8 @@ import { GradebookPage, PHONE } from "./page.tsx";
 import { readyToPrint } from "./print.ts";
 import { readerOf } from "./typed.ts";
 
-const WORDS = { en: () => import("../../words/en/gradebook.json"), es: () => import("../../words/es/gradebook.json") };
 
-void openSectionPage("gradebook", WORDS, (view, outbox, words) => {
+void openSectionPage("gradebook", SectionWithColumns, (view, outbox, words) => {
   const desk = new Desk(view, outbox, words, new GradebookModel(view, words, readerOf(words)));
   const title = `${words.say("gradebook.title")} · ${view.facts.title}`;
   if (matchMedia(PHONE).matches) desk.arrange({ only: firstToDo(view)?.line_item_id ?? null });

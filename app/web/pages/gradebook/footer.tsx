@@ -43,7 +43,12 @@ function Others({ desk }: { readonly desk: Desk }): VNode {
   const names = view.others.map(({ name }) => name);
   return (
     <p class="push" role="status">
-      {names.length > 0 && words.say(names.length === 1 ? "presence.one" : "presence", { names: words.list(names) })}
+      {names.length > 0 && words.say(names.length === 1 ? "presence.one" : "presence", { names: listed(names, words) })}
     </p>
   );
+}
+
+/** "Ms. Ruiz and Mr. Chen" */
+function listed(names: readonly string[], { locale }: Desk["words"]): string {
+  return new Intl.ListFormat(locale, { type: "conjunction" }).format(names);
 }

@@ -1,6 +1,6 @@
 /** What the grid shows: a section's students and columns as they are arranged now, and the scores in their words. */
 import type { CellKey, ColumnHead, GridCell, GridEntry, GridModel, GridVerdict, Mark } from "../../grid/model.ts";
-import type { LineItem, Place, SectionView, ShownCell, Student } from "../../section/types.ts";
+import type { LineItem, Place, GradebookView, ShownCell, Student } from "../../section/types.ts";
 import { arrangedColumns, byName, nameOf, numberOf, PLAIN, spokenName, type Arrangement } from "./arrangement.ts";
 import type { arrangedRows } from "./arranging.ts";
 import { commentOf, flagsOf, isSame, scoreOf, type GradebookWords, type Score } from "./score.ts";
@@ -42,11 +42,11 @@ export class GradebookModel implements GridModel {
   /** Told when the disk could not take an entry at all. */
   onFailure: (error: unknown) => void = () => undefined;
 
-  readonly view: SectionView;
+  readonly view: GradebookView;
   readonly words: GradebookWords;
   readonly #reader: ScoreReader;
 
-  constructor(view: SectionView, words: GradebookWords, reader: ScoreReader) {
+  constructor(view: GradebookView, words: GradebookWords, reader: ScoreReader) {
     this.view = view;
     this.words = words;
     this.#reader = reader;
@@ -176,7 +176,7 @@ export class GradebookModel implements GridModel {
   }
 
   enter(entries: readonly GridEntry[]): readonly GridVerdict[] {
-    const changes: Parameters<SectionView["enter"]>[0][number][] = [];
+    const changes: Parameters<GradebookView["enter"]>[0][number][] = [];
     const verdicts = entries.map((entry): GridVerdict => {
       const at = this.#at(entry.row, entry.column, entry.key);
       const found = at && this.#reader.read(entry.text, at.item);

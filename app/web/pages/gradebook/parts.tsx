@@ -1,6 +1,5 @@
 /** What is not needed to type scores: dialogs, panels, the card of a cell, sentences about what needs a person. */
 import type { VNode } from "preact";
-import "./entry.tsx";
 import { CellMenu } from "./cell_menu.tsx";
 import { ColumnForm, Columns } from "./columns.tsx";
 import { Comment } from "./comment.tsx";

@@ -1,7 +1,7 @@
 /** What has happened, and what needs a person, in sentences: where it is, whose values there are, why something was not accepted. */
 import type { CellName, Head, KeptEdit } from "@inkfast/outbox";
 import type { GridEvent } from "../../grid/model.ts";
-import type { SectionView } from "../../section/types.ts";
+import type { GradebookView } from "../../section/types.ts";
 import { spokenName } from "./arrangement.ts";
 import type { BesideDesk, BesideWords } from "./beside.ts";
 import type { Concern } from "./concerns.ts";
@@ -11,7 +11,7 @@ import { commentOf, scoreInWords } from "./score.ts";
 /** What sentences about people need. */
 export interface Teller {
   readonly words: BesideWords;
-  readonly view: Pick<SectionView, "authorName">;
+  readonly view: Pick<GradebookView, "authorName">;
 }
 
 /** A value in words: a score; a comment in quotation marks; the title of a column. */
@@ -25,7 +25,7 @@ export function inWords(kind: string, value: unknown, words: BesideWords): strin
 }
 
 /** Where it is, in words: "Ana García · Quiz 3", "Column Quiz 3". */
-export function whereOf({ kind, item, student }: CellName, view: Pick<SectionView, "students" | "lineItems">, words: BesideWords): string {
+export function whereOf({ kind, item, student }: CellName, view: Pick<GradebookView, "students" | "lineItems">, words: BesideWords): string {
   if (kind === "attendance" || kind === "roll_taken") {
     const who = view.students.find(({ student_id }) => student_id === student);
     const day = words.day(dayOf(item));

@@ -8,7 +8,7 @@ import { HomePage, prepareHome } from "./page.tsx";
 async function open(): Promise<void> {
   const page = document.getElementById("page");
   if (page === null) return;
-  const words = await loadWords({ en: () => import("../../words/en/home.json"), es: () => import("../../words/es/home.json") });
+  const words = await loadWords("home");
   startPage(words, { hasOwnForm: true });
   void startSession();
   prepareHome(words);

@@ -5,7 +5,6 @@
 import type { VNode } from "preact";
 import { later } from "../../section/later.tsx";
 import { person, signInNeeded } from "../../section/session.ts";
-import { SIGN_IN } from "../../section/start_page.tsx";
 import { changed } from "../../section/watched.ts";
 import { type Key, type Words, withArea } from "../../words/words.ts";
 import { Leaving, isSigningOut } from "./leaving.tsx";
@@ -22,7 +21,7 @@ const askAgain = (): void => void setTimeout(changed, ASKED_AGAIN_MS);
 const Signed = later(async (_: Given & { readonly name: string }) => (await import("./signed.tsx")).Signed, askAgain);
 
 const NotSigned = later(async (first: Given) => {
-  const [{ NotSigned: Part }, words] = await Promise.all([import("./not_signed.tsx"), withArea(first.words, SIGN_IN)]);
+  const [{ NotSigned: Part }, words] = await Promise.all([import("./not_signed.tsx"), withArea(first.words, "sign_in")]);
   return () => <Part words={words} />;
 }, askAgain);
 

@@ -4,6 +4,7 @@ import { useEffect } from "preact/hooks";
 import { Head } from "../../section/frame.tsx";
 import { outboxStatus } from "../../section/outbox_status.ts";
 import { listProblem, loadList, sectionList } from "../../section/section_list.ts";
+import "../../section/signed_in.ts";
 import { StatusLine } from "../../section/status_line.tsx";
 import "./entry.tsx";
 import { Links } from "./links.tsx";

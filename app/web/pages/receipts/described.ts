@@ -1,9 +1,16 @@
 /** What a receipt is about, in words: how many of what, and each entry with the names that this computer knows. */
 import type { Acknowledgement } from "@inkfast/outbox";
 import type { Snapshot } from "../../section/types.ts";
+import { asWritten } from "../../words/calendar.ts";
 import type { ReceiptWords } from "./page.tsx";
 
 type Edit = Acknowledgement["edits"][number];
+
+/** "2:41:07 pm", by the clock of the school. */
+export function timeWithSeconds(moment: number | string, { locale, timeZone }: ReceiptWords): string {
+  const zone = timeZone === undefined ? {} : { timeZone };
+  return asWritten(new Intl.DateTimeFormat(locale, { hour: "numeric", minute: "2-digit", second: "2-digit", ...zone }).format(new Date(moment)));
+}
 
 /** "12 scores, 1 comment: in the records. 1 score: not accepted, kept with the reason." */
 export function whatOf({ edits }: Acknowledgement, words: ReceiptWords): string {

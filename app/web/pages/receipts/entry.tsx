@@ -7,7 +7,7 @@ import { ReceiptsPage } from "./page.tsx";
 async function open(): Promise<void> {
   const page = document.getElementById("page");
   if (page === null) return;
-  const words = await loadWords({ en: () => import("../../words/en/receipts.json"), es: () => import("../../words/es/receipts.json") });
+  const words = await loadWords("receipts");
   startPage(words);
   draw(() => <ReceiptsPage words={words} />, page);
 }

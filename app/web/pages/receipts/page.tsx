@@ -8,10 +8,11 @@ import { outboxOfPage } from "../../section/outbox.ts";
 import { keptSection, loadList, sectionList } from "../../section/section_list.ts";
 import { serverNow } from "../../section/server_clock.ts";
 import { person } from "../../section/session.ts";
+import "../../section/signed_in.ts";
 import { StatusLine } from "../../section/status_line.tsx";
 import type { Snapshot } from "../../section/types.ts";
 import type { Key, Words } from "../../words/words.ts";
-import { describeEntry, whatOf } from "./described.ts";
+import { describeEntry, timeWithSeconds, whatOf } from "./described.ts";
 
 export type ReceiptWords = Words<Key<"receipts">>;
 
@@ -119,7 +120,7 @@ function Row({ receipt, section, words }: RowProps): VNode {
   return (
     <tr>
       <td class="when">
-        {words.day(words.read(receipt.at).day, "short")}, {words.timeWithSeconds(receipt.at)}
+        {words.day(words.read(receipt.at).day, "short")}, {timeWithSeconds(receipt.at, words)}
       </td>
       <td>{title}</td>
       <td>

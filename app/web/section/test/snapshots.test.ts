@@ -2,6 +2,7 @@ import "fake-indexeddb/auto";
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { Snapshots, forgetSnapshots } from "../snapshots.ts";
+import { keepList, readList } from "../section_list.ts";
 import type { Learnt } from "../types.ts";
 
 const snapshot = (section: number, text = "{}") => ({ section, etag: '"1"', text });
@@ -17,9 +18,9 @@ test("a section is read as it was kept, with what was learnt since and not forgo
   await kept.write(3, { learnt: [learnt(5)], forgotten: ["score/7/1"] });
   assert.deepEqual(await new Snapshots(1).read(3), { kept: snapshot(3), learnt: [learnt(2), learnt(5)] });
   assert.deepEqual(await new Snapshots(2).read(3), { kept: undefined, learnt: [] });
-  assert.equal(await kept.readList(), undefined);
-  await kept.keepList(LIST);
-  assert.deepEqual(await kept.readList(), LIST);
+  assert.equal(await readList(kept), undefined);
+  await keepList(kept, LIST);
+  assert.deepEqual(await readList(kept), LIST);
 });
 
 test("a page that is kept for going back lets go of the disk, and goes on when it is shown again", async () => {

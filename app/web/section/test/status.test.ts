@@ -3,10 +3,16 @@ import { test } from "node:test";
 import type { OutboxStatus } from "@inkfast/outbox";
 import { type StatusFacts, describe, titleOf } from "../status.ts";
 import * as trouble from "../trouble.tsx";
-import { type Language, loadWords, withArea } from "../../words/words.ts";
+import enHome from "../../words/en/home.json";
+import enShared from "../../words/en/shared.json";
+import enTrouble from "../../words/en/trouble.json";
+import esHome from "../../words/es/home.json";
+import esShared from "../../words/es/shared.json";
+import esTrouble from "../../words/es/trouble.json";
+import { type Language, type SharedWords, Words } from "../../words/words.ts";
 
-const HOME = { en: () => import("../../words/en/home.json"), es: () => import("../../words/es/home.json") };
-const TROUBLE = { en: () => import("../../words/en/trouble.json"), es: () => import("../../words/es/trouble.json") };
+const HOME = { en: { ...enShared, ...enHome }, es: { ...esShared, ...esHome } };
+const TROUBLE = { en: enTrouble, es: esTrouble };
 const NOW = Date.parse("2026-11-06T22:41:00Z");
 const CALM: OutboxStatus = {
   storing: 0, queued: 0, sending: 0, drafted: 0, conflicts: 0, rejected: 0, quarantined: 0, oldestUnsent: null, lastAcknowledged: null,
@@ -14,7 +20,7 @@ const CALM: OutboxStatus = {
 };
 
 async function said(all: Partial<OutboxStatus>, more: Partial<StatusFacts> = {}, language: Language = "en", isHere = true) {
-  const words = (await withArea(await loadWords(HOME, language), TROUBLE)).inZone("America/Los_Angeles");
+  const words: SharedWords = new Words(language, { ...HOME[language], ...TROUBLE[language] }).inZone("America/Los_Angeles");
   const facts: StatusFacts = {
     all: { ...CALM, ...all }, here: undefined, now: NOW, signIn: null, unreachableSince: null, asOf: null, isFromDisk: false,
     recordsAreAway: false, maintenanceUntil: null, unread: 0, ...more,
@@ -112,7 +118,7 @@ test("a text that could not be read is not among what is in the records", async 
 });
 
 test("the title says what is not sent", async () => {
-  const words = await loadWords(HOME, "en");
+  const words: SharedWords = new Words("en", HOME.en);
   assert.equal(titleOf("Algebra 1", 12, words), "(12 not sent) Algebra 1");
   assert.equal(titleOf("Algebra 1", 0, words), "Algebra 1");
 });

@@ -4,7 +4,7 @@ import type { CellName, Outbox } from "@inkfast/outbox";
 import { learntFrom } from "../standing.ts";
 import type { CellColumns, Learnt, Snapshot } from "../types.ts";
 import { keyOf } from "../types.ts";
-import { SectionOfPage } from "../view.ts";
+import { SectionWithColumns } from "../columns.ts";
 import { FakeOutbox } from "./fake_outbox.ts";
 
 const ME = 4;
@@ -48,11 +48,11 @@ function snapshotOf(cells: readonly Put[], more: Partial<Snapshot> = {}): Snapsh
   };
 }
 
-function open(snapshot: Snapshot, learnt: readonly Learnt[] = [], isFromDisk = false): { view: SectionOfPage; outbox: FakeOutbox; told: (readonly CellName[] | undefined)[]; soon: number[] } {
+function open(snapshot: Snapshot, learnt: readonly Learnt[] = [], isFromDisk = false): { view: SectionWithColumns; outbox: FakeOutbox; told: (readonly CellName[] | undefined)[]; soon: number[] } {
   const outbox = new FakeOutbox();
   const told: (readonly CellName[] | undefined)[] = [];
   const soon: number[] = [];
-  const view = new SectionOfPage(1, snapshot, learnt, isFromDisk, {
+  const view = new SectionWithColumns(1, snapshot, learnt, isFromDisk, {
     outbox: outbox as unknown as Outbox,
     me: { user_id: ME, name: "David Ramos" },
     refresh: async () => undefined,
@@ -64,7 +64,7 @@ function open(snapshot: Snapshot, learnt: readonly Learnt[] = [], isFromDisk = f
   return { view, outbox, told, soon };
 }
 
-function event(view: SectionOfPage, put: Put, at = 1_000): void {
+function event(view: SectionWithColumns, put: Put, at = 1_000): void {
   const columns = columnsOf([put]);
   view.learn(columns, learntFrom(columns, at));
 }

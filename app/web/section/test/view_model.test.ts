@@ -7,7 +7,7 @@ import { test } from "node:test";
 import type { CellName, KeptEdit, Outbox } from "@inkfast/outbox";
 import { learntFrom } from "../standing.ts";
 import { type CellColumns, type Snapshot, keyOf } from "../types.ts";
-import { SectionOfPage } from "../view.ts";
+import { SectionWithColumns } from "../columns.ts";
 import { FakeOutbox } from "./fake_outbox.ts";
 
 const ME = 4;
@@ -42,12 +42,12 @@ class World {
   readonly events: (readonly [CellName, Stands])[] = [];
   inFlight: { readonly snapshot: Snapshot; readonly asked: number } | undefined;
   made = 0;
-  readonly view: SectionOfPage;
+  readonly view: SectionWithColumns;
   readonly chance: () => number;
 
   constructor(seed: number) {
     this.chance = mulberry(seed);
-    this.view = new SectionOfPage(1, this.snapshot(), [], false, {
+    this.view = new SectionWithColumns(1, this.snapshot(), [], false, {
       outbox: this.outbox as unknown as Outbox,
       me: { user_id: ME, name: "David Ramos" },
       refresh: async () => undefined,

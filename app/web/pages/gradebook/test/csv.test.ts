@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CellName } from "@inkfast/outbox";
 import { csvField, csvOf, fileNameOf } from "../csv.ts";
-import { type LineItem, type SectionView, type ShownCell, type Student, keyOf } from "../../../section/types.ts";
+import { type LineItem, type GradebookView, type ShownCell, type Student, keyOf } from "../../../section/types.ts";
 
 test("a field that a spreadsheet would run is text, and a negative number stays one", () => {
   assert.equal(csvField("=HYPERLINK(1)"), "'=HYPERLINK(1)");
@@ -30,7 +30,7 @@ test("the gradebook is a table with a mark for Unicode, students who left only w
     lineItems: [column, { ...column, line_item_id: 8, title: "Hidden", is_hidden: true }],
     cell: (name: CellName) =>
       cell({ "score/7/1": { score: "17.5" }, "score/7/3": { score: "2" }, "comment/7/1": { text: "=good" } }[keyOf(name)] ?? null),
-  } as unknown as SectionView;
+  } as unknown as GradebookView;
   const places: unknown[] = [];
   const text = csvOf(view, {
     student: "Student", identifier: "Id", comment: "comment", outOf: (max) => `out of ${max}`, cell: (value, place) => (places.push(place), (value as { score: string }).score),

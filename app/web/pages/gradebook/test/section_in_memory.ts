@@ -1,6 +1,6 @@
 /** A section without a server and without a disk, for the tests of this page. */
 import type { CellName, Head, KeptEdit } from "@inkfast/outbox";
-import { keyOf, type LineItem, type SectionFacts, type SectionView, type ShownCell, type Student } from "../../../section/types.ts";
+import { keyOf, type LineItem, type SectionFacts, type GradebookView, type ShownCell, type Student } from "../../../section/types.ts";
 import english from "../../../words/en/gradebook.json" with { type: "json" };
 import besideEnglish from "../../../words/en/gradebook_beside.json" with { type: "json" };
 import refusalsEnglish from "../../../words/en/refusals.json" with { type: "json" };
@@ -65,7 +65,7 @@ export const READER: ScoreReader = {
   write: ({ score, status }) => [score, ...(status?.includes("late") ? ["la"] : [])].filter(Boolean).join(" "),
 };
 
-export class SectionInMemory implements SectionView {
+export class SectionInMemory implements GradebookView {
   readonly id = 1;
   readonly facts = FACTS;
   students: readonly Student[];
@@ -73,9 +73,9 @@ export class SectionInMemory implements SectionView {
   asOf = Date.parse("2026-11-22T22:16:02.570Z");
   isFromDisk = false;
   recordsAreAway = false;
-  others: SectionView["others"] = [];
+  others: GradebookView["others"] = [];
   /** Every change that was entered, as it was entered. */
-  readonly entered: Parameters<SectionView["enter"]>[0][number][] = [];
+  readonly entered: Parameters<GradebookView["enter"]>[0][number][] = [];
   private readonly held: Map<string, ShownCell> = new Map();
   private readonly listeners: Set<(cells: readonly CellName[] | undefined) => void> = new Set();
 
@@ -92,11 +92,11 @@ export class SectionInMemory implements SectionView {
     return this.held.get(keyOf(name)) ?? EMPTY;
   }
 
-  conflicts(): ReturnType<SectionView["conflicts"]> {
+  conflicts(): ReturnType<GradebookView["conflicts"]> {
     return [];
   }
 
-  async enter(changes: Parameters<SectionView["enter"]>[0]): Promise<readonly KeptEdit[]> {
+  async enter(changes: Parameters<GradebookView["enter"]>[0]): Promise<readonly KeptEdit[]> {
     for (const change of changes) {
       this.entered.push(change);
       this.hold(change, change.value, { place: "queued" });
