@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 from pathlib import Path
@@ -66,3 +67,11 @@ def test_what_hangs_aside_is_ended_and_has_failed(tmp_path: Path, monkeypatch: p
     aside = Aside("a", [sys.executable, "-c", program])
     assert aside.wait(1).failed == 1
     assert aside._process.returncode
+
+
+def test_what_ran_aside_took_as_long_as_it_ran(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("ops.test_stages.REPORTS", tmp_path)
+    aside = Aside("a", [sys.executable, "-c", "print('3 passed, 0 failed')"])
+    aside.wait(60)
+    os.utime(tmp_path / "a.txt", (1_000, 1_000))  # it has ended long before somebody asks
+    assert aside.spoke_last == 1_000

@@ -25,7 +25,7 @@ TROUBLE = "**/assets/trouble.*.js"
 UNAVAILABLE = "**/assets/unavailable.*.js"
 # The code and its words.
 HAS_BOTH = """part => performance.getEntriesByType("resource")
-    .filter(({ name, responseEnd }) => (name.includes(`/${part}.`) || name.includes(`/${part}-`)) && responseEnd > 0).length === 2"""
+    .filter(({ name, responseEnd }) => new RegExp(`/${part}[.-]`).test(name) && responseEnd > 0).length === 2"""
 # Every sentence that a screen reader is given, from now on.
 LISTEN = """() => {
     window.heard = [];

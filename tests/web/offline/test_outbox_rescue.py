@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 async def import_file(service: Service, path: Path, *options: str) -> tuple[int, str, str]:

@@ -19,7 +19,7 @@ from tests.web.laptop import until_page, wait_for_worker
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
-WEB = Path(__file__).parents[2] / "app" / "web"
+WEB = Path(__file__).parents[3] / "app" / "web"
 PAGES = {
     "/app/": "home",
     "/app/receipts": "receipts",
