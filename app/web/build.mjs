@@ -66,8 +66,9 @@ function dictionaries() {
   return named.filter(({ found }) => found).map(({ found: [, language, area], body }) => [`${area}-${language}`, JSON.stringify(JSON.parse(body))]);
 }
 
+const DICTIONARIES = dictionaries();
 // One digest of them all: so a page knows the address of each by its area and its language.
-const WORDS = createHash("sha256").update(JSON.stringify(dictionaries())).digest("hex").slice(0, 8).toUpperCase();
+const WORDS = createHash("sha256").update(JSON.stringify(DICTIONARIES)).digest("hex").slice(0, 8).toUpperCase();
 
 const SETTINGS = {
   absWorkingDir: ROOT,
@@ -90,9 +91,9 @@ const SETTINGS = {
   loader: { ".svg": "file" },
 };
 
-// Properties that nothing but the sources knows: no disk, no wire, no other tab, no browser. They get short names, everywhere the
-// same: 3 % of a page. All others keep theirs. One in quotes ends the build, or one that a module exports: esbuild leaves both as
-// they are.
+// Properties that nothing but the sources knows: no disk, no wire, no other tab, no browser, no sentence. They get short names, the
+// same in all files of a page: 3 % of it. All others keep theirs. One in quotes ends the build, or one that a module exports: esbuild
+// leaves both as they are.
 const INSIDE = JSON.parse(readFileSync(join(ROOT, "short_names.json"), "utf8"));
 
 // A second pass over each script: as gzip it is 3 % lighter than after esbuild alone. A function stays where it is: written into its only caller it weighs more. What is not said here is as terser has it,
@@ -220,9 +221,11 @@ async function buildWorker(out) {
 
 /** Put .gz and .br beside everything that shrinks: once, and as small as gzip can be, which takes 3 % more off than its level 9. */
 async function compress(out) {
+  const events = ["uncaughtException", "unhandledRejection"];
+  const before = new Set(events.flatMap((event) => process.listeners(event)));
   const { default: zopfli } = await import("@gfx/zopfli");
-  // Its own, which would print the whole library before any error.
-  for (const event of ["uncaughtException", "unhandledRejection"]) process.removeAllListeners(event);
+  // Its own listeners would print the whole library before any error.
+  for (const event of events) for (const own of process.listeners(event)) if (!before.has(own)) process.off(event, own);
   for (const name of readdirSync(out, { recursive: true })) {
     if (!/\.(js|css|html|svg|json|webmanifest)$/.test(name)) continue;
     const body = readFileSync(join(out, name));
@@ -235,12 +238,13 @@ async function compress(out) {
 }
 
 /** Keep the scripts and styles of the build before this one: pages that were opened before a deploy may yet ask for them. */
-function keepFormer(target, out) {
+function keepFormer(target, out, now) {
   const manifest = join(target, "manifest.json");
   if (!existsSync(manifest)) return [];
-  const { files, kept = [] } = JSON.parse(readFileSync(manifest, "utf8"));
+  const { files, kept = [], sources } = JSON.parse(readFileSync(manifest, "utf8"));
+  const isOld = (name) => kept.includes(name) && sources !== now; // the same built twice takes nothing away
   const former = files.filter(
-    (name) => /^assets\/.*\.(js|css|svg|json)(\.gz|\.br)?$/.test(name) && !kept.includes(name) && !existsSync(join(out, name)),
+    (name) => /^assets\/.*\.(js|css|svg|json)(\.gz|\.br)?$/.test(name) && !isOld(name) && !existsSync(join(out, name)),
   );
   for (const name of former) copyFileSync(join(target, name), join(out, name));
   return former;
@@ -253,11 +257,11 @@ export async function buildAll(target) {
   try {
     chmodSync(out, 0o755);
     const bundled = await bundle(out);
-    for (const [name, text] of dictionaries()) writeFileSync(join(out, "assets", `${name}.${WORDS}.json`), text);
+    for (const [name, text] of DICTIONARIES) writeFileSync(join(out, "assets", `${name}.${WORDS}.json`), text);
     writePages(out, bundled);
     await buildWorker(out);
     await compress(out);
-    const kept = keepFormer(target, out);
+    const kept = keepFormer(target, out, sources);
     const files = readdirSync(out, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const names = files.map((entry) => relative(out, join(entry.parentPath ?? entry.path, entry.name))).sort();
     const loads = Object.fromEntries(

@@ -11,7 +11,9 @@ from ops.environment import environment
 from tests.web.grid_window import WEB
 
 if TYPE_CHECKING:
-    from playwright.async_api import Browser
+    from collections.abc import AsyncIterator
+
+    from playwright.async_api import Browser, Page
 
 SEEDS = range(1, int(environment().get("INKFAST_TEST_SEEDS", "12")) + 1)
 STEPS = 25
@@ -31,12 +33,34 @@ def script(tmp_path_factory: pytest.TempPathFactory) -> str:
     return out.read_text()
 
 
-async def test_it_draws_what_preact_draws(browser: Browser, script: str) -> None:
+@pytest.fixture
+async def page(browser: Browser, script: str) -> AsyncIterator[Page]:
     page = await browser.new_page()
-    try:
-        await page.goto("about:blank")
-        await page.evaluate(script)
-        for seed in SEEDS:
-            assert await page.evaluate("([seed, steps]) => compare(seed, steps)", [seed, STEPS]) == []
-    finally:
-        await page.close()
+    await page.goto("about:blank")
+    await page.evaluate(script)
+    yield page
+    await page.close()
+
+
+async def test_it_draws_what_preact_draws(page: Page) -> None:
+    for seed in SEEDS:
+        assert await page.evaluate("([seed, steps]) => compare(seed, steps)", [seed, STEPS]) == []
+
+
+async def test_what_has_the_focus_keeps_it_wherever_it_comes_to_stand(page: Page) -> None:
+    for seed in SEEDS:
+        assert await page.evaluate("([seed, orders]) => keepFocus(seed, orders)", [seed, 50]) == []
+
+
+async def test_after_a_part_that_throws_the_next_drawing_begins_anew_and_no_effect_is_left_out(page: Page) -> None:
+    assert await page.evaluate("throwing()") == [
+        "threw part",
+        "threw part",
+        "one begins",
+        "<div><h1>new</h1>one</div>",
+        "a begins",
+        "b begins",
+        "c begins",
+        "threw b",
+        "abc",
+    ]

@@ -95,6 +95,13 @@ async def test_columns_are_reordered_hidden_and_edited_by_keys(
     # The focus goes with the column that moves, and stays at the end of the list.
     await expect(page.get_by_role("button", name="Move Homework 1 later")).to_be_focused()
     await shoot(page, "gradebook-columns")
+    await page.get_by_role("button", name="Move Test 1 earlier").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".column-list li").nth(0)).to_contain_text("Test 1")
+    await expect(page.get_by_role("button", name="Move Test 1 earlier")).to_be_focused()
+    await page.get_by_role("button", name="Move Test 1 later").focus()
+    await page.keyboard.press("Enter")
+    await expect(page.locator(".column-list li").nth(1)).to_contain_text("Test 1")
     await page.get_by_role("button", name="Hide Test 1").click()
     await page.get_by_role("button", name="Edit Quiz 1").click()
     await page.get_by_label("Scores above the highest count as extra credit").check()
@@ -360,3 +367,23 @@ async def test_the_menu_of_a_cell(open_page: OpenPage, service: Service, school:
     await page.keyboard.press("Escape")
     await expect(menu).to_have_count(0)
     await expect(grades.input).to_be_focused()
+
+
+@SMALL
+async def test_what_the_menu_of_a_cell_opens_stays_open(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    grades = await open_grades(open_page, service, school)
+    page = grades.page
+    await grades.go("Baker, Tanisha", "Test 1")
+    menu = page.locator(".cell-menu")
+    for at in (0, 3, 4, 5):  # a comment, filling, the column, pasting
+        await page.keyboard.press("Shift+F10")
+        button = menu.get_by_role("button").nth(at)
+        await button.focus()
+        await page.keyboard.press("Enter")
+        await expect(menu).to_have_count(0)
+        await expect(_dialog(grades)).to_be_visible()
+        await page.keyboard.press("Escape")
+        await expect(_dialog(grades)).to_have_count(0)
+        await expect(grades.input).to_be_focused()

@@ -69,13 +69,26 @@ export function render(node: unknown, into: Element): void {
   let root = roots.get(into);
   if (root === undefined) {
     into.textContent = "";
-    roots.set(into, (root = undrawn(null)));
+    root = undrawn(null);
   }
+  // After a part that throws the next drawing begins with nothing.
+  roots.delete(into);
+  references = [];
+  effects = [];
   inside = into;
   next = into.firstChild;
   drawKids(root, node);
-  for (const refer of references.splice(0)) refer();
-  for (const effect of effects.splice(0)) effect();
+  roots.set(into, root);
+  doAll([...references, ...effects]);
+}
+
+/** Each is done, though one before it throws. */
+function doAll(todo: (() => void)[]): void {
+  try {
+    todo.shift()?.();
+  } finally {
+    if (todo.length > 0) doAll(todo);
+  }
 }
 
 function undrawn(of: Drawn["of"], dom?: Element | Text): Drawn {
@@ -152,8 +165,13 @@ function drawElement(found: Drawn | undefined, node: Node, type: string): Drawn 
   return drawn;
 }
 
-/** Put an element where the next one comes, unless it stands there. */
+/** Put an element where the next one comes. One with the focus, which would lose that, stays, and what stands before it moves on. */
 function place(dom: Element | Text): void {
+  while (dom !== next && dom.contains(document.activeElement)) {
+    const passed = next!;
+    next = passed.nextSibling;
+    inside.append(passed);
+  }
   if (dom === next) next = dom.nextSibling;
   else inside.insertBefore(dom, next);
 }

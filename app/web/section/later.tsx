@@ -8,22 +8,25 @@
 import type { ComponentType, VNode } from "preact";
 import { changed } from "./watched.ts";
 
-export interface Later<P> {
+export interface Later<P, First> {
   /** Draws nothing until the part is there. */
   readonly Part: (props: P) => VNode | null;
   /** It may be wanted soon: fetch it now. */
-  readonly prepare: (props: P) => void;
+  readonly prepare: (props: First) => void;
 }
 
 /**
  * `load` is given what the part is drawn with the first time. Where the part is wanted and does not come, `missed` is called, and
  * it is asked for again when it is drawn again.
  */
-export function later<P extends object>(load: (props: P) => Promise<ComponentType<P>>, missed: (props: P) => void): Later<P> {
+export function later<P extends First, First extends object = P>(
+  load: (props: First) => Promise<ComponentType<P>>,
+  missed: (props: First) => void,
+): Later<P, First> {
   let part: ComponentType<P> | undefined;
   let loading: Promise<void> | undefined;
   let isWanted = false;
-  const fetchOnce = (props: P): Promise<void> => {
+  const fetchOnce = (props: First): Promise<void> => {
     loading ??= load(props).then(
       (found) => {
         part = found;

@@ -28,7 +28,8 @@ interface Clocks {
 
 export class Calendar {
   readonly locale: string;
-  #zone: string | undefined;
+  /** The zone that moments are told in; undefined: the browser's own. */
+  timeZone: string | undefined;
   #clocks: Clocks;
   readonly #collator: Intl.Collator;
   readonly #days: Map<DayStyle, Intl.DateTimeFormat> = new Map();
@@ -43,16 +44,11 @@ export class Calendar {
   inZone(zone: string): this {
     try {
       this.#clocks = this.#clocksOf(zone);
-      this.#zone = zone;
+      this.timeZone = zone;
     } catch {
       this.#clocks = this.#clocksOf(undefined);
     }
     return this;
-  }
-
-  /** The zone that moments are told in; undefined: the browser's own. */
-  get timeZone(): string | undefined {
-    return this.#zone;
   }
 
   /** "2:41 pm" */

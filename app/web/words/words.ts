@@ -95,10 +95,6 @@ export class Words<K extends string> extends Calendar {
     return this as unknown as Words<K | More>;
   }
 
-  number(value: number): string {
-    return this.#digits.format(value);
-  }
-
   /** A moment inside a sentence: "at 2:41 pm", or with the day if that is not today. `now` is the server's time if known. */
   at(moment: number | string, now: number = Date.now()): string {
     const { hour, time, day } = this.read(moment);
@@ -122,6 +118,8 @@ export class Words<K extends string> extends Calendar {
 /** What is in the names of the dictionaries of this build. */
 declare const WORDS: string;
 
+const AGAIN_MS = 4_000;
+
 /** Rejects where it does not come: then it can be asked for again. */
 async function dictionaryOf(area: keyof Areas | "shared", language: Language): Promise<Dictionary> {
   const answer = await fetch(`/app/assets/${area}-${language}.${WORDS}.json`);
@@ -129,11 +127,19 @@ async function dictionaryOf(area: keyof Areas | "shared", language: Language): P
   return answer.json();
 }
 
-/** The words of an area in this language, or in the one that was chosen; the document says which language it is in. */
+/**
+ * The words of an area in this language, or in the one that was chosen; the document says which language it is in. Asked for until they
+ * come: without them a page has nothing to say, not even that.
+ */
 export async function loadWords<A extends keyof Areas>(area: A, language: Language = chosenLanguage()): Promise<Words<Key<A>>> {
-  const [common, own] = await Promise.all([dictionaryOf("shared", language), dictionaryOf(area, language)]);
-  if (globalThis.document) document.documentElement.lang = language;
-  return new Words(language, { ...common, ...own });
+  try {
+    const [common, own] = await Promise.all([dictionaryOf("shared", language), dictionaryOf(area, language)]);
+    if (globalThis.document) document.documentElement.lang = language;
+    return new Words(language, { ...common, ...own });
+  } catch {
+    await new Promise((resolve) => setTimeout(resolve, AGAIN_MS * (0.5 + Math.random())));
+    return loadWords(area, language);
+  }
 }
 
 /** The same words, with those of a further area as soon as this resolves: for a part of a page that is fetched when it is wanted. */

@@ -269,4 +269,58 @@ export async function compare(seed: number, steps: number): Promise<readonly str
   return [];
 }
 
-Object.assign(globalThis, { compare });
+/** Orders of a list in which one element has the focus: returns what lost it, or came to stand where it should not. */
+export function keepFocus(seed: number, orders: number): readonly string[] {
+  document.body.textContent = "";
+  const chance = chanceOf(seed);
+  const into = document.body.appendChild(document.createElement("main"));
+  const wrong: string[] = [];
+  let lost = 0;
+  for (let order = 0; order < orders; order += 1) {
+    const keys = [..."abcdefg"].filter(() => chance() < 0.8).sort(() => chance() - 0.5);
+    const item = (key: string): unknown => ours.jsx("li", { children: [key, ours.jsx("button", { onFocusOut: () => (lost += 1), children: key })] }, key);
+    const before = (document.activeElement as HTMLElement).innerText;
+    lost = 0;
+    ours.render(ours.jsx("ol", { children: [ours.jsx("p", { children: "first" }, "p"), keys.map(item), "last"] }), into);
+    const after = (document.activeElement as HTMLElement).innerText;
+    const shown = into.textContent ?? "";
+    if (shown !== `first${keys.map((key) => key + key).join("")}last`) wrong.push(`${order}: ${shown}, not ${keys.join("")}`);
+    if (keys.includes(before) && (after !== before || lost > 0)) wrong.push(`${order}: ${before} lost it in ${keys.join("")}`);
+    const all = into.querySelectorAll("button");
+    if (chance() < 0.5) all[Math.floor(chance() * all.length)]?.focus();
+  }
+  return wrong;
+}
+
+/** What is left after a part that throws, and after an effect that does: a line for each thing that happens. */
+export function throwing(): readonly string[] {
+  document.body.textContent = "";
+  const into = document.body.appendChild(document.createElement("main"));
+  const heard: string[] = [];
+  const trying = (what: () => void): void => {
+    try {
+      what();
+    } catch (error) {
+      heard.push(`threw ${(error as Error).message}`);
+    }
+  };
+  const Effect = ({ name, fails }: Record<string, unknown>): unknown => {
+    ours.useLayoutEffect(() => {
+      heard.push(`${name} begins`);
+      if (fails) throw new Error(String(name));
+    }, []);
+    return name;
+  };
+  const Failing = (): never => {
+    throw new Error("part");
+  };
+  const node = (isFailing: boolean): unknown =>
+    ours.jsx("div", { children: [ours.jsx("h1", { children: "new" }, isFailing ? 1 : 2), ours.jsx(Effect, { name: "one" }), isFailing && ours.jsx(Failing, {})] });
+  for (const isFailing of [true, true, false]) trying(() => ours.render(node(isFailing), into));
+  heard.push(into.innerHTML);
+  trying(() => ours.render([ours.jsx(Effect, { name: "a" }), ours.jsx(Effect, { name: "b", fails: true }), ours.jsx(Effect, { name: "c" })], into));
+  heard.push(into.innerHTML);
+  return heard;
+}
+
+Object.assign(globalThis, { compare, keepFocus, throwing });

@@ -1,73 +1,69 @@
 /** What is not needed to call a roll: its parts are fetched with their words when one is first wanted. */
-import type { ComponentType, VNode } from "preact";
-import { type Later, later } from "../../section/later.tsx";
+import type { VNode } from "preact";
+import { later } from "../../section/later.tsx";
 import { changed } from "../../section/watched.ts";
 import { withArea } from "../../words/words.ts";
 import type { Needing } from "./entry_needs.tsx";
 import type { Row } from "./roll.ts";
-import type { BesideWords, RollCall, Shown } from "./roll_call.ts";
+import type { BesideWords, RollCall } from "./roll_call.ts";
 
+type Parts = typeof import("./roll_parts.ts");
 
 interface Beside {
   readonly call: RollCall;
 }
-
-let coming: Promise<readonly [typeof import("./roll_parts.ts"), BesideWords]> | undefined;
-
-/** All of them are in one file, and come with their words, once; where they do not, they are asked for again. */
-async function partsOf({ call }: Beside): Promise<readonly [typeof import("./roll_parts.ts"), BesideWords]> {
-  try {
-    coming ??= Promise.all([import("./roll_parts.ts"), withArea(call.words, "attendance_beside"), withArea(call.words, "refusals")]).then(
-      ([parts, words]) => [parts, words as BesideWords],
-    );
-    return await coming;
-  } catch (error) {
-    coming = undefined;
-    throw error;
-  }
+interface Wanted extends Beside {
+  readonly draw: (parts: Parts, words: BesideWords) => VNode;
 }
-
-/** Neither the network nor this computer has it: the roll goes on without it. */
-function missed({ call }: Beside): void {
-  call.opened.value = null;
-  call.shown.value = "roll";
-  call.notice.value = { says: call.words.say("attendance.missed"), tone: "warn" };
-}
-
-/** One of the parts, drawn with its words. */
-function part<P extends Beside>(
-  find: (parts: typeof import("./roll_parts.ts")) => ComponentType<P & { readonly words: BesideWords }>,
-  without: (given: P) => void,
-): Later<P> {
-  return later(async (first: P) => {
-    const [parts, words] = await partsOf(first);
-    const Part = find(parts);
-    return (given) => <Part {...given} words={words} />;
-  }, without);
-}
-
-type Going = Beside & { readonly goTo: (day: string, shown: Shown) => void };
-
-/** Time and note of one student. */
-export const Details = part<Beside & { readonly row: Row }>(({ DetailsForm }) => DetailsForm, missed);
-export const Seats = part<Beside>(({ SeatsForm }) => SeatsForm, missed);
-export const Week = part<Going>(({ WeekTable }) => WeekTable, missed);
 
 const ASKED_AGAIN_MS = 5_000;
-const askAgain = (): void => void setTimeout(changed, ASKED_AGAIN_MS);
 
-const Concern = part<Needing>((parts) => parts.EntryNeeds, askAgain);
+/** All of them are in one file, and come with their words, once. */
+const beside = later<Wanted, Beside>(async ({ call }) => {
+  const [parts, words] = await Promise.all([
+    import("./roll_parts.ts"),
+    withArea(call.words, "attendance_beside"),
+    withArea(call.words, "refusals"),
+  ]);
+  return ({ draw }) => draw(parts, words as BesideWords);
+}, missed);
+
+/** Neither the network nor this computer has it: the roll goes on without what was opened, and the rest is asked for again. */
+function missed({ call }: Beside): void {
+  if (call.opened.value !== null || call.shown.value === "week") {
+    call.opened.value = null;
+    call.shown.value = "roll";
+    call.notice.value = { says: call.words.say("attendance.missed"), tone: "warn" };
+  }
+  setTimeout(changed, ASKED_AGAIN_MS);
+}
+
+/** Time and note of one student. */
+export function Details(given: Beside & { readonly row: Row }): VNode {
+  return <beside.Part call={given.call} draw={({ DetailsForm }, words) => <DetailsForm {...given} words={words} />} />;
+}
+
+export function Seats(given: Beside): VNode {
+  return <beside.Part call={given.call} draw={({ SeatsForm }, words) => <SeatsForm {...given} words={words} />} />;
+}
+
+export function Week(given: Beside): VNode {
+  return <beside.Part call={given.call} draw={({ WeekTable }, words) => <WeekTable {...given} words={words} />} />;
+}
+
 /** How many entries wait for a person. */
-export const Needs = part<Going>((parts) => parts.Needs, askAgain);
+export function Needs(given: Beside): VNode {
+  return <beside.Part call={given.call} draw={(parts, words) => <parts.Needs {...given} words={words} />} />;
+}
 
 /** What a person has to decide or to know about an entry; nothing for most. */
 export function EntryNeeds(given: Needing): VNode | null {
   const { cell, conflict } = given;
   const isNeeded = conflict !== undefined || cell.theirs !== undefined || cell.place === "rejected" || cell.place === "quarantined";
-  return isNeeded ? <Concern.Part {...given} /> : null;
+  return isNeeded ? <beside.Part call={given.call} draw={(parts, words) => <parts.EntryNeeds {...given} words={words} />} /> : null;
 }
 
-/** Fetch everything now: for a browser that would not have it without a network. */
-export function prepareAll(call: RollCall): void {
-  partsOf({ call }).catch(askAgain);
+/** They may be wanted soon. */
+export function prepareBeside(call: RollCall): void {
+  beside.prepare({ call });
 }

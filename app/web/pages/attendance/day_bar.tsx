@@ -3,14 +3,13 @@ import type { VNode } from "preact";
 import { Menu } from "../../style/menu.tsx";
 import { isDay, nextWeekday } from "./day.ts";
 import { CATEGORIES } from "./roll.ts";
-import type { RollCall, Shown } from "./roll_call.ts";
+import type { RollCall } from "./roll_call.ts";
 
 interface DayBarProps {
   readonly call: RollCall;
-  readonly goTo: (day: string, shown: Shown) => void;
 }
 
-export function DayBar({ call, goTo }: DayBarProps): VNode {
+export function DayBar({ call }: DayBarProps): VNode {
   const { words } = call;
   const today = call.today.value;
   const day = call.day.value;
@@ -21,10 +20,10 @@ export function DayBar({ call, goTo }: DayBarProps): VNode {
     <div class="bar">
       <h2 class="day">{day === today ? words.say("attendance.today", { day: said }) : said}</h2>
       <div class="together turns">
-        <DayTurns call={call} goTo={goTo} />
+        <DayTurns call={call} />
         <div class="together" role="group" aria-label={words.say("view.label")}>
           {(["roll", "week"] as const).map((name) => (
-            <button key={name} type="button" class="button" aria-pressed={shown === name} onClick={() => goTo(day, name)}>
+            <button key={name} type="button" class="button" aria-pressed={shown === name} onClick={() => call.goTo(day, name)}>
               {words.say(`view.${name}`)}
             </button>
           ))}
@@ -37,7 +36,7 @@ export function DayBar({ call, goTo }: DayBarProps): VNode {
 }
 
 /** One day back, any day of the school year, one day on. */
-function DayTurns({ call, goTo }: DayBarProps): VNode {
+function DayTurns({ call }: DayBarProps): VNode {
   const { words } = call;
   const { school_year } = call.view.facts;
   const today = call.today.value;
@@ -47,7 +46,7 @@ function DayTurns({ call, goTo }: DayBarProps): VNode {
   const later = nextWeekday(day, 1) <= today ? nextWeekday(day, 1) : day < today ? today : null;
   // While a year is typed it reads 0002: that is no day to go to.
   const pick = (picked: string): void => {
-    if (isDay(picked) && picked >= first && picked <= today) goTo(picked, shown);
+    if (isDay(picked) && picked >= first && picked <= today) call.goTo(picked, shown);
   };
   // Set when the day is another one, and not whenever something is drawn: somebody may be typing in it.
   const show = (field: HTMLInputElement | null): void => {
@@ -56,7 +55,7 @@ function DayTurns({ call, goTo }: DayBarProps): VNode {
   };
   return (
     <div class="together">
-      <Turn sign="‹" to={nextWeekday(day, -1)} says="attendance.earlier" call={call} goTo={goTo} />
+      <Turn sign="‹" to={nextWeekday(day, -1)} says="attendance.earlier" call={call} />
       <input
         ref={show}
         type="date"
@@ -67,9 +66,9 @@ function DayTurns({ call, goTo }: DayBarProps): VNode {
         onChange={({ currentTarget }) => pick(currentTarget.value)}
         onBlur={({ currentTarget }) => (currentTarget.value = day)}
       />
-      <Turn sign="›" to={later} says="attendance.later" call={call} goTo={goTo} />
+      <Turn sign="›" to={later} says="attendance.later" call={call} />
       {day !== today && (
-        <button type="button" class="button" onClick={() => goTo(today, shown)}>
+        <button type="button" class="button" onClick={() => call.goTo(today, shown)}>
           {words.say("attendance.go_today")}
         </button>
       )}
@@ -84,16 +83,16 @@ interface TurnProps extends DayBarProps {
   readonly says: "attendance.earlier" | "attendance.later";
 }
 
-function Turn({ sign, to, says, call, goTo }: TurnProps): VNode {
+function Turn({ sign, to, says, call }: TurnProps): VNode {
   const label = call.words.say(says, { day: to === null ? "–" : call.words.day(to) });
   return (
-    <button type="button" class="button turn" aria-label={label} title={label} disabled={to === null} onClick={() => to !== null && goTo(to, call.shown.value)}>
+    <button type="button" class="button turn" aria-label={label} title={label} disabled={to === null} onClick={() => to !== null && call.goTo(to, call.shown.value)}>
       <span aria-hidden="true">{sign}</span>
     </button>
   );
 }
 
-function OrderMenu({ call }: { readonly call: RollCall }): VNode {
+function OrderMenu({ call }: DayBarProps): VNode {
   const { words } = call;
   return (
     <Menu label={words.say("view.more")}>

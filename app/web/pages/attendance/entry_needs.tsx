@@ -5,7 +5,7 @@
 import type { KeptEdit } from "@inkfast/outbox";
 import type { VNode } from "preact";
 import type { ShownCell } from "../../section/types.ts";
-import type { BesideWords, Conflict, RollCall, Shown } from "./roll_call.ts";
+import type { BesideWords, Conflict, RollCall } from "./roll_call.ts";
 
 export interface Needing {
   readonly cell: ShownCell;
@@ -93,17 +93,16 @@ function Choice({ conflict, what, call, words }: ChoiceProps): VNode {
 interface NeedsProps {
   readonly call: RollCall;
   readonly words: BesideWords;
-  readonly goTo: (day: string, shown: Shown) => void;
 }
 
 /** Marks that wait for a person, on this day or another one; and the way to the first. */
-export function Needs({ call, words, goTo }: NeedsProps): VNode | null {
+export function Needs({ call, words }: NeedsProps): VNode | null {
   const { item, refused } = call.roll.value;
   const cells = [...refused.map(({ student }) => ({ item, student: student.student_id })), ...call.conflicts.value.map(({ cell }) => cell)];
   const first = cells.find((cell) => cell.item === item) ?? cells[0];
   if (first === undefined) return null;
   const go = (): void => {
-    if (first.item !== item || call.shown.value !== "roll") goTo(dayOf(first.item), "roll");
+    if (first.item !== item || call.shown.value !== "roll") call.goTo(dayOf(first.item), "roll");
     // The day is drawn before the next frame.
     requestAnimationFrame(() => {
       const needs = document.querySelector<HTMLElement>(first.student === 0 ? ".foot .needs button" : `#student-${first.student} .needs button`);

@@ -3,19 +3,15 @@ import type { VNode } from "preact";
 import { StatusLine } from "../../section/status_line.tsx";
 import { isWithoutWorker } from "../../section/worker_registration.ts";
 import { Top } from "../../style/top.tsx";
-import { Details, Needs, Seats, Week, prepareAll } from "./beside.tsx";
+import { Details, Needs, Seats, Week, prepareBeside } from "./beside.tsx";
 import { DayBar } from "./day_bar.tsx";
-import type { RollCall, Shown } from "./roll_call.ts";
+import type { RollCall } from "./roll_call.ts";
 import { RollFoot } from "./roll_foot.tsx";
 import { StudentList } from "./student_list.tsx";
 
 export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
   const { words } = call;
-  const goTo = (day: string, shown: Shown): void => {
-    history.pushState(null, "", call.href(day, shown));
-    call.show(new URLSearchParams(location.search));
-  };
-  if (isWithoutWorker.value) prepareAll(call);
+  if (isWithoutWorker.value) prepareBeside(call);
   const isRoll = call.shown.value === "roll";
   return (
     <>
@@ -26,9 +22,9 @@ export function AttendancePage({ call }: { readonly call: RollCall }): VNode {
         <StatusLine words={words} view={call.view} title={`${words.say("attendance.title")} · ${call.view.facts.course_title}`} />
       </Top>
       <main id="content" tabIndex={-1}>
-        <DayBar call={call} goTo={goTo} />
-        {call.roll.value.refused.length + call.conflicts.value.length > 0 && <Needs.Part call={call} goTo={goTo} />}
-        {isRoll ? <RollOfDay call={call} /> : <Week.Part call={call} goTo={goTo} />}
+        <DayBar call={call} />
+        {call.roll.value.refused.length + call.conflicts.value.length > 0 && <Needs call={call} />}
+        {isRoll ? <RollOfDay call={call} /> : <Week call={call} />}
         {isRoll && <RollFoot call={call} />}
       </main>
       <Opened call={call} />
@@ -54,9 +50,9 @@ function RollOfDay({ call }: { readonly call: RollCall }): VNode {
 /** The dialog that is open. */
 function Opened({ call }: { readonly call: RollCall }): VNode | null {
   const opened = call.opened.value;
-  if (opened === "seats") return <Seats.Part call={call} />;
+  if (opened === "seats") return <Seats call={call} />;
   const row = call.roll.value.rows.find(({ student }) => student.student_id === opened);
-  return row === undefined ? null : <Details.Part key={`${call.day.value} ${opened}`} row={row} call={call} />;
+  return row === undefined ? null : <Details key={`${call.day.value} ${opened}`} row={row} call={call} />;
 }
 
 /** Ctrl+Z takes the last step back, except where it takes back typing. */

@@ -92,6 +92,12 @@ export class RollCall {
     return true;
   }
 
+  /** Show another day, or the other way, under its address. */
+  goTo(day: string, shown: Shown): void {
+    history.pushState(null, "", this.href(day, shown));
+    this.show(new URLSearchParams(location.search));
+  }
+
   /** The address of a day, in the roll or in the week. */
   href(day: string, shown: Shown = "roll"): string {
     const query = new URLSearchParams({ ...(day === this.today.value ? {} : { day }), ...(shown === "week" ? { view: shown } : {}) });
@@ -166,9 +172,14 @@ export class RollCall {
 
   /** A mark in words: "Tardy, 8:07 am, bus was late". */
   saysValue(value: unknown): string {
-    const { category, arrival_time, note } = readMark(value);
-    const said = [this.words.say(`category.${category ?? "none"}`), ...(arrival_time === undefined ? [] : [this.words.timeOfDay(arrival_time)])];
-    return [...said, ...(note === undefined ? [] : [note])].join(", ");
+    const mark = readMark(value);
+    return [this.words.say(`category.${mark.category ?? "none"}`), ...this.detailsOf(mark)].join(", ");
+  }
+
+  /** What a mark has beside its category: when, and the note. */
+  detailsOf({ arrival_time, note }: Mark): readonly string[] {
+    const time = arrival_time === undefined ? undefined : this.words.timeOfDay(arrival_time);
+    return [time, note].filter((text) => text !== undefined);
   }
 
   /** Who entered it, unless it was oneself or a roster import. */

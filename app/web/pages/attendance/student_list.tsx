@@ -1,6 +1,6 @@
 /** The roll itself: a list of students, by finger, by pointer, or by keys without ever reaching for the mouse. */
 import type { VNode } from "preact";
-import { Details } from "./beside.tsx";
+import { prepareBeside } from "./beside.tsx";
 import { CATEGORIES, type Category } from "./roll.ts";
 import type { RollCall } from "./roll_call.ts";
 import { StudentRow } from "./student_row.tsx";
@@ -47,13 +47,9 @@ export function StudentList({ call }: { readonly call: RollCall }): VNode {
       call.opened.value = row.student.student_id;
     }
   };
-  // Whoever is in the roll may want time and note next.
-  const onFocusIn = (event: FocusEvent): void => {
-    const row = call.rowOf((event.target as HTMLElement).closest("li")?.dataset["student"]);
-    if (row !== undefined) Details.prepare({ call, row });
-  };
   return (
-    <ul ref={drawn} class="students" onKeyDown={onKeyDown} onFocusIn={onFocusIn}>
+    // Whoever is in the roll may want time and note next.
+    <ul ref={drawn} class="students" onKeyDown={onKeyDown} onFocusIn={() => prepareBeside(call)}>
       {rows.map((row) => (
         <StudentRow key={row.student.student_id} row={row} call={call} />
       ))}

@@ -63,8 +63,7 @@ export function markOf({ place, theirs }: ShownCell): string | undefined {
 function Details({ row, call }: StudentRowProps): VNode {
   const { words } = call;
   const id = row.student.student_id;
-  const { arrival_time, note } = row.mark;
-  const text = [...(arrival_time === undefined ? [] : [words.timeOfDay(arrival_time)]), ...(note === undefined ? [] : [note])].join(" · ");
+  const text = call.detailsOf(row.mark).join(" · ");
   const by = row.isDefault ? null : call.byWhom(row.cell);
   const changed = row.isChangedSince && row.cell.entered_at !== null ? words.say("row.changed", { at: words.at(row.cell.entered_at) }) : null;
   const where = row.cell.place === "settled" ? (row.isDefault ? words.say("row.default") : "") : words.say(`place.${row.cell.place}`);

@@ -1,16 +1,15 @@
 /** The week at a glance, to be read and not to be changed: the name of a day opens its roll. */
 import type { VNode } from "preact";
 import type { Mark } from "./roll.ts";
-import type { BesideWords, RollCall, Shown } from "./roll_call.ts";
+import type { BesideWords, RollCall } from "./roll_call.ts";
 import { type WeekDay, readWeek } from "./week.ts";
 
 interface WeekTableProps {
   readonly call: RollCall;
   readonly words: BesideWords;
-  readonly goTo: (day: string, shown: Shown) => void;
 }
 
-export function WeekTable({ call, words, goTo }: WeekTableProps): VNode {
+export function WeekTable({ call, words }: WeekTableProps): VNode {
   const week = readWeek(call.view, call.students.value, call.day.value, call.today.value);
   const monday = week.days[0]?.day ?? call.day.value;
   return (
@@ -23,7 +22,7 @@ export function WeekTable({ call, words, goTo }: WeekTableProps): VNode {
           <tr>
             <th scope="col">{words.say("week.student")}</th>
             {week.days.map((day) => (
-              <DayHead key={day.day} day={day} call={call} words={words} goTo={goTo} />
+              <DayHead key={day.day} day={day} call={call} words={words} />
             ))}
           </tr>
         </thead>
@@ -46,12 +45,12 @@ interface DayHeadProps extends WeekTableProps {
   readonly day: WeekDay;
 }
 
-function DayHead({ day: { day, isTaken, isFuture }, call, words, goTo }: DayHeadProps): VNode {
+function DayHead({ day: { day, isTaken, isFuture }, call, words }: DayHeadProps): VNode {
   const name = `${words.day(day, "weekday-short")} ${words.day(day, "number")}`;
   const open = (event: MouseEvent): void => {
     if (event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
-    goTo(day, "roll");
+    call.goTo(day, "roll");
   };
   return (
     <th scope="col" data-today={day === call.today.value ? "" : undefined}>

@@ -29,13 +29,16 @@ export function CellMenu({ desk, x, y }: { readonly desk: BesideDesk; readonly x
     event.preventDefault();
   };
   const onFocusOut = ({ relatedTarget }: FocusEvent): void => {
-    if (!(relatedTarget instanceof Node && list.current?.contains(relatedTarget))) desk.opened.value = null;
+    // It also loses the focus when it goes because something else is opened: that stays.
+    if (desk.opened.value?.is === "menu" && !(relatedTarget instanceof Node && list.current?.contains(relatedTarget))) desk.opened.value = null;
   };
   const choose = (label: string, opened: Opened | null, then?: () => void): VNode => (
     <button
       type="button"
       class="button"
       onClick={() => {
+        // Where a dialog gives the focus back to.
+        desk.grid?.focus();
         desk.opened.value = opened;
         then?.();
       }}

@@ -215,7 +215,7 @@ export class GradebookModel implements GridModel {
 
   /** "28 scores, mean 15.2, median 16, from 9 to 20." */
   inSentences(found: Statistics, item: LineItem): string {
-    const number = (value: number): string => this.words.number(Math.round(value * 10) / 10);
+    const number = (value: number): number => Math.round(value * 10) / 10;
     return this.words.say("column.statistics", {
       n: found.count,
       title: item.title,
