@@ -52,15 +52,12 @@ async def test_what_has_the_focus_keeps_it_wherever_it_comes_to_stand(page: Page
         assert await page.evaluate("([seed, orders]) => keepFocus(seed, orders)", [seed, 50]) == []
 
 
-async def test_after_a_part_that_throws_the_next_drawing_begins_anew_and_no_effect_is_left_out(page: Page) -> None:
+async def test_what_throws_stays_as_it_was_and_keeps_nothing_else_from_being_done(page: Page) -> None:
     assert await page.evaluate("throwing()") == [
-        "threw part",
-        "threw part",
-        "one begins",
-        "<div><h1>new</h1>one</div>",
-        "a begins",
-        "b begins",
-        "c begins",
-        "threw b",
-        "abc",
+        *("error: part", "<div><b>1</b>1</div>"),
+        "<div><b>2</b><p>2</p>2</div>",
+        *("error: part", "<div><b>3</b><p>2</p>3</div>"),
+        "<div><b>4</b><p>4</p>4</div>",
+        *("a begins", "b begins", "c begins", "error: b"),
+        *("a ends", "c ends", "error: a", "end"),
     ]

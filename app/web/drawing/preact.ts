@@ -5,7 +5,8 @@
  * contexts, styles as objects, hydration. `tests/web/test_drawing.py` draws the same with both, and compares.
  *
  * Every part is a function of its properties. What stands in the document for it is kept beside it (`Drawn`), is found again by its
- * key, or by its place where it has none, and is changed where it differs.
+ * key, or by its place where it has none, and is changed where it differs. A part that throws stays as it was, and the page goes on
+ * without it: there may be a text in the page that somebody is typing.
  */
 
 import { drawSoon } from "./soon.ts";
@@ -50,8 +51,8 @@ let called = 0;
 let inside: Element;
 let next: ChildNode | null;
 /** Done when everything is in the document: references first, then effects, each from the innermost outwards. */
-let references: (() => void)[] = [];
-let effects: (() => void)[] = [];
+const references: (() => void)[] = [];
+const effects: (() => void)[] = [];
 /** Counts handlers and events: an event is not for a handler that has come while it was on its way. */
 let clock = 0;
 
@@ -69,25 +70,23 @@ export function render(node: unknown, into: Element): void {
   let root = roots.get(into);
   if (root === undefined) {
     into.textContent = "";
-    root = undrawn(null);
+    roots.set(into, (root = undrawn(null)));
   }
-  // After a part that throws the next drawing begins with nothing.
-  roots.delete(into);
-  references = [];
-  effects = [];
   inside = into;
   next = into.firstChild;
   drawKids(root, node);
-  roots.set(into, root);
-  doAll([...references, ...effects]);
+  for (const work of [...references.splice(0), ...effects.splice(0)]) tried(work);
 }
 
-/** Each is done, though one before it throws. */
-function doAll(todo: (() => void)[]): void {
+/** What throws keeps nothing else from being done; the error is the page's, as any that nobody catches. */
+function tried<T>(work: () => T): T | undefined {
   try {
-    todo.shift()?.();
-  } finally {
-    if (todo.length > 0) doAll(todo);
+    return work();
+  } catch (error) {
+    queueMicrotask(() => {
+      throw error;
+    });
+    return undefined;
   }
 }
 
@@ -141,9 +140,9 @@ function drawNode(found: Drawn | undefined, node: Drawn["of"]): Drawn {
   const drawn = found ?? undrawn(node);
   part = drawn;
   called = 0;
-  const kids = type(props);
+  const made = tried(() => ({ kids: type(props) }));
   drawn.of = node;
-  drawKids(drawn, kids);
+  drawKids(drawn, made ? made.kids : drawn.kids.map(({ of }) => of));
   return drawn;
 }
 
@@ -219,7 +218,7 @@ function listen({ handlers }: Drawn, dom: Element, name: string, call: Handler["
 
 /** End what its parts have begun, from the outermost inwards, and take it out of the document. */
 function remove({ of, dom, hooks, kids }: Drawn, isIn: boolean): void {
-  for (const { end } of hooks) if (typeof end === "function") end();
+  for (const { end } of hooks) if (typeof end === "function") tried(end as () => void);
   if (dom) refer((of as Node).props?.["ref"], null);
   for (const kid of kids) remove(kid, isIn && !dom);
   if (!isIn || !dom) return;

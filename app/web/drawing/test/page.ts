@@ -292,34 +292,47 @@ export function keepFocus(seed: number, orders: number): readonly string[] {
   return wrong;
 }
 
-/** What is left after a part that throws, and after an effect that does: a line for each thing that happens. */
-export function throwing(): readonly string[] {
+/** What is heard and shown where parts, effects and their ends throw. */
+export async function throwing(): Promise<readonly string[]> {
   document.body.textContent = "";
   const into = document.body.appendChild(document.createElement("main"));
   const heard: string[] = [];
-  const trying = (what: () => void): void => {
-    try {
-      what();
-    } catch (error) {
-      heard.push(`threw ${(error as Error).message}`);
-    }
+  const onError = (event: ErrorEvent): void => {
+    event.preventDefault();
+    heard.push(`error: ${(event.error as Error).message}`);
   };
+  addEventListener("error", onError);
   const Effect = ({ name, fails }: Record<string, unknown>): unknown => {
     ours.useLayoutEffect(() => {
       heard.push(`${name} begins`);
-      if (fails) throw new Error(String(name));
+      if (fails === "at first") throw new Error(String(name));
+      return () => {
+        heard.push(`${name} ends`);
+        if (fails === "at last") throw new Error(String(name));
+      };
     }, []);
     return name;
   };
-  const Failing = (): never => {
-    throw new Error("part");
+  const Failing = ({ when, children }: Record<string, unknown>): unknown => {
+    const [since] = ours.useState(() => document.title);
+    if (when) throw new Error("part");
+    return ours.jsx("p", { children: [since, children] });
   };
-  const node = (isFailing: boolean): unknown =>
-    ours.jsx("div", { children: [ours.jsx("h1", { children: "new" }, isFailing ? 1 : 2), ours.jsx(Effect, { name: "one" }), isFailing && ours.jsx(Failing, {})] });
-  for (const isFailing of [true, true, false]) trying(() => ours.render(node(isFailing), into));
+  const draw = async (when: boolean, text: string): Promise<void> => {
+    ours.render(ours.jsx("div", { children: [ours.jsx("b", { children: text }), ours.jsx(Failing, { when, children: text }), text] }), into);
+    await drawnAll();
+    heard.push(into.innerHTML);
+  };
+  await draw(true, "1");
+  await draw(false, "2");
+  await draw(true, "3");
+  await draw(false, "4");
+  ours.render([ours.jsx(Effect, { name: "a", fails: "at last" }), ours.jsx(Effect, { name: "b", fails: "at first" }), ours.jsx(Effect, { name: "c" })], into);
+  await drawnAll();
+  ours.render("end", into);
+  await drawnAll();
   heard.push(into.innerHTML);
-  trying(() => ours.render([ours.jsx(Effect, { name: "a" }), ours.jsx(Effect, { name: "b", fails: true }), ours.jsx(Effect, { name: "c" })], into));
-  heard.push(into.innerHTML);
+  removeEventListener("error", onError);
   return heard;
 }
 
