@@ -66,10 +66,12 @@ def without_overtaken(
     ends = {CELL.unpack(cell): head for cell, head in heads.items() if head.is_drafted and not head.is_provisional}
     if not ends:  # as in most sections that are opened, of which each has a thousand rows
         return heads
+    items = {item for _, item, _ in ends}  # few columns are typed in at a time: most rows are passed over by one look
     gone = {
         CELL.pack(*row[:3])
         for row in rows
-        if (head := ends.get(row[:3])) is not None
+        if row.item in items
+        and (head := ends.get(row[:3])) is not None
         and row.cell_version > head.root_version
         and row.edit_id not in chained
     }
