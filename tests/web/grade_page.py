@@ -161,6 +161,14 @@ async def open_patient_grades(open_page: OpenPage, service: Service, school: Gra
     return await GradePage(page, service, school).ready()
 
 
+async def open_grades_without_worker(open_page: OpenPage, service: Service, school: GradebookSchool) -> GradePage:
+    """Open the gradebook in a browser that has no service worker for it, as in a private window."""
+    page = await open_page("/app/")
+    await page.add_init_script("delete Navigator.prototype.serviceWorker")
+    await page.goto(f"/app/sections/{school.section}")
+    return await GradePage(page, service, school).ready()
+
+
 async def open_grades_with_clock(open_page: OpenPage, service: Service, school: GradebookSchool) -> GradePage:
     """Open the gradebook with a clock that the test can pause: `laptop.pause_clock`."""
     page = await open_page("/app/compatibility")

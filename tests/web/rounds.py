@@ -209,8 +209,8 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=7)
     wanted = parser.parse_args()
     given = {**environment(), "INKFAST_ROUNDS": str(wanted.rounds), "INKFAST_ROUNDS_SEED": str(wanted.seed)}
-    test = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider"]
-    test.append("tests/web/offline/test_outbox_rounds.py")
+    rounds = "tests/web/offline/test_outbox_rounds.py"
+    test = [sys.executable, "-m", "pytest", "-q", "-s", "-p", "no:cacheprovider", rounds]
     return subprocess.run(test, env=given, check=False).returncode
 
 

@@ -14,6 +14,7 @@ from tests.web.grade_page import (
     GradePage,
     open_grades,
     open_grades_with_clock,
+    open_grades_without_worker,
     open_patient_grades,
 )
 from tests.web.laptop import pause_clock, until_page, wait_for_worker
@@ -293,10 +294,8 @@ async def test_the_history_says_when_the_district_is_out_of_reach(
 async def test_a_browser_without_a_worker_has_the_dialogs_before_the_network_goes(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    page = await open_page("/app/")
-    await page.add_init_script("delete Navigator.prototype.serviceWorker")
-    await page.goto(f"/app/sections/{school.section}")
-    grades = await GradePage(page, service, school).ready()
+    grades = await open_grades_without_worker(open_page, service, school)
+    page = grades.page
     await until_page(page, HAS_DIALOGS)
     await page.context.set_offline(offline=True)
     await grades.more("Keys and codes")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from playwright.async_api import expect
 
-from tests.web.grade_page import COMMENT, GradePage
+from tests.web.grade_page import COMMENT, GradePage, open_grades_without_worker
 from tests.web.laptop import refused, send_at_once, until_page
 from tests.web.sizes import SMALL
 
@@ -100,10 +100,8 @@ async def test_words_for_trouble_that_do_not_come_are_asked_for_again(
 async def test_a_browser_without_a_worker_has_them_before_the_network_goes(
     open_page: OpenPage, service: Service, school: GradebookSchool
 ) -> None:
-    page = await open_page("/app/")
-    await page.add_init_script("delete Navigator.prototype.serviceWorker")
-    await page.goto(f"/app/sections/{school.section}")
-    grades = await GradePage(page, service, school).ready()
+    grades = await open_grades_without_worker(open_page, service, school)
+    page = grades.page
     await until_page(page, HAS_BOTH, "trouble")
     await page.context.set_offline(offline=True)
     await grades.enter("Baker, Tanisha", "Test 1", "17")

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from pathlib import Path
 
-    from playwright.async_api import Page
+    from playwright.async_api import BrowserContext, Page
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -36,18 +36,23 @@ UPDATE login_session SET rotated_at = rotated_at - interval '2 days', created_at
 """
 
 
+async def _open_once(laptop: BrowserContext, school: GradebookSchool) -> None:
+    """Sign in and open the section, until this laptop has all that it needs to open it again."""
+    page = await laptop.new_page()
+    await sign_in_by_form(page, school.teacher_name)
+    await page.goto(f"/app/sections/{school.section}")
+    await expect(page.get_by_role("grid")).to_be_visible()
+    await wait_for_worker(page)
+    await until_kept(page, school)
+
+
 @sized(STUDENTS, COLUMNS, filled=0)
 async def test_three_hundred_grades_of_a_laptop_without_a_network_arrive_two_days_later(
     service: Service, school: GradebookSchool, tmp_path: Path
 ) -> None:
     gradebook = f"/app/sections/{school.section}"
     async with opened(tmp_path / "disk", service.url) as laptop:
-        page = await laptop.new_page()
-        await sign_in_by_form(page, school.teacher_name)
-        await page.goto(gradebook)
-        await expect(page.get_by_role("grid")).to_be_visible()
-        await wait_for_worker(page)
-        await until_kept(page, school)
+        await _open_once(laptop, school)
 
     service.stop()
     async with opened(tmp_path / "disk", service.url) as laptop:
@@ -96,12 +101,7 @@ async def test_seventy_two_hours_without_the_name_of_the_service(
     gone = "--host-resolver-rules=MAP grades.example ~NOTFOUND"
     gradebook = f"/app/sections/{school.section}"
     async with opened(tmp_path / "disk", named, secure, known) as laptop:
-        page = await laptop.new_page()
-        await sign_in_by_form(page, school.teacher_name)
-        await page.goto(gradebook)
-        await expect(page.get_by_role("grid")).to_be_visible()
-        await wait_for_worker(page)
-        await until_kept(page, school)
+        await _open_once(laptop, school)
 
     async with opened(tmp_path / "disk", named, secure, gone) as laptop:
         page = await laptop.new_page()

@@ -4,6 +4,7 @@
  */
 import * as preact from "preact";
 import * as preactHooks from "preact/hooks";
+import { chance as chanceOf } from "../../outbox/test/chance.ts";
 import * as ours from "../preact.ts";
 import { afterChange } from "../soon.ts";
 
@@ -100,17 +101,6 @@ class World {
     if (kids.length > 0) given["children"] = kids.length === 1 ? this.#node(kids[0]) : kids.map((kid) => this.#node(kid));
     return (this.#library.jsx as (type: unknown, props: unknown, key?: unknown) => unknown)(this.#parts[type] ?? type, given, key);
   }
-}
-
-/** Numbers that look random, the same for the same seed (mulberry32). */
-function chanceOf(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
-  };
 }
 
 class Teller {

@@ -2,18 +2,8 @@
 import "fake-indexeddb/auto";
 import { IDBFactory as Factory, IDBOpenDBRequest as OpenRequest } from "fake-indexeddb";
 import { openOutbox } from "../src/index.ts";
+import { chance } from "./chance.ts";
 import type { KeptEdit, Outbox, OutboxEvents, OutboxOptions } from "../src/index.ts";
-
-/** A small generator of numbers from 0 to 1 that a seed fixes (mulberry32). */
-export function chance(seed: number): () => number {
-  let a = seed;
-  return () => {
-    a = (a + 0x6d2b79f5) | 0;
-    let t = Math.imul(a ^ (a >>> 15), 1 | a);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
 
 interface Timer { readonly at: number; readonly id: number; readonly run: () => void }
 

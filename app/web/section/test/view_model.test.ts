@@ -5,6 +5,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CellName, KeptEdit, Outbox } from "@inkfast/outbox";
+import { chance } from "../../outbox/test/chance.ts";
 import { learntFrom } from "../standing.ts";
 import { type CellColumns, type Snapshot, keyOf } from "../types.ts";
 import { SectionWithColumns } from "../columns.ts";
@@ -23,16 +24,6 @@ interface Stands {
   readonly version: number;
 }
 
-function mulberry(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let t = Math.imul(state ^ (state >>> 15), 1 | state);
-    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
-    return ((t ^ (t >>> 14)) >>> 0) / 4294967296;
-  };
-}
-
 class World {
   now = 1_000;
   readonly outbox = new FakeOutbox();
@@ -46,7 +37,7 @@ class World {
   readonly chance: () => number;
 
   constructor(seed: number) {
-    this.chance = mulberry(seed);
+    this.chance = chance(seed);
     this.view = new SectionWithColumns(1, this.snapshot(), [], false, {
       outbox: this.outbox as unknown as Outbox,
       me: { user_id: ME, name: "David Ramos" },
