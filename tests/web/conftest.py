@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import asyncpg
 import pytest
+from playwright.async_api import Error as PlaywrightError
 
 from ops.build_web import build_web
 from ops.servers import ValkeyServer
@@ -121,10 +122,15 @@ async def open_page(service: Service, browser: Browser, school: GradebookSchool)
 async def forget_routes(window: BrowserContext) -> None:
     """End what a test has put between a window and the service; who asked at this moment is asked no more.
 
-    Else an answer that is being fetched fails with its window, and Playwright tells the next test so.
+    Else an answer that is being fetched fails with its window, and Playwright tells the next test so. A page that a
+    test has closed as a person does may be gone in the midst of this, and its routes with it.
     """
     for page in window.pages:
-        await page.unroute_all(behavior="ignoreErrors")
+        try:
+            await page.unroute_all(behavior="ignoreErrors")
+        except PlaywrightError:
+            if not page.is_closed():
+                raise
     await window.unroute_all(behavior="ignoreErrors")
 
 

@@ -48,6 +48,16 @@ async def test_an_answer_that_is_being_fetched_when_a_window_closes_is_no_error_
     assert "event listener" not in caplog.text  # what Playwright logs it tells whoever asks it next
 
 
+async def test_a_page_that_goes_while_its_window_is_put_away_is_no_error(browser: Browser) -> None:
+    for _ in range(8):  # one is gone before it is asked, another in the midst of it
+        window = await new_window(browser)
+        page = await window.new_page()
+        await page.route("**/*", lambda route: route.continue_())
+        await page.close(run_before_unload=True)
+        await forget_routes(window)
+        await window.close()
+
+
 def test_the_port_of_a_service_that_is_stopped_is_given_to_nobody_else() -> None:
     service = Service("postgresql://nobody/asks", "unix:///nobody/asks")
     try:

@@ -24,18 +24,27 @@ ASKED_S_MAX = 60
 
 
 async def _leave(grades: GradePage, *, staying: bool = False) -> str:
-    """Close the window as a person does; return what the browser has asked first, which is answered so."""
+    """Close the page as a person does; return what the browser has asked, which is answered so, when the page is gone.
+
+    `staying` returns as soon as it was asked: the page stays.
+    """
     page = grades.page
-    asked: asyncio.Queue[str] = asyncio.Queue()
+    asked: list[str] = []
+    ended = asyncio.Event()
 
     async def answer(dialog: Dialog) -> None:
-        await asked.put(dialog.type)
-        await (dialog.dismiss() if staying else dialog.accept())
+        asked.append(dialog.type)
+        if staying:
+            await dialog.dismiss()
+            ended.set()
+        else:
+            await dialog.accept()
 
     page.once("dialog", answer)
-    page.once("close", lambda _: asked.put_nowait("nothing"))
+    page.once("close", lambda _: ended.set())
     await page.close(run_before_unload=True)
-    return await asyncio.wait_for(asked.get(), ASKED_S_MAX)
+    await asyncio.wait_for(ended.wait(), ASKED_S_MAX)
+    return ", ".join(asked) or "nothing"
 
 
 async def _is_recorded(grades: GradePage, value: dict[str, str], kind: int = SCORE) -> None:
