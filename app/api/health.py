@@ -16,8 +16,8 @@ from app.api import problems
 from app.api.exchange import Answer
 from app.api.services import services_of
 from app.errors import JournalUnavailableError, NotPermittedError
-from app.gradebook.context import rfc3339
 from app.gradebook.load import Work
+from app.model.written import rfc3339
 
 if TYPE_CHECKING:
     from litestar.types import HTTPScope

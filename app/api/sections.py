@@ -14,8 +14,8 @@ from app.api import problems
 from app.api.compressing import VARY, answer_compressed, of_gzip
 from app.api.exchange import NO_STORE, Answer, header_of
 from app.api.services import services_of
-from app.gradebook.context import rfc3339
 from app.model.kinds import ID_MAX, KindName
+from app.model.written import rfc3339
 
 if TYPE_CHECKING:
     from app.api.exchange import Header

@@ -9,9 +9,9 @@ from msgspec import Raw
 
 from app.drafts.codec import unpack_exceptions, unpack_extra, unpack_head, unpack_reply
 from app.errors import JournalUnavailableError
-from app.gradebook.context import dashed, rfc3339
 from app.model.chain import PARKED
 from app.model.edits import HeadView, OutcomeView, SaveAnswer
+from app.model.written import dashed, rfc3339
 
 if TYPE_CHECKING:
     from app.gradebook.context import LoadedContext

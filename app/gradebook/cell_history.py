@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Raw
 
-from app.gradebook.context import dashed, rfc3339
+from app.model.written import dashed, rfc3339
 
 if TYPE_CHECKING:
     from app.drafts.codec import Head

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-from functools import lru_cache
 from typing import TYPE_CHECKING, Any, NamedTuple
 from uuid import UUID
 
@@ -11,6 +9,7 @@ import msgspec
 
 from app.drafts.codec import CELL, Context, Head, Settled, pack_exception
 from app.errors import NotFoundError
+from app.model.written import rfc3339
 from app.records.context import read_context
 from app.records.edits import read_edit_exceptions
 
@@ -29,22 +28,6 @@ class LoadedContext(NamedTuple):
 
     context: Context
     found: dict[bytes, FoundEdit]
-
-
-def rfc3339(ms: int) -> str:
-    """Return a moment as the protocol writes it."""
-    return f"{_to_the_second(ms // 1000)}.{ms % 1000:03d}Z"
-
-
-@lru_cache(maxsize=4_096)  # the cells of a section were entered in few different seconds, and are shown again and again
-def _to_the_second(seconds: int) -> str:
-    return dt.datetime.fromtimestamp(seconds, dt.UTC).replace(tzinfo=None).isoformat()
-
-
-def dashed(raw: bytes) -> str:
-    """Return an id as the protocol writes it."""
-    text = raw.hex()
-    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 def exception_body(

@@ -26,13 +26,14 @@ from app.errors import (
     RecordsUnavailableError,
 )
 from app.gradebook.cell_history import drafted_row, history_row
-from app.gradebook.context import dashed, head_of_row, rfc3339
+from app.gradebook.context import head_of_row
 from app.gradebook.database_history import DatabaseHistory
 from app.gradebook.recorded_section import read_facts, read_parked, read_recorded
 from app.gradebook.rules import drafted_line_items, today_in
 from app.gradebook.section_drafts import heads_over, of_columns, read_drafts, without_judged
 from app.gradebook.shown_cells import Cells, columns_of, lay_over
 from app.model.kinds import KIND_OF_NAME, Kind
+from app.model.written import dashed, rfc3339
 from app.records import edits as records
 from app.records import sections
 from app.records.accounts import read_section_access

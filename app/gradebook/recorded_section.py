@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from app.errors import NotFoundError
-from app.gradebook.context import rfc3339
 from app.model.kinds import NAME_OF_KIND
+from app.model.written import rfc3339
 from app.records import edits as records
 from app.records import sections
 from app.records.opening import open_section

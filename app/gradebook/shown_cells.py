@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from msgspec import Raw, Struct
 
 from app.drafts.codec import CELL, Head
-from app.gradebook.context import dashed, rfc3339
 from app.model.chain import NO_ID
 from app.model.kinds import NAME_OF_KIND
+from app.model.written import dashed_ids, moments
 from app.records.edits import FullHeadRow
 
 if TYPE_CHECKING:
@@ -137,17 +137,18 @@ def columns_of(rows: Sequence[FullHeadRow], drafted: Collection[CellPlace]) -> C
     """Return rows as columns, in their order. Column by column: a section of 200 cells is opened often."""
     if not rows:
         return Cells([], [], [], [], [], [], [], [], [])
-    kinds, items, students, versions, edit_ids, authors, moments, values = zip(*rows, strict=True)
+    kinds, items, students, versions, edit_ids, authors, entered_ms, values = zip(*rows, strict=True)
+    value_of = {value: Raw(value or "null") for value in set(values)}  # a class has few different scores
     return Cells(
         kind=[NAME_OF_KIND[kind] for kind in kinds],
         item=list(items),
         student=list(students),
-        edit_id=[dashed(edit_id) for edit_id in edit_ids],
+        edit_id=dashed_ids(edit_ids),
         cell_version=[version or None for version in versions],
         state=["drafted" if row[:3] in drafted else "recorded" for row in rows]
         if drafted
         else ["recorded"] * len(rows),
-        value=[Raw(b"null" if value is None else value.encode()) for value in values],
+        value=[value_of[value] for value in values],
         author_id=list(authors),
-        entered_at=[rfc3339(max(0, ms)) for ms in moments],
+        entered_at=moments(entered_ms),
     )

@@ -102,7 +102,7 @@ def cells_of(row: asyncpg.Record, students: str = "students") -> list[FullHeadRo
     if row["kinds"] is None:
         return []
     names = ("kinds", "items", students, "versions", "edit_ids", "authors", "moments", "cell_values")
-    return [FullHeadRow(*cell) for cell in zip(*(row[name] for name in names), strict=True)]
+    return list(map(FullHeadRow._make, zip(*(row[name] for name in names), strict=True)))
 
 
 async def list_taught_sections(connection: Connection, user_id: int) -> list[dict[str, Any]]:
