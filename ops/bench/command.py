@@ -17,6 +17,7 @@ from ops.arguments import Finite, Folder, NewFile, given
 from ops.bench.cost import EDITS_PER_S_MAX, EDITS_PER_TEACHER_AND_S, GROWTHS, TEACHERS, compare_cost, risen_parts
 from ops.bench.cost import RISE_MAX as COST_RISE_MAX
 from ops.bench.cost_side import Load as CostLoad
+from ops.bench.openings import compare_openings
 from ops.bench.peers import DIRECT_RATIO_MIN, NOOP_RATIO_MIN, compare_peers
 from ops.bench.peers import Load as PeersLoad
 from ops.bench.report import Ratio, RoundOf, figures, machine, memory, ratios, snapshots
@@ -34,14 +35,15 @@ STEADY_EDITS_PER_S = 600.0
 TEACHERS_MAX = 1_000_000
 WRITES_JSON = {"all", "save", "memory", "cost"}
 # Which of them heed an option, by the name of its parameter; what is not here all of them do.
-TAKES_TURNS = {"all", "save", "peers", "servers", "steady", "cost"}
+TAKES_TURNS = {"all", "save", "peers", "servers", "steady", "openings", "cost"}
+COMPARES_CHECKOUTS = {"steady", "openings"}
 HEEDED_BY = {
     "rounds": TAKES_TURNS,
     "seconds": TAKES_TURNS,
-    "connections": TAKES_TURNS - {"servers"},
+    "connections": TAKES_TURNS - {"servers", "openings"},
     "flush_rows": {"all", "save", "steady", "cost"},
     "memory_edits": {"all", "memory"},
-    "before": {"steady"},
+    "before": COMPARES_CHECKOUTS,
     "rate": {"steady", "cost"},
     "teachers": {"cost"},
     "growths": {"cost"},
@@ -93,7 +95,9 @@ class TwoNumbers(click.ParamType[tuple[int, int]]):
 
 @click.command()
 @click.argument(
-    "what", type=click.Choice(("all", "save", "memory", "peers", "servers", "steady", "cost")), default="all"
+    "what",
+    type=click.Choice(("all", "save", "memory", "peers", "servers", "steady", "openings", "cost")),
+    default="all",
 )
 @click.option(
     "--rounds", type=click.IntRange(1), default=7, show_default=True, help="Rounds; each measures everything."
@@ -126,7 +130,7 @@ class TwoNumbers(click.ParamType[tuple[int, int]]):
 @click.option(
     "--before",
     type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="For steady: another checkout of the repository, to compare with.",
+    help="For steady and openings: another checkout of the repository, to compare with.",
 )
 @click.option(
     "--rate",
@@ -159,6 +163,7 @@ def bench(**options: object) -> None:
     peers    saves against direct writes, batched direct writes, no-op handlers and a plain redis pipeline; a chart
     servers  granian and uvicorn, and what happens to both when a worker is killed
     steady   CPU for 1,000 edits at a fixed rate, against another checkout (--before), pair by pair
+    openings CPU for 1,000 openings of sections, in the same way
     cost     CPU and bytes for 1,000 edits by part, and how both grow with teachers, API processes, journal shards
 
     It starts servers of its own in a temporary directory, as durable as in production, and leaves nothing behind.
@@ -173,8 +178,8 @@ def bench(**options: object) -> None:
     if wanted.what == "servers":
         compare_servers(wanted.rounds, wanted.seconds, wanted.folder, click.echo)
         return
-    if wanted.before is not None:  # steady needs it, and nothing else heeds it
-        _steady(wanted, wanted.before)
+    if wanted.before is not None:  # these need it, and nothing else heeds it
+        (_steady if wanted.what == "steady" else _openings)(wanted, wanted.before)
         return
     if wanted.what == "cost":
         _cost(wanted, runs_on)
@@ -219,8 +224,8 @@ def _check(wanted: Wanted) -> None:
         raise click.UsageError(f"--short says how much, and would not heed {unheeded[0]}")
     if wanted.what in ONE_CROWD and given({"connections"}) and len(wanted.connections) > 1:
         raise click.UsageError(f"{wanted.what} takes one number of --connections")
-    if wanted.what == "steady" and wanted.before is None:
-        raise click.UsageError("steady needs --before: what is it to be compared with?")
+    if wanted.what in COMPARES_CHECKOUTS and wanted.before is None:
+        raise click.UsageError(f"{wanted.what} needs --before: what is it to be compared with?")
     if wanted.before is not None and not (wanted.before / "app" / "main.py").is_file():
         raise click.UsageError(f"--before {wanted.before}: that is no checkout of this repository")
     if wanted.out is not None:
@@ -235,6 +240,15 @@ def _steady(wanted: Wanted, before: Path) -> None:
     risen = compare_steady(
         before, wanted.rounds, load, flush_rows=wanted.flush_rows, folder=wanted.folder, say=click.echo
     )
+    _refuse_risen(wanted, risen)
+
+
+def _openings(wanted: Wanted, before: Path) -> None:
+    risen = compare_openings(before, wanted.rounds, wanted.seconds, folder=wanted.folder, say=click.echo)
+    _refuse_risen(wanted, risen)
+
+
+def _refuse_risen(wanted: Wanted, risen: Sequence[str]) -> None:
     if risen and not wanted.short:
         raise BenchError(f"more than {RISE_MAX:g} times the CPU of before: {', '.join(risen)}")
 

@@ -10,6 +10,7 @@ percent of what a turn takes.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import subprocess
 import sys
 import time
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
 
     from ops.bench.rounds import Meters
 
-PARTS: Final = ("API", "journal", "flusher")
 RISE_MAX: Final = 1.05
 BEFORE, AFTER = "before", "after"
 LATE_SHARE_MAX: Final = 1.02  # of the time that the load was to take: more, and it waited for the service
@@ -155,45 +155,64 @@ def _side(root: Path, sections: int, flush_rows: int, folder: Path | None) -> It
             side.stop()
 
 
+class Comparison(NamedTuple):
+    """Two checkouts, pair by pair: CPU for 1,000 of `what`, and the parts that may not take more than RISE_MAX."""
+
+    what: str
+    parts: Sequence[str]
+
+    def of_pairs(self, measured: Callable[[], tuple[Turn, Turn]], rounds: int, say: Callable[[str], None]) -> list[str]:
+        """Measure one pair to warm up and so many more, say what they were; return the parts that take more."""
+        pairs: list[dict[str, Turn]] = []
+        measured()
+        for number in range(1, rounds + 1):
+            pair = dict(zip((BEFORE, AFTER), measured(), strict=True))
+            pairs.append(pair)
+            say(f"pair {number}: " + ", ".join(f"{part} {_ratio(pair, part):.3f}" for part in pair[AFTER]))
+        say("\n" + self.figures_of(pairs))
+        return self.risen_parts(pairs)
+
+    def risen_parts(self, pairs: Sequence[Mapping[str, Turn]]) -> list[str]:
+        """Return the parts that take more than they may, by the median over the pairs."""
+        return [part for part in self.parts if median(_ratio(pair, part) for pair in pairs) > RISE_MAX]
+
+    def figures_of(self, pairs: Sequence[Mapping[str, Turn]]) -> str:
+        """Return the table of what each part took on both sides, and of the ratios."""
+        rows = []
+        for part in pairs[0][AFTER]:
+            ratio = [_ratio(pair, part) for pair in pairs]
+            is_met = median(ratio) <= RISE_MAX
+            verdict = "" if part not in self.parts else f"<= {RISE_MAX:g}: {'met' if is_met else 'MISSED'}"
+            row = [f"{1000 * median(pair[side][part] for pair in pairs):.1f}" for side in (BEFORE, AFTER)]
+            rows.append([part, *row, spread(ratio, 3), verdict])
+        return table(
+            [f"ms of CPU for 1,000 {self.what}", BEFORE, AFTER, "ratio: median (least – most)", "target"], rows
+        )
+
+
+STEADY: Final = Comparison("edits", ("API", "journal", "flusher"))
+
+
 def compare_steady(
     before: Path, rounds: int, load: Load, *, flush_rows: int, folder: Path | None, say: Callable[[str], None]
 ) -> list[str]:
     """Measure this checkout against the one at `before`; return the parts whose CPU has risen by more than 5 %."""
     sections = (2 * rounds + 2) * load.teachers
-    pairs: list[dict[str, Turn]] = []
+    numbers = itertools.count()
     say(f"{load.edits_per_s:,.0f} edits/s for {load.seconds:g} s a turn, {load.teachers} teachers, {rounds} pairs")
     with (
         _side(before.resolve(), sections, flush_rows, folder) as one,
         _side(ROOT, sections, flush_rows, folder) as other,
     ):
-        sides = {BEFORE: one, AFTER: other}
-        for number in range(rounds + 1):
-            both = Barrier(len(sides))
-            with ThreadPoolExecutor(len(sides)) as threads:
-                turns = {name: threads.submit(side.turn, number, load, both) for name, side in sides.items()}
-                pair = {name: turn.result() for name, turn in turns.items()}
-            if number:  # the first pair warms both up
-                pairs.append(pair)
-                say(f"pair {number}: " + ", ".join(f"{part} {_ratio(pair, part):.3f}" for part in pair[AFTER]))
-    say("\n" + figures_of(pairs))
-    return risen_parts(pairs)
 
+        def pair() -> tuple[Turn, Turn]:
+            number, both = next(numbers), Barrier(2)
+            with ThreadPoolExecutor(2) as threads:
+                turns = [threads.submit(side.turn, number, load, both) for side in (one, other)]
+                return turns[0].result(), turns[1].result()
 
-def risen_parts(pairs: Sequence[Mapping[str, Turn]]) -> list[str]:
-    """Return the parts that take more than they may, by the median over the pairs."""
-    return [part for part in PARTS if median(_ratio(pair, part) for pair in pairs) > RISE_MAX]
+        return STEADY.of_pairs(pair, rounds, say)
 
 
 def _ratio(pair: Mapping[str, Turn], part: str) -> float:
     return pair[AFTER][part] / pair[BEFORE][part]
-
-
-def figures_of(pairs: Sequence[Mapping[str, Turn]]) -> str:
-    """Return the table of what each part took on both sides, and of the ratios."""
-    rows = []
-    for part in pairs[0][AFTER]:
-        ratio = [_ratio(pair, part) for pair in pairs]
-        verdict = "" if part not in PARTS else f"<= {RISE_MAX:g}: {'met' if median(ratio) <= RISE_MAX else 'MISSED'}"
-        row = [f"{1000 * median(pair[side][part] for pair in pairs):.1f}" for side in (BEFORE, AFTER)]
-        rows.append([part, *row, spread(ratio, 3), verdict])
-    return table(["ms of CPU for 1,000 edits", BEFORE, AFTER, "ratio: median (least – most)", "target"], rows)

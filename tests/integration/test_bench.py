@@ -34,7 +34,7 @@ from ops.bench.command import bench
 from ops.bench.peers import NAMES
 from ops.bench.report import Ratio, ratios, spread
 from ops.bench.rounds import Measured
-from ops.bench.steady import figures_of, on_cpu_s, risen_parts
+from ops.bench.steady import STEADY, on_cpu_s
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -139,24 +139,28 @@ def test_ratios_are_taken_within_a_round() -> None:
     assert spread([3, 1, 2]) == "2 (1 – 3)"
 
 
-def test_steady_running_is_measured_against_another_checkout(bench_dir: Path) -> None:
+@pytest.mark.parametrize(
+    ("what", "parts"), [("steady", "API, journal, flusher"), ("openings", "API, PostgreSQL, journal")]
+)
+def test_it_is_measured_against_another_checkout(bench_dir: Path, what: str, parts: str) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "ops.cli", "bench", "steady", "--short", "--before", ROOT, "--dir", bench_dir],
+        [sys.executable, "-m", "ops.cli", "bench", what, "--short", "--before", ROOT, "--dir", bench_dir],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert re.search(r"pair 1: API \d\.\d+, journal \d\.\d+, flusher \d\.\d+", done.stdout), done.stdout
+    figures = ", ".join(rf"{part} \d\.\d+" for part in parts.split(", "))
+    assert re.search(f"pair 1: {figures}", done.stdout), done.stdout
     assert not list(bench_dir.iterdir())
 
 
 def test_a_part_that_takes_more_than_before_is_named() -> None:
     before = {"API": 100.0, "journal": 10.0, "flusher": 50.0, "PostgreSQL": 7.0}
     pairs = [{"before": before, "after": before | {"flusher": 50.0 * by, "PostgreSQL": 70.0}} for by in (1, 1.06, 2)]
-    assert risen_parts(pairs) == ["flusher"]
-    assert "1.060 (1.000 – 2.000)  <= 1.05: MISSED" in figures_of(pairs)
+    assert STEADY.risen_parts(pairs) == ["flusher"]
+    assert "1.060 (1.000 – 2.000)  <= 1.05: MISSED" in STEADY.figures_of(pairs)
 
 
 def test_a_process_is_timed_in_nanoseconds() -> None:
