@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import datetime as dt
 import json
 import uuid
@@ -11,12 +12,13 @@ from playwright.async_api import expect
 
 from tests.web.grade_page import LINE_ITEM, GradePage, open_grades, open_grades_with_clock, open_patient_grades
 from tests.web.laptop import answered, held_saves, judge_saves, pause_clock, send_at_once
+from tests.web.roll_page import eventually
 from tests.world import fetch
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Page
+    from playwright.async_api import Page, Route
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -93,6 +95,37 @@ async def test_a_colleague_s_value_arrives_while_i_type(
     assert [value for _, value in history].count({"score": "17"}) == 1
     assert ("S", {"score": "15"}) in history  # a conflict that is settled
     assert history[-1] == ("A", {"score": "15"})
+
+
+async def test_a_snapshot_that_was_on_its_way_takes_no_value_of_a_colleague_back(
+    open_page: OpenPage, service: Service, school: GradebookSchool
+) -> None:
+    """In the very millisecond: the clock stands still from before it is asked for until it has come."""
+    mine = await open_grades_with_clock(open_page, service, school)
+    theirs = await open_grades(open_page, service, school, as_user=school.co_teacher_name)
+    await expect(mine.page.get_by_text("Sam Okafor also has this section open.")).to_be_visible()
+    is_read, is_known = asyncio.Event(), asyncio.Event()
+
+    async def late(route: Route) -> None:
+        answer = await route.fetch()
+        is_read.set()
+        await is_known.wait()
+        await route.fulfill(response=answer)
+
+    await mine.go(ANA, QUIZ)
+    url = f"**/api/v1/sections/{school.section}"
+    await mine.page.route(url, late)
+    await pause_clock(mine.page)  # what was to be asked soon is asked now
+    async with mine.page.expect_response(url):
+        await mine.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+        await asyncio.wait_for(is_read.wait(), 60)
+        await mine.page.keyboard.type("1")
+        await _send(theirs, school.columns[4], school.students[7], {"score": "17"})
+        await expect(mine.page.locator(".grid-active.has-theirs")).to_be_visible()
+        is_known.set()
+    await expect(mine.notice).to_contain_text("Sam Okafor has just changed this cell.")
+    await mine.page.keyboard.press("Escape")
+    await mine.expect_shown(ANA, QUIZ, "17")
 
 
 async def test_neither_undo_nor_escape_takes_back_what_a_colleague_has_entered_over_mine(
@@ -308,7 +341,11 @@ async def test_a_column_that_a_colleague_has_changed_since_its_form_opened_has_t
     await expect(panel).to_contain_text("Quiz of mine")
     await expect(panel).to_contain_text("Quiz of theirs")
     column = (school.columns[4], 0)
-    assert (await mine.recorded(LINE_ITEM))[column]["title"] == "Quiz of theirs"
+
+    async def recorded_title() -> Any:
+        return (await mine.recorded(LINE_ITEM)).get(column, {}).get("title")
+
+    await eventually(recorded_title, "Quiz of theirs")
     await panel.get_by_role("button", name="Keep mine").click()
     await expect(panel).to_contain_text("Nothing needs your attention.")
     await expect(theirs.page.locator("thead")).to_contain_text("Quiz of mine")

@@ -5,7 +5,7 @@ import { ZONE, remember } from "./remembered.ts";
 import { serverNow } from "./server_clock.ts";
 import { ask, askAgainMs, startSession } from "./session.ts";
 import type { KeptSnapshot } from "./snapshots.ts";
-import { learntFrom } from "./standing.ts";
+import { learntFrom, moment } from "./standing.ts";
 import type { Learnt, Snapshot } from "./types.ts";
 import type { SectionOfPage } from "./view.ts";
 
@@ -77,7 +77,7 @@ async function atMost<T>(ms: number, work: Promise<T>): Promise<T | undefined> {
 
 /** Ask for a section; null if it still is what this tag names. */
 async function readSection(id: number, etag: string | null, tries = 0): Promise<Read | null> {
-  const asked = Date.now();
+  const asked = moment();
   const fail = (): never => {
     throw new SectionUnavailable("unreachable", askAgainMs(null, tries));
   };
@@ -116,7 +116,7 @@ class OpenSection<V extends SectionOfPage> {
 
   watched(recorded: (client_id: string, recorded_seq: number) => void): V {
     watchSection(this.#id, {
-      cells: (columns) => this.#view.learn(columns, learntFrom(columns, Date.now())),
+      cells: (columns) => this.#view.learn(columns, learntFrom(columns, moment())),
       presence: (users) => this.#view.meet(users),
       recorded,
       missed: (isAtOnce) => this.#missed(isAtOnce),
@@ -157,7 +157,7 @@ class OpenSection<V extends SectionOfPage> {
   async #ask(): Promise<void> {
     // What other tabs have done first: an edit that has gone is taken for recorded, until the section says otherwise.
     await atMost(DISK_MS_MAX, this.#store.outbox.run(() => {}));
-    const asked = Date.now();
+    const asked = moment();
     const read = await readSection(this.#id, this.#etag);
     if (read === null) void this.#store.snapshots.write(this.#id, { forgotten: this.#view.confirm(asked, serverNow()) });
     else this.#keep(read, this.#view.take(read.snapshot, read.asked));

@@ -8,6 +8,13 @@
 import type { CellName } from "@inkfast/outbox";
 import { type CellColumns, type Learnt, type Snapshot, type Standing, keyOf, nameOf } from "./types.ts";
 
+let told = 0;
+
+/** Now, and after every moment that was told before: what is asked for and what is learnt have an order within a millisecond too. */
+export function moment(): number {
+  return (told = Math.max(told + 1, Date.now()));
+}
+
 export class StandingCells {
   #base: Map<string, Standing & CellName> = new Map();
   readonly #later: Map<string, Learnt> = new Map();
@@ -97,7 +104,7 @@ function* standingsOf(columns: CellColumns): IterableIterator<readonly [string, 
   }
 }
 
-/** The cells of an event, as learnt now. */
+/** The cells of an event, as learnt at a `moment`. */
 export function learntFrom(columns: CellColumns, at: number): Learnt[] {
   return [...standingsOf(columns)].map(([, standing]) => ({ ...standing, at }));
 }

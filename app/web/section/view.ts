@@ -4,7 +4,7 @@
  */
 import type { CellName, Head, KeptEdit, Outbox } from "@inkfast/outbox";
 import { type CellLayers, headOf, showCell } from "./shown_cell.ts";
-import { StandingCells } from "./standing.ts";
+import { StandingCells, moment } from "./standing.ts";
 import {
   type CellColumns,
   type Learnt,
@@ -250,7 +250,7 @@ export class SectionOfPage implements SectionView {
 /** An edit of one's own that is recorded, as what stands. */
 export function learntOf(edit: KeptEdit, me: number): Learnt {
   const { edit_id, value, entered_at, cell_version } = edit;
-  return { ...nameOf(edit), edit_id, value, entered_at, author_id: me, version: cell_version ?? null, at: Date.now() };
+  return { ...nameOf(edit), edit_id, value, entered_at, author_id: me, version: cell_version ?? null, at: moment() };
 }
 
 /** Whether more than cells has changed. */

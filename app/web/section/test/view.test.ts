@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import type { CellName, Outbox } from "@inkfast/outbox";
-import { learntFrom } from "../standing.ts";
+import { learntFrom, moment } from "../standing.ts";
 import type { CellColumns, Learnt, Snapshot } from "../types.ts";
 import { keyOf } from "../types.ts";
 import { SectionWithColumns } from "../columns.ts";
@@ -193,6 +193,19 @@ test("a snapshot that is asked for in the very moment in which something is lear
   assert.deepEqual(view.cell(CELL).value, { score: "5" });
   view.take(snapshotOf([{ ...CELL, edit_id: "a", value: { score: "9" } }]), 1_000);
   assert.deepEqual(view.cell(CELL).value, { score: "9" });
+});
+
+test("what is learnt while a snapshot is on its way is not taken back by it, though the clock stands still", (t) => {
+  t.mock.timers.enable({ apis: ["Date"], now: 1_000_000 });
+  const { view } = open(snapshotOf([]));
+  const asked = moment();
+  event(view, { ...CELL, edit_id: "ruiz", value: { score: "5" }, author_id: RUIZ }, moment());
+  view.take(snapshotOf([]), asked);
+  assert.deepEqual(view.cell(CELL).value, { score: "5" });
+  view.take(snapshotOf([]), moment());
+  assert.equal(view.cell(CELL).value, null, "a later one contains it, or something newer");
+  t.mock.timers.setTime(5_000);
+  assert.ok(moment() > asked, "a clock that is set back changes no order");
 });
 
 test("an open conflict of mine from another computer is one, and a colleague's is listed as hers", () => {
