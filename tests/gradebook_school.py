@@ -7,25 +7,16 @@ import json
 import random
 import uuid
 from typing import TYPE_CHECKING, Any, NamedTuple
-from zoneinfo import ZoneInfo
 
 from app.model.kinds import Kind
-from tests.plain_school import NAMES, TIME_ZONE
+from tests.plain_school import NAMES, quiet_zone
 from tests.school import add_org, add_role, add_section, add_user, enroll, stored_hash
 
 if TYPE_CHECKING:
     import asyncpg
 
 SCHOOL_YEAR = 2027  # what tests.school gives to every section
-LAST_HOUR = 23
-EARLIER_ZONE = "America/New_York"  # where it is tomorrow, since three hours
 CATEGORIES = ("Homework", "Quizzes", "Tests")
-
-
-def quiet_zone(now: dt.datetime) -> str:
-    """Return a time zone in which today is not over within the hour: no test of a school there is of two days."""
-    is_late = now.astimezone(ZoneInfo(TIME_ZONE)).hour == LAST_HOUR
-    return EARLIER_ZONE if is_late else TIME_ZONE
 
 
 class GradebookSchool(NamedTuple):

@@ -168,14 +168,23 @@ async def test_that_an_edit_is_recorded_is_told_to_its_author_alone(
         theirs = await stream(cookies=other.cookies)
     hub = of(app).watch_sections._hub
     author = (await client.get("/api/v1/session")).json()["user_id"]
-    for user_id in (author, colleague):
-        raw = user_id.to_bytes(4, "big") + bytes(16) + (7).to_bytes(4, "big")
+
+    def recorded(user_id: int, seq: int) -> None:
+        raw = user_id.to_bytes(4, "big") + bytes(16) + seq.to_bytes(4, "big")
         hub._pushed([b"smessage", b"", b"\xff" + str(section[0]).encode() + b":" + raw])
-    expected = {"section_id": section[0], "client_id": "00000000-0000-0000-0000-000000000000", "recorded_seq": 7}
-    assert await mine.event() == ("recorded", expected)
-    assert await theirs.event() == ("recorded", expected)
-    assert mine._sent.empty()
-    assert theirs._sent.empty()
+
+    def told(seq: int) -> tuple[str, Any]:
+        client_id = "00000000-0000-0000-0000-000000000000"
+        return "recorded", {"section_id": section[0], "client_id": client_id, "recorded_seq": seq}
+
+    recorded(author, 7)
+    recorded(colleague, 8)
+    assert (await mine.event(), await theirs.event()) == (told(7), told(8))
+    recorded(colleague, 9)
+    recorded(author, 10)
+    recorded(colleague, 11)
+    assert await mine.event() == told(10), "what came between was the colleague's"
+    assert await theirs.event() in (told(9), told(11))
 
 
 async def test_a_stream_stays_alive_and_ends_with_its_grant(

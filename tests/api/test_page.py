@@ -17,7 +17,7 @@ from app.settings import Settings
 from tests.api.conftest import client_of, running, services
 from tests.conftest import SECRET_KEY
 from tests.old_browser import Form, OldBrowser, OldPage
-from tests.plain_school import TIME_ZONE, XSS, PlainSchool, make_plain_school
+from tests.plain_school import XSS, PlainSchool, make_plain_school
 from tests.school import PASSWORD
 from tests.world import fetch, flush_all
 
@@ -413,7 +413,7 @@ async def test_the_receipt_is_one_that_the_service_can_verify(
         school.section, school.teacher, 1, 1,
     )  # fmt: skip
     assert receipt.short in page.said
-    at = dt.datetime.fromtimestamp(receipt.at_ms / 1000, ZoneInfo(TIME_ZONE))
+    at = dt.datetime.fromtimestamp(receipt.at_ms / 1000, ZoneInfo(school.time_zone))
     assert f"{at:%Y}, {at.hour % 12 or 12}:{at:%M}" in page.said
     assert f"{at:%Z}" in page.said
 
@@ -546,7 +546,7 @@ async def test_the_roll_is_taken_with_the_exceptions(
     ana, wei = school.students[2:4]
     page = await teacher.get(roll_of(school))
     check_frame(page)
-    today = dt.datetime.now(ZoneInfo(TIME_ZONE)).date()
+    today = dt.datetime.now(ZoneInfo(school.time_zone)).date()
     assert f"Today, {today:%A, %B} {today.day}" in page.said
     assert "The roll is not taken yet." in page.said
     form = page.form(roll_of(school))
@@ -597,7 +597,7 @@ async def test_a_time_that_is_none_holds_back_the_roll_until_it_is_corrected(
 async def test_another_day_can_be_looked_at_and_a_day_to_come_assumes_nothing(
     settings: Settings, teacher: OldBrowser, school: PlainSchool
 ) -> None:
-    day = dt.datetime.now(ZoneInfo(TIME_ZONE)).date() + dt.timedelta(days=30)
+    day = dt.datetime.now(ZoneInfo(school.time_zone)).date() + dt.timedelta(days=30)
     page = await teacher.get(f"{roll_of(school)}?day={day}")
     assert "This day has not come yet." in page.said
     form = page.form(roll_of(school))

@@ -14,6 +14,7 @@ import httpx
 import psutil
 import pytest
 
+from ops.processes import alive
 from tests.school import PASSWORD, add_teacher
 
 if TYPE_CHECKING:
@@ -85,7 +86,7 @@ async def until_ready(url: str) -> None:
 
 async def until_gone(processes: list[psutil.Process]) -> None:
     async with asyncio.timeout(60):
-        while any(p.is_running() and p.status() != psutil.STATUS_ZOMBIE for p in processes):
+        while any(alive(p.pid) for p in processes):
             await asyncio.sleep(0.05)
 
 

@@ -41,9 +41,12 @@ def _is_another(running: DrillInstallation, name: str, pid: int) -> bool:
 def test_a_frozen_process_is_killed_and_replaced(running: DrillInstallation, name: str, silent_s: float) -> None:
     pid = _pid(running, name)
     _await_beat(running, name, pid)
-    frozen = [psutil.Process(pid), *psutil.Process(pid).children(recursive=True)]
-    for process in frozen:
+    parent = psutil.Process(pid)
+    parent.send_signal(signal.SIGSTOP)  # first: who stands still takes leave of no child that has just ended
+    children = parent.children(recursive=True)
+    for process in children:
         process.send_signal(signal.SIGSTOP)
+    frozen = [parent, *children]
     until(lambda: _is_another(running, name, pid), timeout_s=silent_s + 60, what=f"another {name}")
     until(
         lambda: not any(alive(process.pid) for process in frozen), timeout_s=60, what="the end of all that was frozen"

@@ -82,17 +82,23 @@ async def cause(fault: str, journal: ValkeyServer, records: PostgresServer, over
         async with killed(journal):
             await over.wait()
         return
-    processes = [psutil.Process(journal.pid)] if fault in {"journal frozen", "both frozen"} else []
-    if fault in {"PostgreSQL frozen", "both frozen"}:
-        postmaster = psutil.Process(records.pid)
-        processes += [postmaster, *postmaster.children(recursive=True)]
-    for process in processes:
-        os.kill(process.pid, signal.SIGSTOP)
+    stopped: list[int] = []
+
+    def stop(pid: int) -> None:
+        stopped.append(pid)
+        os.kill(pid, signal.SIGSTOP)
+
     try:
+        if fault in {"journal frozen", "both frozen"}:
+            stop(journal.pid)
+        if fault in {"PostgreSQL frozen", "both frozen"}:
+            stop(records.pid)  # first: who stands still takes leave of no child that has just ended
+            for backend in psutil.Process(records.pid).children(recursive=True):
+                stop(backend.pid)
         await over.wait()
     finally:
-        for process in processes:
-            os.kill(process.pid, signal.SIGCONT)
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGCONT)
 
 
 @pytest.mark.parametrize("with_flusher", [False, True], ids=["nobody-records", "recorded"])

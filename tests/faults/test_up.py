@@ -20,7 +20,7 @@ from click.testing import CliRunner
 
 import ops.up
 from ops.environment import environment
-from ops.processes import ServerError
+from ops.processes import ServerError, alive
 from ops.servers import PostgresServer, postgres_bin, postgres_major
 from tests.until import until
 
@@ -71,12 +71,8 @@ class Up:
         family = self.family()
         self.process.send_signal(number)
         status = self.process.wait(END_S_MAX)
-        until(lambda: not any(_lives(process) for process in family), timeout_s=END_S_MAX, what="the end of all")
+        until(lambda: not any(alive(process.pid) for process in family), timeout_s=END_S_MAX, what="the end of all")
         return status
-
-
-def _lives(process: psutil.Process) -> bool:
-    return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
 
 
 def _refused(data_dir: Path, *options: str) -> str:

@@ -30,7 +30,10 @@ def journal(server_dir: Path) -> Iterator[Journal]:
     """A primary, its replica and three sentinels."""
     folder = server_dir / "watched"
     folder.mkdir(mode=0o711)
-    ports = [free_port() for _ in range(5)]
+    ports: list[int] = []
+    while len(ports) < 5:
+        if (port := free_port()) not in ports:  # nobody listens there yet
+            ports.append(port)
     nodes = make_journal(folder, "sentinel", ports).nodes
     sentinels = [sentinel_of(folder, i, ports[i + 1], ports[0], down_after_ms=LONG_MS) for i in (1, 2, 3)]
     with ExitStack() as stack:

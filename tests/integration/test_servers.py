@@ -15,7 +15,7 @@ import psutil
 import pytest
 import redis
 
-from ops.processes import SOCKET_PATH_BYTES_MAX, ServerError
+from ops.processes import SOCKET_PATH_BYTES_MAX, ServerError, alive
 from ops.servers import PostgresServer, ValkeyServer, wheel_folder
 from tests.until import until
 
@@ -142,8 +142,4 @@ os.kill(os.getpid(), signal.SIGKILL)
     done = subprocess.run([sys.executable, "-c", program], cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == -signal.SIGKILL, done.stderr
     pids = [int(pid) for pid in done.stdout.split()]
-    until(lambda: all(_ended(pid) for pid in pids), timeout_s=60, what=f"the end of {pids}")
-
-
-def _ended(pid: int) -> bool:
-    return not psutil.pid_exists(pid) or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    until(lambda: not any(alive(pid) for pid in pids), timeout_s=60, what=f"the end of {pids}")

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from tests.browsing import Service, new_window
-from tests.gradebook_school import quiet_zone
+from tests.plain_school import quiet_zone
 from tests.web.conftest import forget_routes
 
 if TYPE_CHECKING:

@@ -97,8 +97,8 @@ async def test_who_else_has_the_section_open_is_shown_and_goes(open_page: OpenPa
     page = await open_page(f"/app/sections/{school.section}")
     await expect(page.get_by_role("grid")).to_be_visible()
     other = await open_page(f"/app/sections/{school.section}", as_user=school.co_teacher_name)
-    await expect(page.get_by_text("Sam Okafor")).to_be_visible(timeout=10_000)
-    await expect(other.get_by_text("Elena Ruiz")).to_be_visible(timeout=10_000)
+    await expect(page.get_by_text("Sam Okafor")).to_be_visible()
+    await expect(other.get_by_text("Elena Ruiz")).to_be_visible()
     await other.close()
     await expect(page.get_by_text("Sam Okafor")).to_have_count(0, timeout=60_000)
 

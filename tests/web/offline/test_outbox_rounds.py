@@ -73,19 +73,19 @@ async def test_nothing_is_lost_after_a_kill_that_tore_the_browser_s_log(
         token = await token_of(service, school.teacher_name)
         laptop = desk.laptop()
         typed = []
+        await proxy.set(Fault(Kind.HANG))  # all of it is on this computer only
         for text in ("r0.1", "r1.1"):
             page = await open_page(await laptop.start(), _url(proxy), school.teacher, token, school.section, name=NAME)
-            await proxy.set(Fault(Kind.HANG))  # it is on this computer only
             put = "([item, student, text]) => window.put(item, student, text)"
             typed.append(await page.evaluate(put, [school.columns[0], school.students[0], text]))
             laptop.kill()
-            await proxy.set(NO_FAULT)
             if text == "r0.1":
                 _tear(laptop.disk)
         assert [edit["storage"] == "memory" for edit in typed] == [False, False]
         page = await open_page(await laptop.start(), _url(proxy), school.teacher, token, school.section, name=NAME)
         kept = await page.evaluate("window.outbox.kept().map(({ edit_id }) => edit_id)")
         assert kept == [edit["edit_id"] for edit in typed]
+        await proxy.set(NO_FAULT)
         await settled(page)
         laptop.kill()
         report = await compare(typed, school, service.settings, rounds=2)
