@@ -15,7 +15,7 @@ from app.model.grants import derive_secret
 from app.model.receipts import read as read_receipt
 from app.settings import Settings
 from tests.api.conftest import client_of, running, services
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, SILENCE_MS_MAX
 from tests.old_browser import Form, OldBrowser, OldPage
 from tests.plain_school import XSS, PlainSchool, make_plain_school
 from tests.school import PASSWORD
@@ -42,7 +42,12 @@ def database_url(module_database_url: str) -> str:
 
 @pytest.fixture(scope="module")
 def settings(database_url: str, valkey: ValkeyServer) -> Settings:
-    return Settings(database_url=database_url, redis_url=valkey.url, secret_key=SECRET_KEY)
+    return Settings(
+        database_url=database_url,
+        redis_url=valkey.url,
+        secret_key=SECRET_KEY,
+        journal_silence_ms_max=SILENCE_MS_MAX,
+    )
 
 
 @pytest.fixture(scope="module")

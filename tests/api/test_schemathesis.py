@@ -87,7 +87,7 @@ def service(module_database_url: str, valkey: ValkeyServer) -> Iterator[Service]
         )
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         try:
-            until(lambda: _is_ready(url), timeout_s=30, what="readiness")
+            until(lambda: _is_ready(url), timeout_s=120, what="readiness")
             yield Service(url, user_id, section_id)
         finally:
             process.kill()

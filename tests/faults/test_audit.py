@@ -22,7 +22,7 @@ from app.settings import Settings
 from loadtests.ledger import Ledger
 from ops.audit.checks import DISORDER, LOST, MISMATCH, TWICE, WAITING
 from ops.audit.ledger import LedgerError
-from tests.conftest import SECRET_KEY, psql
+from tests.conftest import SECRET_KEY, SILENCE_MS_MAX, psql
 from tests.faults.desk import Desk, assert_all_is_well, audited
 from tests.world import CO_TEACHER, ESSAY, QUIZ, SECTION, STUDENTS, api_process, flush_all, make_school
 
@@ -56,7 +56,12 @@ class Run:
 def run(module_database_url: str, valkey: ValkeyServer, tmp_path_factory: pytest.TempPathFactory) -> Run:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
-    settings = Settings(database_url=module_database_url, redis_url=valkey.url, secret_key=SECRET_KEY)
+    settings = Settings(
+        database_url=module_database_url,
+        redis_url=valkey.url,
+        secret_key=SECRET_KEY,
+        journal_silence_ms_max=SILENCE_MS_MAX,
+    )
     path = tmp_path_factory.mktemp("run") / "ledger.jsonl"
     asyncio.run(_run(settings, path))
     return Run(settings, path)

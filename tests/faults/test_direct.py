@@ -15,9 +15,11 @@ import redis
 
 from app.drafts.keys import STREAM, partition_of, section_key
 from app.errors import JournalUnavailableError, SeqGapError
+from app.gradebook import write_directly
 from app.records.pool import connect
 from ops.audit.checks import audit_stores
 from tests.awake import Awake
+from tests.conftest import SILENCE_MS_MAX
 from tests.world import (
     CO_TEACHER,
     ESSAY,
@@ -250,6 +252,7 @@ async def save_while_frozen(tab: Tab, journal: ValkeyServer, first: str, second:
             assert took.seconds < seconds_max
     finally:
         os.kill(journal.pid, signal.SIGCONT)
+        tab.process.edit_cells._committer.silence_s_max = SILENCE_MS_MAX / 1000  # it may take its time to wake up
 
 
 async def test_a_frozen_journal_is_given_up_soon(own_school: Settings, own_valkey: ValkeyServer) -> None:
@@ -280,8 +283,9 @@ async def test_a_journal_that_freezes_again_is_given_up_as_soon_by_a_section_tha
 
 
 async def test_a_full_journal_is_read_first_and_edits_go_past_it(
-    own_school: Settings, own_valkey: ValkeyServer
+    own_school: Settings, own_valkey: ValkeyServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(write_directly, "PENDING_S_MAX", 10)
     async with api_process(own_school) as process:
         mine, theirs = Tab(process), Tab(process, CO_TEACHER)
         base = mine.edit(101, "1")

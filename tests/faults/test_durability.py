@@ -32,7 +32,7 @@ from app.records.pool import create_pool
 from app.settings import Settings
 from ops.environment import environment
 from ops.servers import PostgresServer, ValkeyServer, valkey_bin
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, SILENCE_MS_MAX
 from tests.faults.desk import Desk, assert_all_is_well
 from tests.world import STUDENTS, Process, api_process, make_school
 from workers.flusher import Flusher
@@ -133,13 +133,14 @@ async def _trace(binary: Path, appendfsync: str, folder: Path) -> Traced:
     topology = Topology(f"unix://{socket}")
     committer = Committer(topology, queue_edits_max=1000, wait_ms_max=20_000)
     traced = await _start([*strace, *server], socket)
+    with redis.Redis(unix_socket_path=str(socket)) as client:
+        pid = client.info("server")["process_id"]
     try:
         await asyncio.gather(*(_client(topology, committer, number) for number in range(CLIENTS)))
     finally:
+        os.kill(pid, signal.SIGKILL)  # first: everysec has a second, in which nothing else is to be done
         await committer.close()
         topology.close()
-        with redis.Redis(unix_socket_path=str(socket)) as client:
-            os.kill(client.info("server")["process_id"], signal.SIGKILL)
         await traced.wait()
     trace = Trace()
     trace.read(path)
@@ -324,7 +325,13 @@ async def test_a_commit_whose_wait_for_the_standby_was_cut_short_is_not_believed
     ledger_path: Path,
 ) -> None:
     """The trap of synchronous commit: COMMIT returns, and the standby has nothing. The journal keeps the edits."""
-    settings = Settings(database_url=spare_database_url, redis_url=redis_url, secret_key=SECRET_KEY, lease_ms=1000)
+    settings = Settings(
+        database_url=spare_database_url,
+        redis_url=redis_url,
+        secret_key=SECRET_KEY,
+        journal_silence_ms_max=SILENCE_MS_MAX,
+        lease_ms=1000,
+    )
     await make_school(settings.database_url)
     waiting = "SELECT pid FROM pg_stat_activity WHERE wait_event = 'SyncRep' AND application_name = 'inkfast-flusher'"
     async with api_process(settings) as process:
@@ -343,6 +350,9 @@ async def test_a_commit_whose_wait_for_the_standby_was_cut_short_is_not_believed
                 desk.type(2)
                 await desk.save()
                 while flusher.doubtful < 2:
+                    await desk.save()
+                    if not desk.outbox.unrecorded:  # the server had not read its setting yet
+                        desk.type(2)
                     for row in await _as_superuser(spare_postgres, waiting):
                         await _as_superuser(spare_postgres, f"SELECT pg_cancel_backend({row['pid']})")
                     await asyncio.sleep(0.05)

@@ -28,7 +28,7 @@ from ops.incarnation import mint as mint_incarnation
 from ops.servers import CacheServer
 from tests.api.conftest import client_of, running, services
 from tests.awake import Awake
-from tests.conftest import SECRET_KEY
+from tests.conftest import SECRET_KEY, SILENCE_MS_MAX
 from tests.until import until
 from tests.world import (
     CO_TEACHER,
@@ -84,6 +84,7 @@ async def settings(spare_database_url: str, redis_url: str, cache: redis.Redis, 
         database_url=spare_database_url,
         redis_url=redis_url,
         secret_key=SECRET_KEY,
+        journal_silence_ms_max=SILENCE_MS_MAX,
         snapshot_cache_url=cache_server.url,
     )
 
@@ -449,7 +450,7 @@ async def test_the_cache_is_waited_for_a_fifth_of_a_second_and_then_left_alone()
 
 
 async def test_a_cache_that_was_away_is_used_again(cache_server: CacheServer, cache: redis.Redis) -> None:
-    client = SnapshotCache(cache_server.url)
+    client = SnapshotCache(cache_server.url, answer_s_max=5)
     assert await client.put(b"k", b"v", 60)
     cache_server.stop()
     assert await client.get(b"k") is None

@@ -115,6 +115,11 @@ async def test_a_backup_that_still_replays_its_log_is_away(
         assert (outcomes(answer), answer["recorded_seq"]) == (["drafted"], 2)
         assert await look() == (True, ["13"])
         go.touch()
+        async with asyncio.timeout(
+            WAIT_S_MAX
+        ):  # until what was archived is there: a server that is promoted looks no more
+            while [row[0] for row in await fetch(settings, "SELECT value->>'score' FROM cell")] != ["12"]:
+                await asyncio.sleep(0.02)
         psql(archived_postgres, "SELECT pg_promote()")  # returns when it is done
         await mint(settings)
         await flush_all(settings)

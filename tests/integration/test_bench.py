@@ -207,7 +207,7 @@ async def test_two_handlers_that_begin_at_once_make_the_tables_once(database_url
             await first.execute(SCHEMA.read_text())
             later = asyncio.create_task(second.execute(SCHEMA.read_text()))
             async with asyncio.timeout(10):
-                while not (waits := await waits_for_a_lock(first)) and not later.done():
+                while not (waits := await waits_for_a_lock(first, second.get_server_pid())) and not later.done():
                     await asyncio.sleep(0.01)
         assert waits
         await later
@@ -216,8 +216,8 @@ async def test_two_handlers_that_begin_at_once_make_the_tables_once(database_url
         await second.close()
 
 
-async def waits_for_a_lock(connection: asyncpg.Connection) -> bool:
-    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)"))
+async def waits_for_a_lock(connection: asyncpg.Connection, pid: int) -> bool:
+    return bool(await connection.fetchval("SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted AND pid = $1)", pid))
 
 
 def test_a_bar_is_the_median_and_the_line_on_it_the_range() -> None:

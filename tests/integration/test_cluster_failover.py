@@ -67,7 +67,7 @@ async def test_a_redirected_save_waits_for_the_replicas_disk_too(
 ) -> None:
     cluster, _ = failing_cluster
     topology = Topology(cluster.url)
-    committer = Committer(topology, queue_edits_max=100, wait_ms_max=400, replicas_min=1)
+    committer = Committer(topology, queue_edits_max=100, wait_ms_max=2_000, replicas_min=1)
     section = next(s for s in range(1, 10_000) if not _is_at_first(s))
     partition = partition_of(section)
     assert topology.node(partition).address.port == cluster.nodes[0].port  # it has not learnt the map: MOVED
