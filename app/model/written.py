@@ -52,9 +52,8 @@ def moments(column: Sequence[int]) -> list[str]:
     return [minute(ms // MINUTE_MS) + seconds[ms % MINUTE_MS // 1000] + milliseconds[ms % 1000] for ms in column]
 
 
-@lru_cache(
-    maxsize=16_384
-)  # the cells of a section were entered in few different minutes, and are shown again and again
+# The cells of a section were entered in few different minutes, and are shown again and again.
+@lru_cache(maxsize=16_384)
 def _to_the_minute(minutes: int) -> str:
     moment = dt.datetime.fromtimestamp(minutes * 60, dt.UTC).replace(tzinfo=None)
     return moment.isoformat(timespec="minutes") + ":"

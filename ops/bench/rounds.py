@@ -11,6 +11,7 @@ import redis
 from app.drafts.keys import STREAM
 from loadtests.bench.plan import EDITS_PER_SAVE, Plan, decode_recorded, decode_result, encode
 from ops.bench.stand import COLUMNS, BenchError, Dialogue, Served, Stand, cells_of, cpu_s
+from ops.environment import environment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -193,7 +194,7 @@ def measure_memory(stand: Stand, served: Served, edits: int) -> Memory:
     stand.settle(empty_journal=True)
     with redis.Redis.from_url(stand.valkey.url) as client:
         empty = used_bytes(client)
-        _fill(stand, served, teachers)
+        fill(served, teachers)
         full = used_bytes(client)
         streams = sum(client.memory_usage(key, samples=0) or 0 for key in STREAM)
         positions = _drop_positions(client)
@@ -202,9 +203,10 @@ def measure_memory(stand: Stand, served: Served, edits: int) -> Memory:
     return Memory(typed, (without - empty) / typed, (full - empty) / typed, streams / typed, positions)
 
 
-def _fill(stand: Stand, served: Served, teachers: list[Teacher]) -> None:
+def fill(served: Served, teachers: list[Teacher]) -> None:
+    """Type every cell of these teachers' sections, or raise BenchError. The load is this checkout's, whoever serves."""
     plan = Plan("127.0.0.1", served.port, 0, teachers, saves_per_client=SAVES_PER_CLIENT)
-    dialogue = Dialogue("loadtests.bench.generator", environment=stand.environment, plan=encode(plan) + b"\n")
+    dialogue = Dialogue("loadtests.bench.generator", environment=dict(environment()), plan=encode(plan) + b"\n")
     result = decode_result(dialogue.go())
     dialogue.close()
     typed = sum(cells_of(teacher) for teacher in teachers)

@@ -15,6 +15,7 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from statistics import median
 from threading import Barrier
@@ -66,6 +67,13 @@ class CheckoutStand(Stand):
         """What its processes are given: their modules are found there, and not where they are started."""
         return super().environment | {"PYTHONSAFEPATH": "1", "PYTHONPATH": str(self.root)}
 
+    def meters(self) -> Meters:
+        """Return what shows the seconds that both servers have been on a CPU, by `schedstat`."""
+        return {
+            "journal": lambda: on_cpu_s(self.valkey.pid),
+            "PostgreSQL": lambda: sum(on_cpu_s(pid) for pid in (self.postgres.pid, *children_of(self.postgres.pid))),
+        }
+
     def migrate(self) -> None:
         """Bring the database to the schema of the checkout."""
         command = [sys.executable, "-m", "ops.cli", "migrate"]
@@ -85,16 +93,17 @@ class Side:
         self._api = stand.serve("api", "app.main", "--fd", "{fd}")
         self._api.wait_ready("/readyz")
         self._flusher = stand.start_flusher()
+        self._turns = itertools.count()
 
     def stop(self) -> None:
         """End what the stand does not end by itself."""
         self._flusher.stop()
 
-    def turn(self, number: int, load: Load, both: Barrier) -> Turn:
+    def turn(self, load: Load, both: Barrier) -> Turn:
         """Put the load on it when `both` are ready, wait until all of it is recorded, and return what that took."""
         self._stand.settle(empty_journal=False)
         teachers = self._stand.teachers(load.teachers, 1, columns=COLUMNS)
-        plan = Plan("127.0.0.1", self._api.port, number, teachers, saves=load.saves)
+        plan = Plan("127.0.0.1", self._api.port, next(self._turns), teachers, saves=load.saves)
         plan.saves_per_s = load.edits_per_s / EDITS_PER_SAVE
         # The load is this checkout's for both: an older one knows no pace.
         dialogue = Dialogue("loadtests.bench.generator", environment=dict(environment()), plan=encode(plan) + b"\n")
@@ -111,12 +120,10 @@ class Side:
         return took
 
     def _meters(self) -> Meters:
-        postgres = self._stand.postgres.pid
         return {
             "API": lambda: on_cpu_s(self._api.pid),
-            "journal": lambda: on_cpu_s(self._stand.valkey.pid),
+            **self._stand.meters(),
             "flusher": lambda: on_cpu_s(self._flusher.process.pid),
-            "PostgreSQL": lambda: sum(on_cpu_s(pid) for pid in (postgres, *children_of(postgres))),
         }
 
     def _until_recorded(self) -> None:
@@ -161,14 +168,23 @@ class Comparison(NamedTuple):
     what: str
     parts: Sequence[str]
 
-    def of_pairs(self, measured: Callable[[], tuple[Turn, Turn]], rounds: int, say: Callable[[str], None]) -> list[str]:
-        """Measure one pair to warm up and so many more, say what they were; return the parts that take more."""
+    def of_pairs(
+        self,
+        before: Callable[[Barrier], Turn],
+        after: Callable[[Barrier], Turn],
+        rounds: int,
+        say: Callable[[str], None],
+    ) -> list[str]:
+        """Measure both at once, as often as wanted; say what was seen, and return the parts that take more."""
         pairs: list[dict[str, Turn]] = []
-        measured()
-        for number in range(1, rounds + 1):
-            pair = dict(zip((BEFORE, AFTER), measured(), strict=True))
-            pairs.append(pair)
-            say(f"pair {number}: " + ", ".join(f"{part} {_ratio(pair, part):.3f}" for part in pair[AFTER]))
+        for number in range(rounds + 1):
+            both = Barrier(2)
+            with ThreadPoolExecutor(2) as threads:
+                turns = {BEFORE: threads.submit(before, both), AFTER: threads.submit(after, both)}
+                pair = {name: turn.result() for name, turn in turns.items()}
+            if number:  # the first pair warms both up
+                pairs.append(pair)
+                say(f"pair {number}: " + ", ".join(f"{part} {_ratio(pair, part):.3f}" for part in pair[AFTER]))
         say("\n" + self.figures_of(pairs))
         return self.risen_parts(pairs)
 
@@ -198,20 +214,12 @@ def compare_steady(
 ) -> list[str]:
     """Measure this checkout against the one at `before`; return the parts whose CPU has risen by more than 5 %."""
     sections = (2 * rounds + 2) * load.teachers
-    numbers = itertools.count()
     say(f"{load.edits_per_s:,.0f} edits/s for {load.seconds:g} s a turn, {load.teachers} teachers, {rounds} pairs")
     with (
         _side(before.resolve(), sections, flush_rows, folder) as one,
         _side(ROOT, sections, flush_rows, folder) as other,
     ):
-
-        def pair() -> tuple[Turn, Turn]:
-            number, both = next(numbers), Barrier(2)
-            with ThreadPoolExecutor(2) as threads:
-                turns = [threads.submit(side.turn, number, load, both) for side in (one, other)]
-                return turns[0].result(), turns[1].result()
-
-        return STEADY.of_pairs(pair, rounds, say)
+        return STEADY.of_pairs(partial(one.turn, load), partial(other.turn, load), rounds, say)
 
 
 def _ratio(pair: Mapping[str, Turn], part: str) -> float:

@@ -208,7 +208,7 @@ def test_what_is_stacked_is_all_there_at_every_moment_that_is_drawn() -> None:
 
 
 def suite_of(run: dict[str, Any]) -> ET.Element:
-    return ET.fromstring(junit_of(run))  # noqa: S314 -- which warns of XML by others; this is made here and now
+    return ET.fromstring(junit_of(run))  # noqa: S314 -- written by the line itself, not by somebody else
 
 
 def test_junit_has_a_case_for_each_thing_and_fails_what_failed() -> None:

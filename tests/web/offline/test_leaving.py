@@ -44,7 +44,7 @@ async def _leave(grades: GradePage, *, staying: bool = False) -> str:
     page.once("close", lambda _: ended.set())
     await page.close(run_before_unload=True)
     await asyncio.wait_for(ended.wait(), ASKED_S_MAX)
-    return ", ".join(asked) or "nothing"
+    return asked[0] if asked else "nothing"
 
 
 async def _is_recorded(grades: GradePage, value: dict[str, str], kind: int = SCORE) -> None:
