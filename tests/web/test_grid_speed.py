@@ -3,11 +3,13 @@
 Machines that run tests are shared and jitter, and jitter only ever adds: a budget holds for the best of five tries.
 Beside it the floor is measured, an input that moves over an empty page. A machine on which the floor is above that of a
 quiet one has no time to give: there the budget is longer by the same factor, and the figures are printed. What a page
-costs otherwise is told in time on the processor, which other programs do not change.
+costs otherwise is told in time on the processor: what other programs take does not count, but a core that they share is
+slower, and memory that the page had given back is dear to touch again. So there too the best of a few tries counts.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,12 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, ViewportSize
 
 ROWS, COLUMNS, VALUES, TRIES = 200, 60, 60, 5
+TURNS = range(0, ROWS * 30, 300)
 KEY_TO_PAINT_P95_MS_MAX = {1: 30, 6: 120}
 # p95 of the floor on two quiet cores; the sketch of the grid found 19 and 30.
 QUIET_FLOOR_MS = {1: 19, 6: 40}
+# The floor's time on the processor for a value, where two cores were at half their speed; at their best it is 7.
+FLOOR_VALUE_MS = 13
 SLOWER = 6
 FIRST_PAINT_MS_MAX = 500
 PASTE_MS_MAX = 1500
@@ -61,6 +66,14 @@ async def type_down(page: Page) -> float:
 
 def p95(times: list[float]) -> float:
     return sorted(times)[int(len(times) * 0.95)]
+
+
+async def styled_by(browser: Browser, page: Page, script: str) -> int:
+    """How many elements had their style worked out until this was done."""
+    await browser.start_tracing(page=page, categories=["devtools.timeline"])
+    await page.evaluate(script)
+    events = json.loads(await browser.stop_tracing())["traceEvents"]
+    return sum(event["args"]["elementCount"] for event in events if event["name"] == "UpdateLayoutTree")
 
 
 @pytest.mark.parametrize("rate", [1, 6])
@@ -113,31 +126,46 @@ async def test_a_whole_gradebook_is_pasted_in_time(browser: Browser, url: str) -
 async def test_the_wheel_never_waits_long(browser: Browser, url: str) -> None:
     page = await open_page(browser, url)
     await page.evaluate(BUILD)
-    found: list[float] = []
+    best = [float("inf")] * len(TURNS)
     for _ in range(3):
-        turns = []
-        for top in range(0, ROWS * 30, 300):
+        # Back to the top is no turn of a wheel: everything is drawn anew.
+        await page.evaluate("bench.scroll(0, 0)")
+        for turn, top in enumerate(TURNS):
             async with ProcessorTime(page) as spent:
                 await page.evaluate("top => bench.scroll(top, top / 2)", top)
-            turns.append(spent.ms * SLOWER)
-        found.append(p95(turns))
-        if found[-1] <= WHEEL_MS_MAX:
+            best[turn] = min(best[turn], spent.ms * SLOWER)
+        if max(best) <= WHEEL_MS_MAX:
             break
     await page.close()
-    assert min(found) <= WHEEL_MS_MAX, found
+    assert max(best) <= WHEEL_MS_MAX, best
+
+
+async def test_a_turn_of_the_wheel_styles_no_cell_that_stays(browser: Browser, url: str) -> None:
+    """Else every cell has its style worked out anew, which was a quarter of what a turn costs."""
+    page = await open_page(browser, url)
+    await page.evaluate(BUILD)
+    await page.evaluate("bench.scroll(3000, 1000)")
+    drawn = await page.locator("#host td").count()
+    styled = await styled_by(browser, page, "bench.scroll(3000, 1150)")
+    await page.close()
+    assert 0 < styled < drawn / 2, (styled, drawn)
 
 
 async def test_enter_costs_little(browser: Browser, url: str) -> None:
     page = await open_page(browser, url)
-    found: list[float] = []
+    found: list[tuple[float, float]] = []
     for _ in range(3):
         await page.evaluate(BUILD)
         await page.evaluate("bench.grid.go(20, 2)")
         async with ProcessorTime(page) as spent:
             await type_down(page)
-        found.append(spent.ms / VALUES)
+        await page.evaluate("bench.buildFloor()")
+        async with ProcessorTime(page) as floor:
+            await type_down(page)
+        found.append((spent.ms / VALUES, floor.ms / VALUES))
         # A digit or two and Enter, with three paints and what this test asks for in between; 12 ms when it was written.
-        if found[-1] <= VALUE_MS_MAX:
+        if found[-1][0] <= VALUE_MS_MAX * max(1, min(floor for _, floor in found) / FLOOR_VALUE_MS):
             break
+    else:
+        pytest.fail(f"(grid, floor) in ms for a value: {found}")
     await page.close()
-    assert min(found) <= VALUE_MS_MAX, found

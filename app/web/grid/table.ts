@@ -9,7 +9,7 @@ const SPARE_COLUMNS = 2;
 const WHOLE_ROWS_MAX = 40;
 const WHOLE_COLUMNS_MAX = 30;
 
-interface Slot { readonly box: HTMLElement; readonly text: Text; dress: string; width: number }
+interface Slot { readonly box: HTMLElement; readonly text: Text; dress: string; width: number; before: number }
 interface Line { readonly box: HTMLElement; readonly head: HTMLElement; readonly name: Text; readonly note: HTMLElement; readonly cells: Slot[]; row: number }
 
 export function element(name: string, role?: string, className?: string): HTMLElement {
@@ -39,6 +39,14 @@ export function saysOf(cell: GridCell, words: GridWords): string {
 export function dress(box: HTMLElement, cell: GridCell, className: string): void {
   box.className = className + classOf(cell);
   attribute(box, "data-flags", cell.flags.map((flag) => flag.letter).join(""));
+}
+
+/** Leave room before the first of a row's cells. A custom property of the table would have the style of every cell worked out anew. */
+function setBack(slots: readonly Slot[], skipped: number): void {
+  slots.forEach((slot, i) => {
+    const before = i ? 0 : skipped;
+    if (slot.before !== before) slot.box.style.marginLeft = `${(slot.before = before)}px`;
+  });
 }
 
 export class GridTable {
@@ -105,12 +113,12 @@ export class GridTable {
     const columns = this.edges;
     const above = `${rows[this.#rows.first]}px`;
     const below = `${(rows[rows.length - 1] as number) - (rows[this.#rows.last] as number)}px`;
-    const skipped = `${columns[this.#columns.first]}px`;
-    const width = `${columns[columns.length - 1]}px`;
+    const skipped = columns[this.#columns.first] as number;
     this.#above.style.height = above;
     this.#below.style.height = below;
-    this.box.style.setProperty("--grid-skipped", skipped);
-    this.box.style.setProperty("--grid-width", width);
+    this.box.style.setProperty("--grid-width", `${columns[columns.length - 1]}px`);
+    setBack(this.#headSlots, skipped);
+    for (const line of this.#lines) setBack(line.cells, skipped);
   }
 
   /** Draw everything that is shown anew. */
@@ -241,7 +249,7 @@ function makeCell(): Slot {
   const box = element("td", "gridcell");
   const text = document.createTextNode("");
   box.append(text);
-  return { box, text, dress: "false\n", width: 0 };
+  return { box, text, dress: "false\n", width: 0, before: 0 };
 }
 
 function makeHead(): Slot {
@@ -251,7 +259,7 @@ function makeHead(): Slot {
   box.setAttribute("scope", "col");
   title.append(text);
   box.append(title, element("small"));
-  return { box, text, dress: "", width: 0 };
+  return { box, text, dress: "", width: 0, before: 0 };
 }
 
 /** A small bar chart, drawn as one path. */
