@@ -6,7 +6,7 @@ import { createHash } from "node:crypto";
 import { chmodSync, copyFileSync, existsSync, mkdtempSync, readFileSync, readdirSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { basename, dirname, join, relative } from "node:path";
 import { fileURLToPath } from "node:url";
-import { brotliCompressSync, constants, gunzipSync } from "node:zlib";
+import { brotliCompressSync, brotliDecompressSync, constants, gunzipSync } from "node:zlib";
 import { build, transform } from "esbuild";
 import { minify } from "terser";
 
@@ -219,29 +219,59 @@ async function buildWorker(out) {
   });
 }
 
-/** Put .gz and .br beside everything that shrinks: once, and as small as gzip can be, which takes 3 % more off than its level 9. */
-async function compress(out) {
-  const events = ["uncaughtException", "unhandledRejection"];
-  const before = new Set(events.flatMap((event) => process.listeners(event)));
-  const { default: zopfli } = await import("@gfx/zopfli");
-  // Its own listeners would print the whole library before any error.
-  for (const event of events) for (const own of process.listeners(event)) if (!before.has(own)) process.off(event, own);
+const ZOPFLI = { numiterations: 5 };
+const { version: ZOPFLI_VERSION } = JSON.parse(readFileSync(join(ROOT, "node_modules/@gfx/zopfli/package.json"), "utf8"));
+const PACKED_BY = `zopfli ${ZOPFLI_VERSION} ${JSON.stringify(ZOPFLI)}`;
+
+/**
+ * Put .gz and .br beside everything that shrinks: once, and as small as gzip can be, which takes 3 % more off than its level 9. That is
+ * most of a build: what the one before it, in `target`, has of the same content is taken over.
+ */
+export async function compress(out, target) {
+  const isSameWay = manifestOf(target)?.packedBy === PACKED_BY;
   for (const name of readdirSync(out, { recursive: true })) {
     if (!/\.(js|css|html|svg|json|webmanifest)$/.test(name)) continue;
     const body = readFileSync(join(out, name));
-    const gzip = await zopfli.gzipAsync(body, { numiterations: 5 });
-    if (!gunzipSync(gzip).equals(body)) throw new Error(`${name} does not come out of its .gz as it went in`);
+    const { gzip, brotli } = (isSameWay && packedBefore(join(target, name), body)) || (await pack(name, body));
     writeFileSync(join(out, `${name}.gz`), gzip);
-    const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: body.length } };
-    writeFileSync(join(out, `${name}.br`), brotliCompressSync(body, quality));
+    writeFileSync(join(out, `${name}.br`), brotli);
   }
+}
+
+async function pack(name, body) {
+  const gzip = await (await zopfli()).gzipAsync(body, ZOPFLI);
+  if (!gunzipSync(gzip).equals(body)) throw new Error(`${name} does not come out of its .gz as it went in`);
+  const quality = { params: { [constants.BROTLI_PARAM_QUALITY]: 11, [constants.BROTLI_PARAM_SIZE_HINT]: body.length } };
+  return { gzip, brotli: brotliCompressSync(body, quality) };
+}
+
+/** What stands beside `path`, where it is whole and of this content. */
+function packedBefore(path, body) {
+  try {
+    const [gzip, brotli] = [readFileSync(`${path}.gz`), readFileSync(`${path}.br`)];
+    return gunzipSync(gzip).equals(body) && brotliDecompressSync(brotli).equals(body) ? { gzip, brotli } : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+async function zopfli() {
+  const events = ["uncaughtException", "unhandledRejection"];
+  const before = new Set(events.flatMap((event) => process.listeners(event)));
+  const { default: library } = await import("@gfx/zopfli");
+  // Its own listeners would print the whole library before any error.
+  for (const event of events) for (const own of process.listeners(event)) if (!before.has(own)) process.off(event, own);
+  return library;
+}
+
+function manifestOf(target) {
+  const path = join(target, "manifest.json");
+  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
 }
 
 /** Keep the scripts and styles of the build before this one: pages that were opened before a deploy may yet ask for them. */
 function keepFormer(target, out, now) {
-  const manifest = join(target, "manifest.json");
-  if (!existsSync(manifest)) return [];
-  const { files, kept = [], sources } = JSON.parse(readFileSync(manifest, "utf8"));
+  const { files = [], kept = [], sources } = manifestOf(target) ?? {};
   const isOld = (name) => kept.includes(name) && sources !== now; // the same built twice takes nothing away
   const former = files.filter(
     (name) => /^assets\/.*\.(js|css|svg|json)(\.gz|\.br)?$/.test(name) && !isOld(name) && !existsSync(join(out, name)),
@@ -260,7 +290,7 @@ export async function buildAll(target) {
     for (const [name, text] of DICTIONARIES) writeFileSync(join(out, "assets", `${name}.${WORDS}.json`), text);
     writePages(out, bundled);
     await buildWorker(out);
-    await compress(out);
+    await compress(out, target);
     const kept = keepFormer(target, out, sources);
     const files = readdirSync(out, { recursive: true, withFileTypes: true }).filter((entry) => entry.isFile());
     const names = files.map((entry) => relative(out, join(entry.parentPath ?? entry.path, entry.name))).sort();
@@ -270,7 +300,7 @@ export async function buildAll(target) {
         { script: relative(out, script), style: relative(out, style), chunks: chunks.map((c) => relative(out, c)) },
       ]),
     );
-    writeFileSync(join(out, "manifest.json"), JSON.stringify({ sources, pages: loads, files: names, kept }, null, 1));
+    writeFileSync(join(out, "manifest.json"), JSON.stringify({ sources, pages: loads, files: names, kept, packedBy: PACKED_BY }, null, 1));
     const old = `${out}-old`;
     if (existsSync(target)) renameSync(target, old);
     renameSync(out, target);

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import subprocess
 from typing import TYPE_CHECKING
 
-from app.api.web_files import WEB, WebFiles
+from app.api.web_files import DIST, WEB, WebFiles
 from ops.build_web import find_node
 from tests.web.laptop import answered
 from tests.web.sizes import LARGE
+from tests.web.web_copy import build, copy_web, manifest_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -47,21 +49,63 @@ def test_the_files_of_the_build_before_are_kept_once(tmp_path: Path) -> None:
 
     The same sources built again take nothing away; the next ones take what was kept before.
     """
-    dist = tmp_path / "dist"
-    (dist / "assets").mkdir(parents=True)
-    for name in ("home.FORMER22.js", "home.FORMER22.js.gz", "home.OLDEST11.js"):
-        (dist / "assets" / name).write_bytes(name.encode())
-    files = sorted(f"assets/{path.name}" for path in (dist / "assets").iterdir())
-    manifest = dist / "manifest.json"
-    manifest.write_text(json.dumps({"sources": "0", "files": files, "kept": [files[-1]]}))
-    node = find_node()
+    web = copy_web(tmp_path)
+    dist = web / "dist"
+    files = [f"assets/{name}" for name in ("home.FORMER22.js", "home.FORMER22.js.gz", "home.OLDEST11.js")]
+    for name in files:
+        (dist / name).write_bytes(name.encode())
+    (dist / "manifest.json").write_text(
+        json.dumps({**manifest_of(dist), "sources": "0", "files": files, "kept": [files[-1]]})
+    )
     for is_kept, is_next in ((True, False), (True, False), (False, True)):
         if is_next:
-            manifest.write_text(json.dumps({**json.loads(manifest.read_text()), "sources": "1"}))
-        subprocess.run([node.program, "build.mjs", "--out", dist], cwd=WEB, env=node.environment(), check=True)
+            (dist / "manifest.json").write_text(json.dumps({**manifest_of(dist), "sources": "1"}))
+        build(web)
         built = WebFiles(dist)
         assert built.is_built
         assert built.sources not in {"0", "1"}
         assert (built.asset("home.FORMER22.js") is not None) == is_kept
         assert built.asset("home.OLDEST11.js") is None
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["dist"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["web"]
+    assert not list(web.glob(".dist-*"))
+
+
+def test_what_the_build_before_has_packed_is_taken_over_where_it_is_whole(tmp_path: Path) -> None:
+    before, now = tmp_path / "before", tmp_path / "now"
+    bodies = {
+        name: f"{name} {'abc' * 400} {name}".encode()
+        for name in ("same.js", "cut.js", "other.css", "gone.html", "new.js")
+    }
+    for folder in (before, now):
+        (folder / "assets").mkdir(parents=True)
+        for name, body in bodies.items():
+            (folder / "assets" / name).write_bytes(body)
+    (before / "assets" / "new.js").write_bytes(b"what it was before")
+    pack(before, tmp_path / "nothing")
+    packed = {path.name: path.read_bytes() for path in (before / "assets").iterdir()}
+    weaker = gzip.compress(bodies["same.js"], 1, mtime=0)
+    (before / "assets" / "same.js.gz").write_bytes(weaker)
+    (before / "assets" / "cut.js.gz").write_bytes(packed["cut.js.gz"][:-9])
+    (before / "assets" / "other.css.br").write_bytes(packed["cut.js.br"])
+    (before / "assets" / "gone.html.br").unlink()
+    for said in ({}, {"packedBy": "zopfli 0.1"}, {"packedBy": packed_by()}):
+        (before / "manifest.json").write_text(json.dumps(said))
+        pack(now, before)
+        found = {path.name: path.read_bytes() for path in (now / "assets").iterdir()}
+        is_same_way = said.get("packedBy") == packed_by()
+        assert found.pop("same.js.gz") == (weaker if is_same_way else packed["same.js.gz"])
+        assert gzip.decompress(found.pop("new.js.gz")) == found.pop("new.js") == bodies["new.js"]
+        assert found.pop("new.js.br") != packed["new.js.br"]
+        assert found.items() <= packed.items()
+
+
+def pack(folder: Path, before: Path) -> None:
+    """Put .gz and .br beside what is in a folder, as a build does that replaces `before`."""
+    script = "const [out, target] = process.argv.slice(1); await (await import('./build.mjs')).compress(out, target)"
+    node = find_node()
+    command = [node.program, "--input-type=module", "-e", script, folder, before]
+    subprocess.run(command, cwd=WEB, env=node.environment(), check=True)
+
+
+def packed_by() -> str:
+    return str(manifest_of(DIST)["packedBy"])
