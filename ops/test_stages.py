@@ -266,10 +266,11 @@ STAGES = (
     Stage("api", 120, _pytest("api", "tests/api")),
     Stage("simulation", 90, _pytest("simulation", "tests/simulation")),
     Stage("documents", 60, _pytest("documents", "tests/tidy")),
-    Stage("integration", 330, _pytest("integration", "tests/integration")),
-    Stage("offline", 480, _pytest("offline", "tests/web/offline"), beside=frozenset({"browser", "web"})),
+    Stage("integration", 330, _pytest("integration", "tests/integration"), beside=frozenset({"browser", "grid"})),
     Stage("browser", 240, _pytest("browser", "tests/browser")),
-    Stage("web", 600, _pytest("web", "tests/web", "--ignore=tests/web/offline")),
+    Stage("grid", 180, _pytest("grid", "tests/web/grid")),
+    Stage("offline", 480, _pytest("offline", "tests/web/offline"), beside=frozenset({"web"})),
+    Stage("web", 480, _pytest("web", "tests/web", "--ignore=tests/web/offline", "--ignore=tests/web/grid")),
 )
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from app.api.web_files import WEB
 from ops.environment import environment
-from tests.web.grid_window import WEB
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

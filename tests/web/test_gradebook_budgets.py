@@ -16,9 +16,9 @@ import pytest
 from playwright.async_api import expect
 
 from tests.web.grade_page import GradePage, open_grades
-from tests.web.grid_window import ProcessorTime
 from tests.web.laptop import hold_first_save, wait_for_worker
 from tests.web.page_weight import loaded_by, scripts_of, style_of, words_of
+from tests.web.processor_time import ProcessorTime
 from tests.web.sizes import LARGE, ORDINARY
 
 if TYPE_CHECKING:

@@ -8,7 +8,6 @@ import pytest
 from axe_playwright_python.async_playwright import Axe
 
 from tests.browsing import screenshots
-from tests.web.grid_window import build_page
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, ViewportSize
@@ -25,16 +24,6 @@ SCHEMES: list[dict[str, Any]] = [
     {"color_scheme": "light", "forced_colors": "active"},
     {"color_scheme": "dark", "forced_colors": "active"},
 ]
-
-
-@pytest.fixture(scope="module")
-def built() -> None:
-    """The bare page is bundled by itself: nothing else has to be built."""
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return build_page(tmp_path_factory.mktemp("grid"))
 
 
 async def open_dressed(browser: Browser, url: str, view: ViewportSize = DESK, **context: Any) -> Page:

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.web.grid_window import ProcessorTime, build_page, throttle
+from tests.web.grid.bare_page import throttle
+from tests.web.processor_time import ProcessorTime
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, ViewportSize
@@ -35,16 +36,6 @@ VALUE_MS_MAX = 30
 VIEW: ViewportSize = {"width": 1366, "height": 768}
 BLOCK = "\n".join("\t".join(str((row + column) % 100) for column in range(COLUMNS)) for row in range(ROWS))
 BUILD = f"bench.build({ROWS}, {COLUMNS})"
-
-
-@pytest.fixture(scope="module")
-def built() -> None:
-    """The bare page is bundled by itself: nothing else has to be built."""
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return build_page(tmp_path_factory.mktemp("grid"))
 
 
 async def open_page(browser: Browser, url: str) -> Page:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.web.grid_twin import Cell, Twin
-from tests.web.grid_window import build_page, stop_clock
+from tests.web.grid.bare_page import stop_clock
+from tests.web.grid.twin import Cell, Twin
 
 if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, ViewportSize
@@ -19,16 +19,6 @@ SEEDS = [1, 2, 3]
 STEPS = 80
 ARROWS = {"ArrowUp": (-1, 0), "ArrowDown": (1, 0), "ArrowLeft": (0, -1), "ArrowRight": (0, 1)}
 TYPED = ["17", "8.5", "ex", "100", "0", "abc", "1,5", "17x"]
-
-
-@pytest.fixture(scope="module")
-def built() -> None:
-    """The bare page is bundled by itself: nothing else has to be built."""
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return build_page(tmp_path_factory.mktemp("grid"))
 
 
 class Player:

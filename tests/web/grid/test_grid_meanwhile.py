@@ -6,23 +6,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.web.grid_window import build_page, stop_clock
-from tests.web.test_grid_entry import events, go, keys, open_grid, shown, text, value
+from tests.web.grid.bare_page import stop_clock
+from tests.web.grid.test_grid_entry import events, go, keys, open_grid, shown, text, value
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from playwright.async_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def built() -> None:
-    """The bare page is bundled by itself: nothing else has to be built."""
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return build_page(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture

@@ -7,22 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.web.grid_window import build_page, stop_clock
+from tests.web.grid.bare_page import stop_clock
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from playwright.async_api import Browser, Page
-
-
-@pytest.fixture(scope="module")
-def built() -> None:
-    """The bare page is bundled by itself: nothing else has to be built."""
-
-
-@pytest.fixture(scope="module")
-def url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    return build_page(tmp_path_factory.mktemp("grid"))
 
 
 @pytest.fixture

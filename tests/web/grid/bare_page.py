@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import shutil
 import subprocess
-from pathlib import Path
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING
+
+from app.api.web_files import WEB
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from playwright.async_api import Page
 
-WEB = Path(__file__).resolve().parents[2] / "app" / "web"
 PAGE = WEB / "grid" / "test"
 
 
@@ -36,25 +38,3 @@ async def throttle(page: Page, rate: int) -> None:
     """Slow the page's processor down by this factor."""
     client = await page.context.new_cdp_session(page)
     await client.send("Emulation.setCPUThrottlingRate", {"rate": rate})
-
-
-class ProcessorTime:
-    """How long the page's main thread had the processor; what other programs do on the machine does not count."""
-
-    def __init__(self, page: Page) -> None:
-        self.page = page
-        self.ms = 0.0
-
-    async def __aenter__(self) -> Self:
-        self.client = await self.page.context.new_cdp_session(self.page)
-        await self.client.send("Performance.enable", {"timeDomain": "threadTicks"})
-        self.before = await self._task_ms()
-        return self
-
-    async def __aexit__(self, *_: object) -> None:
-        self.ms = await self._task_ms() - self.before
-        await self.client.detach()
-
-    async def _task_ms(self) -> float:
-        found = await self.client.send("Performance.getMetrics")
-        return next(metric["value"] * 1000 for metric in found["metrics"] if metric["name"] == "TaskDuration")
