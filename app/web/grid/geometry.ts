@@ -38,6 +38,11 @@ export function scrollTo(scroll: number, size: number, start: number, end: numbe
   return end > scroll + size ? end - size : scroll;
 }
 
+/** What is left of the scroll position where this is all there is, in a view of `size` px. */
+export function scrollWithin(edges: readonly number[], scroll: number, size: number): number {
+  return Math.max(0, Math.min(scroll, (edges[edges.length - 1] as number) - size));
+}
+
 /**
  * Make `items`, which stand for numbers from `from` on, stand for `to`. Those that leave at one end come back at the other, in
  * order; `fill` is told their new numbers. Where nothing stays, they are filled where they are: moving them would cost more.

@@ -2,7 +2,7 @@
 import { copyOf, entriesOf, fillDown } from "./blocks.ts";
 import { listenToClipboard } from "./clipboard.ts";
 import { Entry } from "./entry.ts";
-import { indexAt, scrollTo } from "./geometry.ts";
+import { indexAt, scrollTo, scrollWithin } from "./geometry.ts";
 import { onKey } from "./keys.ts";
 import { type GridCell, type GridEntry, type GridEvent, type GridModel, type GridVerdict, type GridWords, type Range, keyOf, whereIs } from "./model.ts";
 import { type On, listenToPointer } from "./pointer.ts";
@@ -314,6 +314,11 @@ export class Grid {
     const { entry, model } = this;
     this.#changes++;
     this.#measure();
+    // Fewer rows may leave less: the browser says so a frame later, in which nothing would be seen.
+    this.#scroll = {
+      top: scrollWithin(this.table.rowEdges, this.#scroll.top, this.#view.height - this.#head),
+      left: scrollWithin(this.table.edges, this.#scroll.left, this.#view.width - this.#name),
+    };
     this.#show();
     this.table.redraw();
     const { row, column } = whereIs(model, entry.key);

@@ -140,3 +140,20 @@ async def test_a_click_on_a_head_leaves_the_keys_to_the_grid(page: Page) -> None
     assert await text(page, 0, 0) == "3"
     await keys(page, "8", "Enter")
     assert await text(page, 0, 0) == "8"
+
+
+async def test_where_rows_or_columns_go_what_is_left_is_seen_in_the_same_moment(browser: Browser, url: str) -> None:
+    """The browser tells of the scrolling that this takes back a frame later, in which the grid would be empty."""
+    async with open_grid(browser, url, rows=200) as page:
+        await page.set_viewport_size({"width": 600, "height": 600})
+        await page.evaluate("bench.scroll(1e6, 1e6)")
+        rows, columns = await page.evaluate("""() => {
+            bench.model.reorder([...Array(60).keys()]);
+            bench.model.narrow(8);
+            const { rows } = bench.look();
+            return [rows.map(({ row }) => row), rows[0].cells.map(({ column }) => column)];
+        }""")
+        assert rows == list(range(rows[0], 60))
+        assert len(rows) > 20
+        assert columns == list(range(columns[0], 8))
+        assert len(columns) > 4

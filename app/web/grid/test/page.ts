@@ -15,7 +15,7 @@ export class PlainModel implements GridModel {
   order: number[];
   entered = 0;
   #listener: (cells: readonly { row: number; column: number }[] | undefined) => void = () => undefined;
-  readonly #columns: number;
+  #columns: number;
 
   constructor(rows: number, columns: number, isFilled = true) {
     this.#columns = columns;
@@ -76,6 +76,12 @@ export class PlainModel implements GridModel {
   /** Sort, filter. */
   reorder(order: number[]): void {
     this.order = order;
+    this.#listener(undefined);
+  }
+
+  /** Hide the last columns. */
+  narrow(columns: number): void {
+    this.#columns = columns;
     this.#listener(undefined);
   }
 
