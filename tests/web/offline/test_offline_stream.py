@@ -15,7 +15,7 @@ from tests.web.sizes import sized
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
-    from playwright.async_api import Locator, Page, Route
+    from playwright.async_api import CDPSession, Locator, Page, Route
 
     from tests.browsing import Service
     from tests.gradebook_school import GradebookSchool
@@ -120,9 +120,7 @@ async def test_a_frozen_tab_does_not_leave_the_others_blind(
     open_page: OpenPage, school: GradebookSchool, colleague: Colleague
 ) -> None:
     first, second, others = await two_tabs(open_page, school)
-    # Not a line of its script runs from now on, and nobody has told it: it keeps what it has.
-    devtools = await first.context.new_cdp_session(first)
-    await devtools.send("Debugger.enable")
+    devtools = await _freezer(first)
     async with second.expect_response(lambda response: "/api/v1/events" in response.url, timeout=60_000):
         await devtools.send("Debugger.pause")
     assert len(others) == 1
@@ -133,6 +131,13 @@ async def test_a_frozen_tab_does_not_leave_the_others_blind(
     await colleague(3, "4")
     await expect(row(first, 3)).to_contain_text("4")
     assert len(others) == 1
+
+
+async def _freezer(page: Page) -> CDPSession:
+    """Whom to say `Debugger.pause`: not a line of the page's script runs from then on, and nobody has told it."""
+    devtools = await page.context.new_cdp_session(page)
+    await devtools.send("Debugger.enable")
+    return devtools
 
 
 async def _refuse_in(page: Page) -> None:
@@ -169,7 +174,7 @@ async def test_a_tab_that_comes_back_does_not_show_what_was_refused_and_dismisse
     """On the disk nothing is left of it, as of what is recorded: so the section is read after the disk."""
     service.stop_flusher()
     first = await open_page("/app/compatibility")
-    # It hears of no other tab, and asks for nothing by itself: as one that was frozen.
+    # It hears of no other tab: as one that the browser has put aside.
     await first.add_init_script("delete window.BroadcastChannel")
     await judge_saves(first, lambda _, told: told.update(next_save_ms=600_000))
     await _hide_own_scores(first, school)
@@ -177,16 +182,19 @@ async def test_a_tab_that_comes_back_does_not_show_what_was_refused_and_dismisse
     await expect(first.get_by_role("grid")).to_be_visible()
     await type_down(first, 1, 0, first=8)
     await expect(first.locator(".status")).to_contain_text("Saved at the district")
+    await expect(row(first, 0)).to_contain_text("8")
+    # It would read the section by itself some seconds after its stream began, in the midst of what comes.
+    devtools = await _freezer(first)
+    await devtools.send("Debugger.pause")
     second = await first.context.new_page()
     await _refuse_in(second)
     await second.goto(f"/app/sections/{school.section}")
     await second.get_by_role("button", name="Needs attention (1)").click()
     await second.get_by_role("button", name="I have seen it").last.click()
     await expect(second.get_by_text("Nothing needs your attention.")).to_be_visible()
-    await expect(first.locator(".status")).to_contain_text("Saved at the district")
-    await expect(row(first, 0)).to_contain_text("8")
     await first.route(f"**/api/v1/sections/{school.section}", lambda route: route.abort())
     await _hide_own_scores(first, school, times=1)
+    await devtools.send("Debugger.resume")
     await first.evaluate("document.dispatchEvent(new Event('visibilitychange', { bubbles: true }))")
     await expect(first.locator(".status")).not_to_contain_text("Saved at the district")
     await expect(row(first, 0)).not_to_contain_text("8")
