@@ -228,7 +228,7 @@ const PACKED_BY = `zopfli ${ZOPFLI_VERSION} ${JSON.stringify(ZOPFLI)}`;
  * most of a build: what the one before it, in `target`, has of the same content is taken over.
  */
 export async function compress(out, target) {
-  const isSameWay = manifestOf(target)?.packedBy === PACKED_BY;
+  const isSameWay = manifestOf(target).packedBy === PACKED_BY;
   for (const name of readdirSync(out, { recursive: true })) {
     if (!/\.(js|css|html|svg|json|webmanifest)$/.test(name)) continue;
     const body = readFileSync(join(out, name));
@@ -264,14 +264,18 @@ async function zopfli() {
   return library;
 }
 
+/** What a build says of itself; nothing where there is none, or where it is torn. */
 function manifestOf(target) {
-  const path = join(target, "manifest.json");
-  return existsSync(path) ? JSON.parse(readFileSync(path, "utf8")) : undefined;
+  try {
+    return JSON.parse(readFileSync(join(target, "manifest.json"), "utf8"));
+  } catch {
+    return {};
+  }
 }
 
 /** Keep the scripts and styles of the build before this one: pages that were opened before a deploy may yet ask for them. */
 function keepFormer(target, out, now) {
-  const { files = [], kept = [], sources } = manifestOf(target) ?? {};
+  const { files = [], kept = [], sources } = manifestOf(target);
   const isOld = (name) => kept.includes(name) && sources !== now; // the same built twice takes nothing away
   const former = files.filter(
     (name) => /^assets\/.*\.(js|css|svg|json)(\.gz|\.br)?$/.test(name) && !isOld(name) && !existsSync(join(out, name)),

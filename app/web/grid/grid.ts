@@ -314,7 +314,7 @@ export class Grid {
     const { entry, model } = this;
     this.#changes++;
     this.#measure();
-    // Fewer rows may leave less: the browser says so a frame later, in which nothing would be seen.
+    // Fewer rows or columns may leave less: the browser says so a frame later, in which nothing would be seen.
     this.#scroll = {
       top: scrollWithin(this.table.rowEdges, this.#scroll.top, this.#view.height - this.#head),
       left: scrollWithin(this.table.edges, this.#scroll.left, this.#view.width - this.#name),

@@ -4,7 +4,7 @@ Machines that run tests are shared and jitter, and jitter only ever adds: a budg
 Beside it the floor is measured, an input that moves over an empty page. A machine on which the floor is above that of a
 quiet one has no time to give: there the budget is longer by the same factor, and the figures are printed. What a page
 costs otherwise is told in time on the processor: what other programs take does not count, but a core that they share is
-slower, and memory that the page had given back is dear to touch again. So there too the best of a few tries counts.
+slower. There the best of three tries counts.
 """
 
 from __future__ import annotations
@@ -22,12 +22,9 @@ if TYPE_CHECKING:
     from playwright.async_api import Browser, Page, ViewportSize
 
 ROWS, COLUMNS, VALUES, TRIES = 200, 60, 60, 5
-TURNS = range(0, ROWS * 30, 300)
 KEY_TO_PAINT_P95_MS_MAX = {1: 30, 6: 120}
 # p95 of the floor on two quiet cores; the sketch of the grid found 19 and 30.
 QUIET_FLOOR_MS = {1: 19, 6: 40}
-# The floor's time on the processor for a value, where two cores were at half their speed; at their best it is 7.
-FLOOR_VALUE_MS = 13
 SLOWER = 6
 FIRST_PAINT_MS_MAX = 500
 PASTE_MS_MAX = 1500
@@ -50,7 +47,7 @@ async def type_down(page: Page) -> float:
     keys = [key for value in range(VALUES) for key in (*str(value), "Enter")]
     for count, key in enumerate(keys, 1):
         await page.keyboard.press(key)
-        await page.wait_for_function("count => bench.times.length >= count", arg=count)
+        await page.evaluate("count => bench.typed(count)", count)
     times = await page.evaluate("bench.times")
     return max(p95([time["ms"] for time in times]), p95([time["ms"] for time in times if time["key"] == "Enter"]))
 
@@ -115,21 +112,22 @@ async def test_a_whole_gradebook_is_pasted_in_time(browser: Browser, url: str) -
 
 
 async def test_the_wheel_never_waits_long(browser: Browser, url: str) -> None:
-    page = await open_page(browser, url)
-    await page.evaluate(BUILD)
-    best = [float("inf")] * len(TURNS)
+    found: list[float] = []
     for _ in range(3):
-        # Back to the top is no turn of a wheel: everything is drawn anew.
-        await page.evaluate("bench.scroll(0, 0)")
-        for turn, top in enumerate(TURNS):
+        # Each try begins at the top of a page of its own: to go back there is no turn of a wheel, all is drawn anew.
+        page = await open_page(browser, url)
+        await page.evaluate(BUILD)
+        turns = []
+        for top in range(0, ROWS * 30, 300):
             async with ProcessorTime(page) as spent:
                 await page.evaluate("top => bench.scroll(top, top / 2)", top)
-            best[turn] = min(best[turn], spent.ms * SLOWER)
-        if max(best) <= WHEEL_MS_MAX:
+            turns.append(spent.ms * SLOWER)
+        await page.close()
+        found.append(max(turns))
+        if found[-1] <= WHEEL_MS_MAX:
             break
-    await page.close()
-    sys.stdout.write(f"a turn of the wheel, ms at a sixth: {min(best):.0f} to {max(best):.0f}\n")
-    assert max(best) <= WHEEL_MS_MAX, best
+    sys.stdout.write(f"the longest turn of the wheel, ms at a sixth: {[round(ms) for ms in found]}\n")
+    assert min(found) <= WHEEL_MS_MAX, found
 
 
 async def test_a_turn_of_the_wheel_styles_no_cell_that_stays(browser: Browser, url: str) -> None:
@@ -145,19 +143,16 @@ async def test_a_turn_of_the_wheel_styles_no_cell_that_stays(browser: Browser, u
 
 async def test_enter_costs_little(browser: Browser, url: str) -> None:
     page = await open_page(browser, url)
-    found: list[tuple[float, float]] = []
+    found: list[float] = []
     for _ in range(3):
         await page.evaluate(BUILD)
         await page.evaluate("bench.grid.go(20, 2)")
         async with ProcessorTime(page) as spent:
             await type_down(page)
-        await page.evaluate("bench.buildFloor()")
-        async with ProcessorTime(page) as floor:
-            await type_down(page)
-        found.append((spent.ms / VALUES, floor.ms / VALUES))
+        found.append(spent.ms / VALUES)
         # A digit or two and Enter, with three paints and what this test asks for in between; 12 ms when it was written.
-        if found[-1][0] <= VALUE_MS_MAX * max(1, min(floor for _, floor in found) / FLOOR_VALUE_MS):
+        if found[-1] <= VALUE_MS_MAX:
             break
-    else:
-        pytest.fail(f"(grid, floor) in ms for a value: {found}")
     await page.close()
+    sys.stdout.write(f"a value and Enter, ms: {[round(ms) for ms in found]}\n")
+    assert min(found) <= VALUE_MS_MAX, found

@@ -181,6 +181,11 @@ const bench = {
     this.grid?.entry.input.dispatchEvent(new ClipboardEvent("paste", { clipboardData, bubbles: true, cancelable: true }));
   },
 
+  /** Wait until so many keys are painted. */
+  async typed(count: number): Promise<void> {
+    while (this.times.length < count) await painted();
+  },
+
   /** Scroll, and wait until it is drawn. */
   async scroll(top: number, left: number): Promise<void> {
     document.getElementById("host")?.scrollTo(left, top);
